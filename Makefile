@@ -1,0 +1,144 @@
+# Plugfleet. `make` alone prints every verb. Paths are relative, so that a checkout may live anywhere.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+comma := ,
+
+CXX := clang++-19
+SAN ?=
+B := build/$(or $(SAN),release)
+
+ifneq ($(filter g++%,$(notdir $(CXX))),)
+ifneq ($(shell [ "$$($(CXX) -dumpversion | cut -d. -f1)" -ge 13 ] && echo new),new)
+$(error g++ before 13 miscompiles coroutines; use clang++-19 or g++ 13)
+endif
+endif
+
+# ---- Building ----------------------------------------------------------------------------------------------------
+# fcgi-app/ but main/ is one shared library; each program is one file of main/ over it; a module is a .so over it.
+
+sanitize := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined))
+CXXFLAGS := -std=c++23 -g -fPIC -pthread $(if $(SAN),-O1 -fno-omit-frame-pointer $(sanitize),-O2 -D_FORTIFY_SOURCE=2) \
+  -fno-semantic-interposition -fstack-protector-strong -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -Wno-missing-designated-field-initializers \
+  -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE -DASIO_NO_DEPRECATED -Ifcgi-app -Ifcgi-app/sdk \
+  -isystem /usr/include/postgresql
+LDFLAGS := -fuse-ld=lld -pthread -Wl,-z,relro,-z,now \
+  $(if $(SAN),$(sanitize) -shared-libsan -Wl$(comma)-rpath$(comma)$(dir $(shell $(CXX) -print-file-name=libclang_rt.asan-x86_64.so 2>/dev/null)))
+LIBS := -lfmt -ljansson -lsimdjson -lcjose -lcrypto -lpq -lhiredis -lcurl -lpng16 -lturbojpeg -lwebp
+
+floors := base wire io core host
+lib_sources := $(wildcard $(floors:%=fcgi-app/%/*.cc) $(floors:%=fcgi-app/%/*/*.cc))
+programs := $(patsubst fcgi-app/main/%.cc,$(B)/bin/plugfleet-%,$(wildcard fcgi-app/main/*.cc))
+module_names := $(notdir $(patsubst %/,%,$(wildcard modules/*/)))
+modules := $(module_names:%=$(B)/modules/%.so)
+test_sources := $(wildcard tests/*/*_test.cc tests/*/*/*_test.cc)
+tests := $(test_sources:%.cc=$(B)/%)
+tools := $(patsubst %.cc,$(B)/%,$(wildcard tests/tools/*.cc))
+library := $(B)/lib/libplugfleet.so
+object = $(patsubst %.cc,$(B)/%.o,$(1))
+
+build: $(library) $(programs) $(modules) ## Build the programs and modules
+
+$(B)/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  compile $<"
+	@$(CXX) $(CXXFLAGS) $(extra_flags) -MMD -MP -c $< -o $@
+
+# simdjson's on-demand parser picks its vector code when it is compiled; any x86 server since 2010 has this one.
+ifeq ($(shell uname -m),x86_64)
+$(B)/fcgi-app/wire/json_view.o: extra_flags := -march=westmere
+endif
+
+$(B)/modules/%.o: extra_flags := -Imodules
+$(B)/tests/%.o: extra_flags := -Itests -Imodules
+
+$(library): $(call object,$(lib_sources))
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl,-Bsymbolic-functions -Wl,-soname,libplugfleet.so $^ $(LIBS) -o $@
+
+$(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(LDFLAGS) $< -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$ORIGIN/../lib' -o $@
+
+define module_rule
+$(B)/modules/$(1).so: $(call object,$(wildcard modules/$(1)/*.cc)) $(library)
+	@mkdir -p $$(@D)
+	@echo "  link    $$@"
+	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@
+endef
+$(foreach module,$(module_names),$(eval $(call module_rule,$(module))))
+
+
+# A test is one file and one program. tests/modules/NAME/X_test.cc also links that module's objects.
+test_support := $(call object,$(wildcard tests/support/*.cc))
+module_objects = $(call object,$(wildcard modules/$(firstword $(subst /, ,$(1)))/*.cc))
+link_test = $(CXX) $(LDFLAGS) $(filter %.o,$^) -L$(B)/lib '-Wl,-rpath,$$ORIGIN/../../lib:$$ORIGIN/../../../lib' \
+  -lplugfleet -lcmocka -Wl,--as-needed $(LIBS) -o $@
+
+.SECONDEXPANSION:
+.SECONDARY:
+$(B)/tests/modules/%_test: $(B)/tests/modules/%_test.o $(test_support) $(library) $$(call module_objects,$$*)
+	@echo "  link    $@"
+	@$(link_test)
+$(B)/tests/%_test: $(B)/tests/%_test.o $(test_support) $(library)
+	@echo "  link    $@"
+	@$(link_test)
+
+# Stand-alone programs the tests and benchmarks use: a fake provider, the peers measured against.
+$(B)/tests/tools/%: tests/tools/%.cc
+	@mkdir -p $(@D)
+	@echo "  tool    $@"
+	@$(CXX) $(CXXFLAGS) -MMD -MP -MF $@.d -MT $@ $< $(LDFLAGS) -lfmt -ljansson -lfcgi -o $@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# ---- Running -----------------------------------------------------------------------------------------------------
+
+packages:
+	@scripts/install-packages
+
+run: packages ## Install what is missing, build, start the fleet, rename the layers of a sample frame
+	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) scripts/fleet start
+	@BUILD=$(B) scripts/demo
+
+stop: ## Stop the fleet that `make run` started
+	@BUILD=$(B) scripts/fleet stop
+
+status: ## Every process of the fleet on one screen
+	@BUILD=$(B) scripts/fleet status
+
+# ---- Proving -----------------------------------------------------------------------------------------------------
+
+test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread for the sanitizers)
+	@$(MAKE) --no-print-directory build $(tests) $(tools)
+	@BUILD=$(B) scripts/run-tests $(test_sources:%.cc=$(B)/%)
+
+t: ## Run one test alone: make t F=wire/json
+	@$(MAKE) --no-print-directory $(B)/tests/$(F)_test
+	@$(B)/tests/$(F)_test $(T)
+
+check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against their manual
+	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) scripts/check
+
+bench: packages ## Measure against peers in the same run; prints ratios and never fails on time
+	@$(MAKE) --no-print-directory build $(tools)
+	@BUILD=$(B) scripts/bench
+
+format: ## Lay out every C++ file as .clang-format says
+	@git ls-files -co --exclude-standard '*.cc' '*.h' | tr '\n' '\0' | xargs -0r clang-format-19 -i
+
+clean: ## Remove what was built
+	@rm -rf build
+
+help:
+	@echo 'Plugfleet: AI plugin backends on one server.  make VERB'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: build packages run stop status test t check bench format clean help

@@ -1,0 +1,79 @@
+// What can go wrong, told once. A Failure ends a request or a job; the table in failure.cc says, for each kind, the
+// code and status a client sees (the contract's "Codes"), whether trying again may help, and how loudly it is logged.
+//
+// Thrown only in wire/, io/ and core/; caught only in host/, main/ and the tests' support.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugfleet {
+
+enum class Kind {
+  invalid_request,
+  unauthorized,
+  forbidden,
+  not_found,
+  method_not_allowed,
+  request_timeout,
+  conflict,
+  payload_too_large,
+  unsupported_media_type,
+  unprocessable,
+  rate_limited,
+  internal,
+  provider_error,
+  unavailable,
+  provider_timeout,
+  cancelled,  // the client left; nobody reads the answer (nginx's 499)
+};
+
+enum class Severity { debug, info, warning, error };
+
+struct KindInfo {
+  std::string_view code;
+  int status;
+  bool retryable;
+  Severity severity;
+};
+
+const KindInfo& info(Kind kind);
+
+// One thing that is wrong with a request: `field` as the client would write it, e.g. "layers[3].id".
+struct Detail {
+  std::string field;
+  std::string message;
+};
+
+class Failure : public std::exception {
+ public:
+  // `message` is for a person and reaches the client: nothing internal belongs in it.
+  Failure(Kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
+
+  Failure&& retry_after(std::chrono::milliseconds wait) && {
+    retry_after_ = wait;
+    return std::move(*this);
+  }
+  Failure&& details(std::vector<Detail> list) && {
+    details_ = std::move(list);
+    return std::move(*this);
+  }
+
+  Kind kind() const { return kind_; }
+  const std::string& message() const { return message_; }
+  std::optional<std::chrono::milliseconds> retry_after() const { return retry_after_; }
+  const std::vector<Detail>& details() const { return details_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  Kind kind_;
+  std::string message_;
+  std::optional<std::chrono::milliseconds> retry_after_;
+  std::vector<Detail> details_;
+};
+
+}  // namespace plugfleet

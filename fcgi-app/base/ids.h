@@ -1,0 +1,18 @@
+// Identifiers nobody can guess: every bit comes from the kernel's generator.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace plugfleet {
+
+void fill_random(std::span<std::uint8_t> bytes);
+std::uint64_t random_u64();
+
+std::string random_hex(std::size_t bytes);
+std::string uuid_v4();  // RFC 9562 section 5.4: 122 random bits
+bool is_uuid(std::string_view text);
+
+}  // namespace plugfleet

@@ -1,0 +1,23 @@
+// UTF-8 (RFC 3629): overlong forms, surrogates and anything past U+10FFFF are refused.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace plugfleet {
+
+// Bytes of the one code point that `text` starts with; 0 where it starts with none.
+std::size_t utf8_length(std::string_view text);
+
+bool is_utf8(std::string_view text);
+
+// `text` with U+FFFD for every byte that is no UTF-8.
+std::string utf8_repaired(std::string_view text);
+
+// Code points in valid UTF-8.
+std::size_t utf8_count(std::string_view text);
+
+// The first `count` code points.
+std::string_view utf8_prefix(std::string_view text, std::size_t count);
+
+}  // namespace plugfleet

@@ -1,0 +1,72 @@
+// The providers' protocols as text: what to send, and what came back. No I/O.
+//
+// Three speak chat completions (OpenAI's, OpenRouter's and every server compatible with them), one is Gemini's
+// generateContent. Sources: openrouter.ai/docs/api-reference, ai.google.dev/api/generate-content,
+// platform.openai.com/docs/api-reference/chat.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/failure.h"
+#include "core/settings.h"
+#include "io/http_client.h"
+
+namespace plugfleet {
+
+// An image as it stands in the client's JSON: the base64 text between the quotes, escapes and all.
+struct PromptImage {
+  std::string_view media_type;
+  std::string_view base64;
+};
+
+struct Prompt {
+  std::string text;
+  std::optional<PromptImage> image;
+  // The module's own answer, used by the provider "offline": the same for the same prompt. Runs on another thread and
+  // may look into what the caller owns; throws Failure where it has no answer.
+  std::function<std::string()> offline;
+};
+
+struct Completion {
+  std::string text;
+  std::string model;  // the one that answered, which may not be the one asked
+  std::int64_t input_tokens = 0, output_tokens = 0;
+};
+
+struct Trace {
+  std::string id, parent;  // x-trace-id and traceparent, sent on
+};
+
+enum class Protocol { chat_completions, gemini };
+
+struct AiTarget {
+  std::string name;  // "openrouter", "gemini", "openai" or "offline"
+  Protocol protocol = Protocol::chat_completions;
+  std::string base_url, api_key, model;
+};
+
+// The target that the settings name; for "auto" the first of openrouter, gemini and openai that has a key, else offline.
+AiTarget choose_target(const Settings& settings);
+
+struct ProviderFault {
+  Failure failure;
+  bool retryable = false;
+  bool outage = false;  // the provider itself is out of order, or will not serve us: what the breaker counts
+};
+
+// A request whose body looks into `prompt` and into `owned`.
+struct ProviderCall {
+  HttpRequest request;
+  std::vector<std::string> owned;
+};
+ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace& trace);
+
+// The answer's text, not empty; or why there is none. An error inside a 200 is an error.
+std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply);
+
+}  // namespace plugfleet

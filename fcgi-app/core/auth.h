@@ -1,0 +1,34 @@
+// Who asks. A bearer token is checked against the settings' rules (wire/jwt); who it names becomes the limit's key and
+// the rows' user. What a body claims about its sender is never asked here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/settings.h"
+#include "wire/jwt.h"
+
+namespace plugfleet {
+
+enum class Auth { none, optional, required };
+
+struct User {
+  std::string id;
+  std::optional<std::string> email;
+};
+
+class Authenticator {
+ public:
+  // Throws Failure with a sentence for the operator: a secret too short, a key set that can't be read.
+  explicit Authenticator(const Settings& settings);
+
+  // Throws Failure(unauthorized). With Auth::optional a missing token is nobody, a wrong one is refused all the same:
+  // a client that meant to be somebody must not silently be limited by its address.
+  std::optional<User> identify(Auth auth, std::string_view authorization) const;
+
+ private:
+  std::optional<JwtVerifier> verifier_;
+};
+
+}  // namespace plugfleet

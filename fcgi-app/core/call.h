@@ -1,0 +1,72 @@
+// One request as its handler sees it. Lives until the handler's coroutine has ended.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/auth.h"
+#include "core/platform.h"
+#include "io/fastcgi.h"
+#include "wire/fields.h"
+#include "wire/http.h"
+#include "wire/json_view.h"
+
+namespace plugfleet {
+
+class Call {
+ public:
+  Call(Incoming& incoming, Platform& platform);
+
+  Method method() const { return method_; }
+  // Decoded and without dot segments, by nginx: the same path its own rules (limits, /health's guard) have judged.
+  const std::string& path() const { return path_; }
+  // A header as the client sent it: header("x-trace-id"). Empty where there is none.
+  std::string_view header(std::string_view name) const;
+  std::optional<std::string> query(std::string_view name) const;
+  std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
+
+  const Trace& trace() const { return trace_; }
+  const std::optional<User>& user() const { return user_; }
+  // Who is limited: "user:ID" where a token said who asks, else "addr:ADDRESS".
+  std::string client_key() const;
+  Clock::time_point started() const { return incoming_.started(); }
+  // When the request is answered 408, come what may.
+  Clock::time_point deadline() const { return incoming_.started() + services.settings.request_timeout; }
+
+  // The body as T (wire/fields.h). Views in T live as long as the call. Throws Failure: unsupported_media_type,
+  // payload_too_large, invalid_request (no JSON), unprocessable (each wrong field named).
+  template <class T>
+  Async<T> json() {
+    const JsonView* const view = co_await json_view();
+    co_return read_fields<T>(*view);
+  }
+  Async<const JsonView*> json_view();
+
+  // Asks the AI (core/ai.h), with this call's trace.
+  Async<Completion> complete(Prompt prompt);
+  // Spent in such calls so far, added up where they ran side by side.
+  Clock::duration upstream_time() const { return upstream_time_; }
+
+  // Adds a header to whatever the reply will be, an error included.
+  void reply_header(std::string name, std::string value) { reply_headers_.emplace_back(std::move(name), std::move(value)); }
+
+  Platform& services;
+
+ private:
+  friend class Dispatch;
+
+  Incoming& incoming_;
+  Method method_;
+  std::string path_;
+  Trace trace_;
+  std::optional<User> user_;
+  std::size_t body_max_;
+  std::optional<JsonView> body_;
+  Clock::duration upstream_time_{};
+  std::vector<std::pair<std::string, std::string>> reply_headers_;
+};
+
+}  // namespace plugfleet

@@ -1,0 +1,30 @@
+// The services of a process, made once by its main program and used by every request.
+#pragma once
+
+#include "core/ai.h"
+#include "core/auth.h"
+#include "core/rate_limit.h"
+#include "core/recorder.h"
+#include "core/settings.h"
+#include "io/postgres.h"
+#include "io/reactor.h"
+#include "io/redis.h"
+
+namespace plugfleet {
+
+struct Platform {
+  Platform(Reactor& reactor, const Settings& settings);
+
+  Reactor& reactor;
+  const Settings& settings;
+  Database database;
+  Redis redis;     // counters, breakers: lost at a restart without harm
+  Redis payloads;  // images of jobs, memory only
+  HttpClient http;
+  RateLimiter limiter;
+  Authenticator authenticator;
+  Recorder recorder;
+  Ai ai;
+};
+
+}  // namespace plugfleet

@@ -1,0 +1,158 @@
+#include "core/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::size_t kWaitingMax = 20'000;
+constexpr std::size_t kBatchMax = 500;
+constexpr auto kGather = 200ms;      // how long rows gather for company
+constexpr auto kRetry = 2s;          // after a batch that PostgreSQL did not take
+
+// One statement a batch, one array a column: its cost hardly grows with the rows.
+constexpr const char* kInsertCalls =
+    "insert into api_calls (endpoint, ip_address, user_agent, response_status, response_time_ms, created_at) "
+    "select * from unnest($1::text[], $2::inet[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[])";
+constexpr const char* kInsertJobs =
+    "insert into jobs (id, type, status, layer_count, variant_count, frame_name, payload, result, error_message, "
+    "user_email, user_id, ip_address, created_at, started_at, completed_at, duration_ms) "
+    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, started, ended, "
+    "(extract(epoch from ended - started) * 1000)::int from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], "
+    "$6::text[], $7::jsonb[], $8::jsonb[], $9::text[], $10::text[], $11::text[], $12::inet[], $13::timestamptz[], "
+    "$14::timestamptz[]) as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, "
+    "ended) on conflict (id) do nothing";
+
+std::optional<std::string> none_if_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+template <class Row, class F>
+auto column(const std::vector<Row>& rows, F value) {
+  std::vector<decltype(value(rows.front()))> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) values.push_back(value(row));
+  return values;
+}
+
+const char* insert_of(const std::vector<ApiCallRow>&) { return kInsertCalls; }
+const char* insert_of(const std::vector<DoneJobRow>&) { return kInsertJobs; }
+
+Params params_of(const std::vector<ApiCallRow>& rows) {
+  using Row = ApiCallRow;
+  return {column(rows, [](const Row& r) { return r.endpoint; }),
+          column(rows, [](const Row& r) { return none_if_empty(r.ip_address); }),
+          column(rows, [](const Row& r) { return none_if_empty(r.user_agent); }),
+          column(rows, [](const Row& r) { return r.status; }),
+          column(rows, [](const Row& r) { return r.milliseconds; }),
+          column(rows, [](const Row& r) { return rfc3339(r.created_at); })};
+}
+
+Params params_of(const std::vector<DoneJobRow>& rows) {
+  using Row = DoneJobRow;
+  return {column(rows, [](const Row& r) { return r.id; }),
+          column(rows, [](const Row& r) { return r.type; }),
+          column(rows, [](const Row& r) { return r.status; }),
+          column(rows, [](const Row& r) { return r.layer_count; }),
+          column(rows, [](const Row& r) { return r.variant_count; }),
+          column(rows, [](const Row& r) { return r.frame_name; }),
+          column(rows, [](const Row& r) { return r.payload; }),
+          column(rows, [](const Row& r) { return r.result; }),
+          column(rows, [](const Row& r) { return r.error_message; }),
+          column(rows, [](const Row& r) { return r.user_email; }),
+          column(rows, [](const Row& r) { return r.user_id; }),
+          column(rows, [](const Row& r) { return none_if_empty(r.ip_address); }),
+          column(rows, [](const Row& r) { return rfc3339(r.started_at); }),
+          column(rows, [](const Row& r) { return rfc3339(r.completed_at); })};
+}
+
+}  // namespace
+
+template <class Row>
+Recorder::Queue<Row>::Queue(const char* table)
+    : written(counter("plugfleet_rows_written_total", fmt::format("table=\"{}\"", table))),
+      dropped(counter("plugfleet_rows_dropped_total", fmt::format("table=\"{}\"", table))) {}
+
+Recorder::Recorder(Reactor& reactor, Database& database)
+    : reactor_(reactor), database_(database), timer_(reactor), calls_("api_calls"), jobs_("jobs") {}
+
+void Recorder::record(ApiCallRow row) { add(calls_, std::move(row)); }
+void Recorder::record(DoneJobRow row) { add(jobs_, std::move(row)); }
+
+template <class Row>
+void Recorder::add(Queue<Row>& queue, Row row) {
+  if (queue.rows.size() == kWaitingMax) {
+    queue.rows.pop_front();
+    queue.dropped.add();
+  }
+  queue.rows.push_back(std::move(row));
+  if (!writing_ && !timer_.armed()) schedule(kGather);
+}
+
+void Recorder::schedule(Clock::duration delay) {
+  timer_.arm(delay, [this] { reactor_.spawn(write_all()); });
+}
+
+Async<void> Recorder::write_all() {
+  if (writing_) co_return;
+  struct Writing {
+    bool& flag;
+    explicit Writing(bool& f) : flag(f) { flag = true; }
+    ~Writing() { flag = false; }
+  };
+  bool well = true;
+  {
+    const Writing writing(writing_);
+    while (well && !calls_.rows.empty()) {
+      const bool written = co_await write_batch(calls_);
+      well = written;
+    }
+    while (well && !jobs_.rows.empty()) {
+      const bool written = co_await write_batch(jobs_);
+      well = written;
+    }
+  }
+  if (waiting() > 0) schedule(well ? Clock::duration(kGather) : Clock::duration(kRetry));
+}
+
+// False where the database can't be reached: the batch then waits in its queue again, at the front. A batch that
+// PostgreSQL refuses is dropped and counted: it would be refused for ever.
+template <class Row>
+Async<bool> Recorder::write_batch(Queue<Row>& queue) {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(queue.rows.size(), kBatchMax));
+  std::vector<Row> batch(std::make_move_iterator(queue.rows.begin()), std::make_move_iterator(queue.rows.begin() + count));
+  queue.rows.erase(queue.rows.begin(), queue.rows.begin() + count);
+  bool unavailable = false;
+  try {
+    co_await database_.query(insert_of(batch), params_of(batch));
+    queue.written.add(batch.size());
+  } catch (const Failure& failure) {
+    unavailable = failure.kind() == Kind::unavailable || failure.kind() == Kind::cancelled;
+    if (!unavailable) {
+      queue.dropped.add(batch.size());
+      log(Severity::error, "rows_refused", {{"rows", batch.size()}});
+    }
+  }
+  if (!unavailable) co_return true;
+  const std::size_t room = kWaitingMax - std::min(kWaitingMax, queue.rows.size());
+  const std::size_t lost = batch.size() - std::min(batch.size(), room);
+  queue.dropped.add(lost);
+  queue.rows.insert(queue.rows.begin(), std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(lost)),
+                    std::make_move_iterator(batch.end()));
+  co_return false;
+}
+
+Async<void> Recorder::flush(Clock::duration patience) {
+  const auto until = Clock::now() + patience;
+  while (waiting() > 0 && Clock::now() < until) {
+    timer_.disarm();
+    if (!writing_) reactor_.spawn(write_all());
+    co_await sleep_for(20ms);
+  }
+}
+
+}  // namespace plugfleet

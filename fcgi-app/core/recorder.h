@@ -1,0 +1,71 @@
+// Rows that describe what happened, written to PostgreSQL in batches, off every request's path. Lost rows are counted,
+// never waited for: with the database gone up to kWaitingMax rows of a kind wait in memory, and the oldest are dropped.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "io/postgres.h"
+#include "io/reactor.h"
+
+namespace plugfleet {
+
+struct ApiCallRow {
+  std::string endpoint, ip_address, user_agent;
+  int status = 0;
+  double milliseconds = 0;
+  WallClock::time_point created_at;
+};
+
+// A request that did its work at once: a job that is already completed or failed.
+struct DoneJobRow {
+  std::string id, type, status;
+  std::optional<std::int64_t> layer_count, variant_count;
+  std::optional<std::string> frame_name;
+  std::string payload, result;  // JSON, never an image
+  std::optional<std::string> error_message;
+  std::string user_email;
+  std::optional<std::string> user_id;
+  std::string ip_address;
+  WallClock::time_point started_at, completed_at;
+};
+
+class Recorder {
+ public:
+  Recorder(Reactor& reactor, Database& database);
+
+  void record(ApiCallRow row);
+  void record(DoneJobRow row);
+
+  // Writes what waits; for the process's end. Gives up after `patience`.
+  Async<void> flush(Clock::duration patience);
+
+  std::size_t waiting() const { return calls_.rows.size() + jobs_.rows.size(); }
+
+ private:
+  template <class Row>
+  struct Queue {
+    explicit Queue(const char* table);
+    std::deque<Row> rows;
+    Counter written, dropped;
+  };
+
+  template <class Row>
+  void add(Queue<Row>& queue, Row row);
+  template <class Row>
+  Async<bool> write_batch(Queue<Row>& queue);
+  Async<void> write_all();
+  void schedule(Clock::duration delay);
+
+  Reactor& reactor_;
+  Database& database_;
+  Timer timer_;
+  bool writing_ = false;
+  Queue<ApiCallRow> calls_;
+  Queue<DoneJobRow> jobs_;
+};
+
+}  // namespace plugfleet

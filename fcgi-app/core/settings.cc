@@ -1,0 +1,227 @@
+#include "core/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "wire/http.h"
+
+extern char** environ;
+
+namespace plugfleet {
+namespace {
+
+constexpr std::string_view kPrefix = "PLUGFLEET_";
+constexpr std::string_view kTestPrefix = "PLUGFLEET_TEST_";  // the tests' own, not settings
+
+std::optional<std::string> file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// "20MiB" -> 20 and "MiB".
+std::optional<std::pair<std::int64_t, std::string_view>> number_and_unit(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0) return std::nullopt;
+  return std::pair{number, text.substr(static_cast<std::size_t>(end - text.data()))};
+}
+
+std::optional<Clock::duration> parse_duration(std::string_view text) {
+  const auto parsed = number_and_unit(text);
+  if (!parsed || parsed->first > 1'000'000'000) return std::nullopt;
+  const auto& [number, unit] = *parsed;
+  if (unit == "ms") return milliseconds(number);
+  if (unit == "s") return std::chrono::seconds(number);
+  if (unit == "m") return std::chrono::minutes(number);
+  if (unit == "h") return std::chrono::hours(number);
+  return std::nullopt;
+}
+
+std::optional<std::size_t> parse_size(std::string_view text) {
+  const auto parsed = number_and_unit(text);
+  if (!parsed || parsed->first > (std::int64_t{1} << 40)) return std::nullopt;
+  const auto& [number, unit] = *parsed;
+  const auto count = static_cast<std::size_t>(number);
+  if (unit.empty()) return count;
+  if (unit == "KiB") return count << 10;
+  if (unit == "MiB") return count << 20;
+  if (unit == "GiB") return count << 30;
+  return std::nullopt;
+}
+
+std::string shown(Clock::duration duration) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();
+  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
+}
+
+std::string shown(std::size_t size) {
+  if (size >= (1u << 20) && size % (1u << 20) == 0) return fmt::format("{}MiB", size >> 20);
+  if (size >= 1024 && size % 1024 == 0) return fmt::format("{}KiB", size >> 10);
+  return fmt::format("{}", size);
+}
+
+}  // namespace
+
+SettingReader::SettingReader(const std::string& path) {
+  if (!path.empty()) {
+    const auto text = file_text(path);
+    if (!text) throw Failure(Kind::internal, fmt::format("cannot read the settings file {}", path));
+    std::istringstream lines(*text);
+    std::string line;
+    for (int number = 1; std::getline(lines, line); ++number) {
+      const std::string_view trimmed_line = trimmed(line);
+      if (trimmed_line.empty() || trimmed_line.front() == '#') continue;
+      const std::size_t equals = trimmed_line.find('=');
+      if (equals == trimmed_line.npos) {
+        complain(fmt::format("{} line {}: expected NAME=value", path, number));
+        continue;
+      }
+      values_[std::string(trimmed(trimmed_line.substr(0, equals)))] = trimmed(trimmed_line.substr(equals + 1));
+    }
+  }
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view variable = *entry;
+    const std::size_t equals = variable.find('=');
+    if (!variable.starts_with(kPrefix) || variable.starts_with(kTestPrefix) || equals == variable.npos) continue;
+    values_[std::string(variable.substr(kPrefix.size(), equals - kPrefix.size()))] = variable.substr(equals + 1);
+  }
+}
+
+std::string SettingReader::take(const std::string& name, const std::string& type, const std::string& default_value,
+                                const std::string& range) {
+  rows_.push_back({name, type, default_value, range});
+  claimed_.insert(name);
+  const auto found = values_.find(name);
+  return found == values_.end() ? default_value : found->second;
+}
+
+void SettingReader::text(const std::string& name, std::string& target, std::string default_value) {
+  target = take(name, "text", default_value, "");
+}
+
+void SettingReader::secret(const std::string& name, std::string& target) {
+  target = take(name, "secret", "", "");
+  claimed_.insert(name + "_FILE");
+  const auto file = values_.find(name + "_FILE");
+  if (file == values_.end() || file->second.empty()) return;
+  const auto content = file_text(file->second);
+  if (!content) return complain(fmt::format("{}_FILE: cannot read {}", name, file->second));
+  target = *content;
+  while (target.ends_with('\n') || target.ends_with('\r')) target.pop_back();
+}
+
+void SettingReader::choice(const std::string& name, std::string& target, std::string default_value,
+                           std::initializer_list<std::string_view> choices) {
+  const std::string range = fmt::format("{}", fmt::join(choices, "|"));
+  target = take(name, "choice", default_value, range);
+  if (std::ranges::find(choices, target) == choices.end()) complain(fmt::format("{}: must be one of {}, not \"{}\"", name, range, target));
+}
+
+void SettingReader::integer(const std::string& name, std::int64_t& target, std::int64_t default_value, std::int64_t least,
+                            std::int64_t most) {
+  const std::string value = take(name, "integer", fmt::format("{}", default_value), fmt::format("{}..{}", least, most));
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), target);
+  if (error != std::errc() || end != value.data() + value.size() || target < least || target > most) {
+    complain(fmt::format("{}: must be a whole number from {} to {}, not \"{}\"", name, least, most, value));
+  }
+}
+
+void SettingReader::duration(const std::string& name, Clock::duration& target, std::string default_value, Clock::duration least,
+                             Clock::duration most) {
+  const std::string range = fmt::format("{}..{}", shown(least), shown(most));
+  const std::string value = take(name, "duration", default_value, range);
+  const auto parsed = parse_duration(value);
+  if (!parsed || *parsed < least || *parsed > most) {
+    return complain(fmt::format("{}: must be a duration such as {} within {}, not \"{}\"", name, default_value, range, value));
+  }
+  target = *parsed;
+}
+
+void SettingReader::size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least, std::size_t most) {
+  const std::string range = fmt::format("{}..{}", shown(least), shown(most));
+  const std::string value = take(name, "size", default_value, range);
+  const auto parsed = parse_size(value);
+  if (!parsed || *parsed < least || *parsed > most) {
+    return complain(fmt::format("{}: must be a size such as {} within {}, not \"{}\"", name, default_value, range, value));
+  }
+  target = *parsed;
+}
+
+void SettingReader::finish() const {
+  std::vector<std::string> wrong = complaints_;
+  for (const auto& [name, value] : values_) {
+    if (!claimed_.contains(name)) wrong.push_back(fmt::format("{}: there is no such setting", name));
+  }
+  if (!wrong.empty()) throw Failure(Kind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
+}
+
+void Settings::rows(SettingReader& s) {
+  s.text("POOL", pool, "worker");
+  s.integer("SLOT", slot, 0, 0, 99);
+  s.text("RUN_DIR", run_dir, "");
+  s.text("MODULES_DIR", modules_dir, "build/release/modules");
+  s.text("MODULES", modules, "");
+  s.text("PROMPTS_DIR", prompts_dir, "prompts");
+  s.text("MIGRATIONS_DIR", migrations_dir, "migrations");
+  s.text("MODULES_SOURCE_DIR", modules_source_dir, "modules");
+
+  s.text("LOG_FILE", log_file, "");
+  s.choice("LOG_LEVEL", log_level, "info", {"debug", "info", "warning", "error"});
+
+  s.duration("REQUEST_TIMEOUT", request_timeout, "120s", 1s, 600s);
+  s.duration("DRAIN_TIMEOUT", drain_timeout, "125s", 1s, 900s);
+  s.integer("REQUESTS_IN_FLIGHT_MAX", requests_in_flight_max, 2000, 1, 100'000);
+  s.integer("MAX_REQUESTS", max_requests, 0, 0, 1'000'000'000);
+  s.size("BODY_MAX", body_max, "20MiB", 1024, std::size_t{1} << 30);
+  s.size("MEMORY_LIMIT", memory_limit, "1GiB", std::size_t{64} << 20, std::size_t{64} << 30);
+
+  s.text("DATABASE_URL", database_url, "");
+  s.integer("DATABASE_POOL", database_pool, 4, 1, 100);
+  s.text("REDIS_SOCKET", redis_socket, "");
+  s.text("PAYLOADS_SOCKET", payloads_socket, "");
+
+  s.choice("JWT_ALG", jwt_alg, "none", {"none", "HS256", "RS256", "ES256"});
+  s.secret("JWT_SECRET", jwt_secret);
+  s.text("JWT_JWKS_FILE", jwt_jwks_file, "");
+  s.text("JWT_ISSUER", jwt_issuer, "");
+  s.text("JWT_AUDIENCE", jwt_audience, "");
+  if (jwt_alg != "none" && (jwt_issuer.empty() || jwt_audience.empty())) {
+    s.complain("JWT_ISSUER and JWT_AUDIENCE: both must be set where JWT_ALG is, or tokens made for others would be taken");
+  }
+
+  s.choice("AI_PROVIDER", ai_provider, "auto", {"auto", "offline", "openrouter", "gemini", "openai"});
+  s.integer("AI_IN_FLIGHT_MAX", ai_in_flight_max, 400, 1, 10'000);
+  s.integer("AI_ATTEMPTS", ai_attempts, 3, 1, 10);
+  s.duration("AI_TIMEOUT", ai_timeout, "60s", 100ms, 600s);
+  s.secret("OPENROUTER_API_KEY", openrouter_api_key);
+  s.text("OPENROUTER_BASE_URL", openrouter_base_url, "https://openrouter.ai/api/v1");
+  s.text("OPENROUTER_MODEL", openrouter_model, "google/gemini-2.5-flash-lite");
+  s.secret("GEMINI_API_KEY", gemini_api_key);
+  s.text("GEMINI_BASE_URL", gemini_base_url, "https://generativelanguage.googleapis.com/v1beta");
+  s.text("GEMINI_MODEL", gemini_model, "gemini-2.5-flash-lite");
+  s.secret("OPENAI_API_KEY", openai_api_key);
+  s.text("OPENAI_BASE_URL", openai_base_url, "https://api.openai.com/v1");
+  s.text("OPENAI_MODEL", openai_model, "gpt-4o-mini");
+  s.integer("BREAKER_FAILURES", breaker_failures, 10, 1, 10'000);
+  s.duration("BREAKER_WINDOW", breaker_window, "10s", 1s, 300s);
+  s.duration("BREAKER_OPEN_FOR", breaker_open_for, "5s", 100ms, 300s);
+
+  const std::map<std::string, std::string> keys{{"openrouter", openrouter_api_key}, {"gemini", gemini_api_key}, {"openai", openai_api_key}};
+  const auto key = keys.find(ai_provider);
+  if (key != keys.end() && key->second.empty()) {
+    std::string name = ai_provider;
+    std::ranges::transform(name, name.begin(), [](char c) { return static_cast<char>(c - 32); });
+    s.complain(fmt::format("{}_API_KEY: must be set where AI_PROVIDER is {}", name, ai_provider));
+  }
+}
+
+}  // namespace plugfleet

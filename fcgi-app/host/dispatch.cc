@@ -1,0 +1,135 @@
+#include "host/dispatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/utf8.h"
+
+namespace plugfleet {
+namespace {
+
+// What is kept with a request until it has been logged.
+struct Served {
+  Served(Incoming& incoming, Platform& platform) : call(incoming, platform) {}
+  Call call;
+  const Router::Entry* entry = nullptr;
+};
+
+Served& served_of(Incoming& incoming) { return *static_cast<Served*>(incoming.attachment.get()); }
+
+// The one place where an exception becomes an answer.
+Failure as_failure(std::exception_ptr thrown, const Call& call) {
+  try {
+    std::rethrow_exception(std::move(thrown));
+  } catch (const Failure& failure) {
+    return failure;
+  } catch (const std::exception& fault) {
+    log(Severity::error, "handler_failed", {{"trace", call.trace().id}, {"path", call.path()}, {"what", fault.what()}});
+  } catch (...) {
+    log(Severity::error, "handler_failed", {{"trace", call.trace().id}, {"path", call.path()}});
+  }
+  return Failure(Kind::internal, "something went wrong here; the requestId helps to find it");
+}
+
+bool is_address(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
+}
+
+}  // namespace
+
+Dispatch::Dispatch(Platform& platform, const Router& router)
+    : platform_(platform),
+      router_(router),
+      in_flight_gauge_(gauge("plugfleet_in_flight")),
+      requests_(counter("plugfleet_requests_total", "route=\"none\"")),
+      errors_(counter("plugfleet_errors_total", "route=\"none\"")),
+      seconds_(histogram("plugfleet_request_seconds", "route=\"none\"")) {}
+
+Async<Reply> Dispatch::serve(Incoming& incoming) {
+  auto served = std::make_shared<Served>(incoming, platform_);
+  incoming.attachment = served;
+  Call& call = served->call;
+  in_flight_gauge_.add(1);
+  if (++in_flight_ > platform_.settings.requests_in_flight_max) {
+    throw Failure(Kind::unavailable, "the server is at its limit; try again shortly").retry_after(1s);
+  }
+  const Router::Match match = router_.find(call.method(), call.path());
+  if (!match.entry && match.allow.empty()) throw Failure(Kind::not_found, "there is nothing at this path");
+  if (!match.entry) {
+    call.reply_header("Allow", match.allow);
+    throw Failure(Kind::method_not_allowed, fmt::format("this path takes {}", match.allow));
+  }
+  served->entry = match.entry;
+  const Route& route = match.entry->route;
+  call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
+  if (route.options.limit) co_await limit(call, route);
+  call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
+  if (incoming.content_length() > call.body_max_) {
+    throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here", incoming.content_length(), call.body_max_));
+  }
+  Reply reply = co_await route.handler(call, match.values);
+  std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
+  co_return reply;
+}
+
+// RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-05: reset is in seconds from now.
+Async<void> Dispatch::limit(Call& call, const Route& route) {
+  const LimitState state = co_await platform_.limiter.take(fmt::format("{}:{}", route.path, call.client_key()), *route.options.limit);
+  call.reply_header("RateLimit-Limit", fmt::format("{}", state.limit));
+  call.reply_header("RateLimit-Remaining", fmt::format("{}", state.remaining));
+  call.reply_header("RateLimit-Reset", fmt::format("{}", state.reset_after.count()));
+  if (!state.allowed) throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
+}
+
+Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
+  if (!incoming.attachment) {  // cancelled before it began
+    incoming.attachment = std::make_shared<Served>(incoming, platform_);
+    in_flight_gauge_.add(1);
+    ++in_flight_;
+  }
+  Call& call = served_of(incoming).call;
+  const Failure failure = as_failure(std::move(thrown), call);
+  Reply reply = error_reply(failure, call.trace().id);
+  std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
+  return reply;
+}
+
+void Dispatch::finished(Incoming& incoming, const Reply& reply) {
+  const Served& served = served_of(incoming);
+  const Call& call = served.call;
+  --in_flight_;
+  ++served_;
+  in_flight_gauge_.add(-1);
+  const auto took = Clock::now() - incoming.started();
+  const bool error = reply.status >= 500;
+  (served.entry ? served.entry->requests : requests_).add();
+  (served.entry ? served.entry->seconds : seconds_).observe(took);
+  if (error) (served.entry ? served.entry->errors : errors_).add();
+  const std::string_view route = served.entry ? std::string_view(served.entry->label) : "none";
+  const Severity severity = error ? Severity::warning : Severity::info;
+  if (log_wants(severity)) {
+    log(severity, "request",
+        {{"trace", call.trace().id},
+         {"route", route},
+         {"method", incoming.param("REQUEST_METHOD")},
+         {"status", reply.status},
+         {"ms", to_ms(took)},
+         {"upstreamMs", to_ms(call.upstream_time())},
+         {"bytesIn", incoming.content_length()},
+         {"bytesOut", reply.body.size()},
+         {"user", call.user() ? std::string_view(call.user()->id) : std::string_view()},
+         {"address", call.client_address()}});
+  }
+  if (!served.entry || !served.entry->route.options.recorded) return;
+  platform_.recorder.record(ApiCallRow{
+      .endpoint = std::string(route),
+      .ip_address = is_address(call.client_address()) ? std::string(call.client_address()) : std::string(),
+      .user_agent = utf8_repaired(call.header("user-agent").substr(0, 256)),
+      .status = reply.status,
+      .milliseconds = to_ms(took),
+      .created_at = WallClock::now()});
+}
+
+}  // namespace plugfleet

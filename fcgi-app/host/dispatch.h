@@ -1,0 +1,34 @@
+// What every request goes through, in this order: route, authentication, limit, body bound, handler. What is refused
+// is refused before the body is parsed. Afterwards: one log line, its metrics, one api_calls row.
+#pragma once
+
+#include "core/call.h"
+#include "core/platform.h"
+#include "host/router.h"
+#include "io/fastcgi.h"
+
+namespace plugfleet {
+
+class Dispatch : public FastcgiHandler {
+ public:
+  Dispatch(Platform& platform, const Router& router);
+
+  Async<Reply> serve(Incoming& incoming) override;
+  Reply failed(Incoming& incoming, std::exception_ptr failure) override;
+  void finished(Incoming& incoming, const Reply& reply) override;
+
+  std::int64_t in_flight() const { return in_flight_; }
+  std::int64_t served() const { return served_; }
+
+ private:
+  Async<void> limit(Call& call, const Route& route);
+
+  Platform& platform_;
+  const Router& router_;
+  std::int64_t in_flight_ = 0, served_ = 0;
+  Gauge in_flight_gauge_;
+  Counter requests_, errors_;
+  Histogram seconds_;
+};
+
+}  // namespace plugfleet

@@ -1,0 +1,113 @@
+#include "host/operator_routes.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+
+#include "base/metrics.h"
+#include "io/parallel.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr auto kCheckTimeout = 2s;
+const Clock::time_point started = Clock::now();
+
+Async<Reply> healthz(Call&) { co_return json(200, Json::object({{"status", "ok"}})); }
+
+// The four dependencies of GET /health, each told in a word.
+struct Checks {
+  std::string database = "down", redis = "down", payloads = "down", provider = "down";
+  bool well() const {
+    return database == "ok" && redis == "ok" && payloads == "ok" && (provider == "ok" || provider == "offline");
+  }
+};
+
+Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
+  if (which == 0) {
+    co_await services.database.query("select 1");
+    checks.database = "ok";
+  } else if (which == 1) {
+    co_await services.redis.command({"PING"});
+    checks.redis = "ok";
+  } else if (which == 2) {
+    co_await services.payloads.command({"PING"});
+    checks.payloads = "ok";
+  } else if (services.ai.offline()) {
+    checks.provider = "offline";
+  } else {  // the provider itself is not called, which would cost money: what the fleet's breaker knows is told
+    const BreakerView view = co_await services.ai.breaker().look();
+    checks.provider = view.state == BreakerState::closed      ? "ok"
+                      : view.state == BreakerState::half_open ? "probing"
+                                                              : fmt::format("open until {}", rfc3339(view.until));
+  }
+}
+
+Async<void> check(Platform& services, Checks& checks, std::size_t which) {
+  try {
+    co_await ask(services, checks, which);
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled) throw;  // else it stays "down"
+  }
+}
+
+// Every dependency is asked at once; one that has not answered within 2 s is down.
+Async<Reply> health(Call& call) {
+  Platform& services = call.services;
+  Checks checks;
+  std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(services, checks, which); };
+  co_await for_each_parallel(services.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout}, std::move(each));
+  const bool well = checks.well();
+  const Json memory = Json::object({{"rssMB", resident_memory() >> 20}, {"limitMB", services.settings.memory_limit >> 20}});
+  co_return json(well ? 200 : 503,
+                 Json::object({{"status", well ? "ok" : "degraded"},
+                               {"checks", Json::object({{"server", "ok"},
+                                                        {"database", checks.database},
+                                                        {"redis", checks.redis},
+                                                        {"payloads", checks.payloads},
+                                                        {"provider", checks.provider}})},
+                               {"memory", memory},
+                               {"uptime", std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started).count()}}));
+}
+
+Reply metrics_json(const std::vector<Metric>& all) {
+  std::int64_t requests = 0, errors = 0;
+  std::vector<std::int64_t> buckets(kBucketCount);
+  for (const Metric& metric : all) {
+    if (metric.name == "plugfleet_requests_total") requests += metric.value;
+    if (metric.name == "plugfleet_errors_total") errors += metric.value;
+    if (metric.name == "plugfleet_request_seconds" && metric.type == 'h') buckets.at(static_cast<std::size_t>(metric.bucket)) += metric.value;
+  }
+  return json(200, Json::object({{"requests", requests},
+                                 {"errors", errors},
+                                 {"latency", Json::object({{"p50", bucket_quantile(buckets, 0.50)},
+                                                           {"p95", bucket_quantile(buckets, 0.95)},
+                                                           {"p99", bucket_quantile(buckets, 0.99)}})}}));
+}
+
+Async<Reply> metrics(Call& call) {
+  const auto all = metrics_snapshot();
+  if (call.header("accept").find("application/json") != std::string_view::npos) co_return metrics_json(all);
+  co_return text(200, prometheus_text(all), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+}  // namespace
+
+std::size_t resident_memory() {
+  std::size_t total = 0, resident = 0;
+  if (std::FILE* const file = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(file, "%zu %zu", &total, &resident) != 2) resident = 0;
+    std::fclose(file);
+  }
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Module operator_routes() {
+  const RouteOptions quiet{.recorded = false};
+  return {.name = "operator",
+          .routes = {{Method::GET, "/health", health, quiet}, {Method::GET, "/healthz", healthz, quiet}, {Method::GET, "/metrics", metrics, quiet}}};
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,94 @@
+#include "host/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace plugfleet {
+namespace {
+
+// "/notes/{id}" -> {"notes", "{id}"}; a path ends with or without its last slash alike.
+std::vector<std::string> split_path(std::string_view path) {
+  std::vector<std::string> segments;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::size_t slash = path.find('/');
+    if (!(slash == path.npos && path.empty())) segments.emplace_back(path.substr(0, slash));
+    path = slash == path.npos ? std::string_view() : path.substr(slash);
+  }
+  return segments;
+}
+
+bool is_value(std::string_view segment) { return segment.size() > 2 && segment.front() == '{' && segment.back() == '}'; }
+
+bool same_shape(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return is_value(x) ? is_value(y) : x == y; });
+}
+
+// How well a known path fits a request's: -1 not at all, else the number of its literal segments.
+int fit(const std::vector<std::string>& known, const std::vector<std::string>& asked) {
+  if (known.size() != asked.size()) return -1;
+  int literal = 0;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (is_value(known[i])) {
+      if (asked[i].empty()) return -1;
+    } else if (known[i] == asked[i]) {
+      ++literal;
+    } else {
+      return -1;
+    }
+  }
+  return literal;
+}
+
+bool serves(Method route, Method asked) { return route == asked || (route == Method::GET && asked == Method::HEAD); }
+
+}  // namespace
+
+void Router::add(const std::string& module, Route the_route) {
+  auto entry = std::make_unique<Entry>(std::move(the_route));
+  const Route& route = entry->route;
+  entry->label = fmt::format("{} {}", method_name(route.method), route.path);
+  if (!route.path.starts_with('/')) throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
+  entry->segments = split_path(route.path);
+  const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_value));
+  if (route.handler.values() && *route.handler.values() != values) {
+    throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label, *route.handler.values()));
+  }
+  for (const auto& other : entries_) {
+    if (other->route.method == route.method && same_shape(other->segments, entry->segments)) {
+      throw Failure(Kind::internal, fmt::format("module {}: {} is taken already by {}", module, entry->label, other->label));
+    }
+  }
+  const std::string label = fmt::format("route=\"{}\"", entry->label);
+  entry->requests = counter("plugfleet_requests_total", label);
+  entry->errors = counter("plugfleet_errors_total", label);
+  entry->seconds = histogram("plugfleet_request_seconds", label);
+  entries_.push_back(std::move(entry));
+}
+
+Router::Match Router::find(Method method, std::string_view path) const {
+  Match match;
+  if (!path.starts_with('/')) return match;
+  const auto asked = split_path(path);
+  int best = -1;
+  std::vector<std::string_view> allowed;
+  for (const auto& entry : entries_) {
+    const int literal = fit(entry->segments, asked);
+    if (literal < 0) continue;
+    allowed.push_back(method_name(entry->route.method));
+    if (!serves(entry->route.method, method) || literal <= best) continue;
+    best = literal;
+    match.entry = entry.get();
+  }
+  if (!match.entry) {
+    match.allow = fmt::format("{}", fmt::join(allowed, ", "));
+    return match;
+  }
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (is_value(match.entry->segments[i])) match.values.push_back(asked[i]);
+  }
+  return match;
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,332 @@
+#include "io/fastcgi.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <deque>
+
+#include "base/log.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::size_t kReadSize = 128 * 1024;
+constexpr int kReadsATurn = 8;  // then other connections get theirs
+constexpr std::size_t kEarlyBodyMax = 64 * 1024;
+constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copied into one write
+constexpr std::size_t kPiecesAWrite = 64;
+constexpr auto kDeadlinesEvery = 100ms;
+constexpr auto kAcceptPause = 100ms;  // out of descriptors: trying again at once would spin
+
+// One for the process: a connection reads into it and hands on what it read before another can.
+std::array<char, kReadSize> read_buffer;
+
+}  // namespace
+
+class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection> {
+ public:
+  FastcgiConnection(FastcgiServer& server, int fd)
+      : server_(server),
+        fd_(fd),
+        parser_({.begin = [this](FastcgiParams params) { begin(std::move(params)); },
+                 .body = [this](std::string_view part) { body_part(part); },
+                 .end = [this] { body_ended(); },
+                 .abort = [this] { client_left(); }}),
+        watch_(std::make_unique<FdWatch>(server.reactor_, fd, [this] { readable(); }, [this] { writable(); })) {
+    watch_->want_read(true);
+  }
+
+  ~FastcgiConnection() {
+    watch_.reset();
+    ::close(fd_);
+  }
+
+  void close() {
+    if (std::exchange(closed_, true)) return;
+    watch_->want_read(false);
+    watch_->want_write(false);
+    const auto self = shared_from_this();
+    if (task_ && !task_->ended()) {
+      task_->cancel(Failure(Kind::cancelled, "the client left"));  // handler_ended() follows
+    } else {
+      finish();
+    }
+    server_.closed(self);
+  }
+
+  // Looked at a few times a second by the server: a timer for every request would cost more than the request.
+  void check_deadline(Clock::time_point now) {
+    if (!incoming_ || now < deadline_) return;
+    if (task_) {
+      task_->cancel(Failure(Kind::request_timeout, "the request took too long"));
+    } else if (!pieces_.empty()) {
+      close();
+    }
+  }
+
+  Async<std::string_view> take_body(std::size_t max) {
+    if (incoming_->content_length_ > max) {
+      throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
+                                                         incoming_->content_length_, max));
+    }
+    body_max_ = max;
+    wants_body_ = true;
+    body_.reserve(incoming_->content_length_ + kJsonPadding);
+    watch_->want_read(true);
+    while (!stdin_ended_) {
+      Waiter progress;
+      body_progress_ = &progress;
+      const bool came = co_await wait_for_progress(progress);
+      if (!came) throw Failure(Kind::request_timeout, "the body stopped coming");
+      if (body_.size() > max) throw Failure(Kind::payload_too_large, fmt::format("at most {} bytes are taken here", max));
+    }
+    body_.reserve(body_.size() + kJsonPadding);
+    co_return std::string_view(body_);
+  }
+
+ private:
+  Async<bool> wait_for_progress(Waiter& progress) {
+    struct Forget {
+      Waiter*& pointer;
+      ~Forget() { pointer = nullptr; }
+    } forget{body_progress_};
+    const bool came = co_await progress.wait_for(server_.options_.body_timeout);
+    co_return came;
+  }
+
+  // ---- reading ----
+
+  void readable() {
+    const auto self = shared_from_this();
+    for (int turn = 0; turn < kReadsATurn && !closed_; ++turn) {
+      const auto got = ::recv(fd_, read_buffer.data(), read_buffer.size(), MSG_DONTWAIT);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+      if (got <= 0) return close();
+      if (!parser_.feed({read_buffer.data(), static_cast<std::size_t>(got)})) {
+        log(Severity::warning, "fastcgi_broken", {{"why", parser_.fault()}});
+        return close();
+      }
+      if (paused() || static_cast<std::size_t>(got) < read_buffer.size()) break;
+    }
+    if (!closed_ && paused()) watch_->want_read(false);
+  }
+
+  bool paused() const { return incoming_ && !stdin_ended_ && !wants_body_ && !discarding_ && body_.size() > kEarlyBodyMax; }
+
+  void begin(FastcgiParams params) {
+    if (incoming_) return close();  // nginx sends nothing before it has our answer
+    incoming_ = std::make_unique<Incoming>();
+    incoming_->connection_ = this;
+    incoming_->params_ = std::move(params);
+    incoming_->started_ = Clock::now();
+    const std::string_view length = incoming_->param("CONTENT_LENGTH");
+    std::from_chars(length.data(), length.data() + length.size(), incoming_->content_length_);
+    stdin_ended_ = wants_body_ = discarding_ = false;
+    deadline_ = incoming_->started_ + server_.options_.request_timeout;
+    task_ = server_.reactor_.spawn(run(), [self = shared_from_this()](std::exception_ptr failure) {
+      self->handler_ended(std::move(failure));
+    });
+  }
+
+  void body_part(std::string_view part) {
+    if (discarding_) return;
+    if (wants_body_ && body_.size() + part.size() > body_max_) {
+      body_.append(part.substr(0, body_max_ + 1 - std::min(body_.size(), body_max_ + 1)));  // over: take_body sees it
+      if (body_progress_) body_progress_->resume();
+      return;
+    }
+    body_.append(part);
+  }
+
+  void body_ended() {
+    stdin_ended_ = true;
+    if (body_progress_) body_progress_->resume();
+    if (reply_) write_reply();
+  }
+
+  void client_left() { close(); }
+
+  // ---- serving ----
+
+  Async<void> run() {
+    result_ = co_await server_.handler_.serve(*incoming_);
+  }
+
+  void handler_ended(std::exception_ptr failure) {
+    task_.reset();
+    reply_ = failure ? server_.handler_.failed(*incoming_, std::move(failure)) : std::move(result_);
+    if (closed_) return finish();
+    discarding_ = true;
+    free_body();
+    if (stdin_ended_) return write_reply();
+    watch_->want_read(true);
+  }
+
+  // ---- writing ----
+
+  void write_reply() {
+    const std::uint16_t id = parser_.request_id();
+    std::string head = cgi_header(*reply_);
+    pieces_.clear();
+    owned_.clear();
+    if (reply_->body.size() <= kCopiedReplyMax) {
+      head += reply_->body;
+      std::string& all = owned_.emplace_back();
+      all.reserve(head.size() + 64);
+      append_stdout(all, id, head);
+      append_end(all, id);
+      pieces_.push_back(all);
+    } else {
+      append_stdout(owned_.emplace_back(), id, head);
+      pieces_.push_back(owned_.back());
+      for (std::string_view rest = reply_->body; !rest.empty();) {
+        const std::string_view part = rest.substr(0, kFastcgiContentMax);
+        pieces_.push_back(owned_.emplace_back(stdout_header(id, part.size())));
+        pieces_.push_back(part);
+        rest.remove_prefix(part.size());
+      }
+      append_end(owned_.emplace_back(), id);
+      pieces_.push_back(owned_.back());
+    }
+    writable();
+  }
+
+  void writable() {
+    while (!pieces_.empty() && !closed_) {
+      std::array<iovec, kPiecesAWrite> parts;
+      const std::size_t count = std::min(pieces_.size(), parts.size());
+      for (std::size_t i = 0; i < count; ++i) parts[i] = {const_cast<char*>(pieces_[i].data()), pieces_[i].size()};
+      const msghdr message{.msg_name = nullptr, .msg_namelen = 0, .msg_iov = parts.data(), .msg_iovlen = count,
+                           .msg_control = nullptr, .msg_controllen = 0, .msg_flags = 0};
+      const auto sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        deadline_ = Clock::now() + server_.options_.write_timeout;
+        return watch_->want_write(true);
+      }
+      if (sent <= 0) return close();
+      take_off(static_cast<std::size_t>(sent));
+    }
+    if (!closed_) written();
+  }
+
+  void take_off(std::size_t sent) {
+    while (sent > 0) {
+      std::string_view& first = pieces_.front();
+      const std::size_t part = std::min(sent, first.size());
+      first.remove_prefix(part);
+      sent -= part;
+      if (first.empty()) pieces_.pop_front();
+    }
+  }
+
+  void written() {
+    watch_->want_write(false);
+    finish();
+    if (!parser_.keep_connection()) close();
+  }
+
+  void finish() {
+    if (!incoming_) return;
+    if (!reply_) reply_ = server_.handler_.failed(*incoming_, std::make_exception_ptr(Failure(Kind::cancelled, "the client left")));
+    server_.handler_.finished(*incoming_, *reply_);
+    incoming_.reset();
+    reply_.reset();
+    pieces_.clear();
+    owned_.clear();
+    free_body();
+  }
+
+  void free_body() {
+    if (body_.capacity() > kEarlyBodyMax) body_ = {};
+    body_.clear();
+  }
+
+  FastcgiServer& server_;
+  const int fd_;
+  FastcgiParser parser_;
+  std::unique_ptr<FdWatch> watch_;
+  Clock::time_point deadline_;  // of the handler, then of each wait for the peer to take some of its reply
+  bool closed_ = false;
+
+  // The request being served.
+  std::unique_ptr<Incoming> incoming_;
+  TaskPtr task_;
+  std::string body_;
+  std::size_t body_max_ = 0;
+  Waiter* body_progress_ = nullptr;
+  bool stdin_ended_ = false, wants_body_ = false, discarding_ = false;
+  Reply result_;  // the handler's, until its task has ended
+  std::optional<Reply> reply_;
+  std::deque<std::string> owned_;  // a deque: views into its strings stay good
+  std::deque<std::string_view> pieces_;
+};
+
+Async<std::string_view> Incoming::body(std::size_t max) { return connection_->take_body(max); }
+
+FastcgiServer::FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, FastcgiOptions options)
+    : reactor_(reactor),
+      handler_(handler),
+      options_(options),
+      fd_(fd),
+      listening_(reactor, fd, [this] { accept_one(); }, {}),
+      accept_pause_(reactor),
+      drain_deadline_(reactor),
+      deadlines_(reactor) {
+  listening_.want_read(true);
+}
+
+FastcgiServer::~FastcgiServer() = default;
+
+// One a turn, so that processes sharing the socket share the connections.
+void FastcgiServer::accept_one() {
+  if (drained_) return;
+  const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      log(Severity::error, "accept_failed", {{"errno", errno}});
+      listening_.want_read(false);
+      accept_pause_.arm(kAcceptPause, [this] { if (!drained_) listening_.want_read(true); });
+    }
+    return;
+  }
+  connections_.insert(std::make_shared<FastcgiConnection>(*this, fd));
+  if (!deadlines_.armed()) check_deadlines();
+  if (static_cast<int>(connections_.size()) >= options_.connections_max) listening_.want_read(false);
+}
+
+void FastcgiServer::check_deadlines() {
+  const auto now = Clock::now();
+  const auto all = connections_;  // checking one may close it
+  for (const auto& connection : all) connection->check_deadline(now);
+  if (!connections_.empty()) deadlines_.arm(kDeadlinesEvery, [this] { check_deadlines(); });
+}
+
+void FastcgiServer::closed(const std::shared_ptr<FastcgiConnection>& connection) {
+  connections_.erase(connection);
+  if (drained_) {
+    if (connections_.empty()) std::exchange(drained_, {})();
+  } else if (static_cast<int>(connections_.size()) < options_.connections_max) {
+    listening_.want_read(true);
+  }
+}
+
+void FastcgiServer::drain(Clock::duration deadline, std::function<void()> drained) {
+  listening_.want_read(false);
+  drained_ = std::move(drained);
+  if (connections_.empty()) return reactor_.post([this] { if (drained_) std::exchange(drained_, {})(); });
+  drain_deadline_.arm(deadline, [this] {
+    const auto all = connections_;
+    for (const auto& connection : all) connection->close();
+  });
+}
+
+}  // namespace plugfleet

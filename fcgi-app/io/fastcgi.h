@@ -1,0 +1,92 @@
+// The edge: accepts nginx's FastCGI connections on a shared listening socket and serves their requests, one after
+// another on a connection, many connections at once.
+//
+//   idle --BEGIN,PARAMS--> serving --handler's reply--> draining STDIN --its end--> writing --END_REQUEST--> idle
+//
+// 1. The process never closes a kept connection first: nginx would fail the POST that it just sent there. On drain()
+//    it stops accepting and serves what still comes until nginx closes (its keepalive_time bounds that).
+// 2. A body is read as fast as its handler takes it: unasked, kEarlyBodyMax bytes are held and then reading pauses.
+// 3. A reply is written once STDIN has ended; what nobody asked for is thrown away meanwhile.
+// 4. A client that leaves (nginx closes the connection, or sends ABORT) cancels its handler.
+// 5. Nothing here blocks; a peer that takes nothing for write_timeout is cut off.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "io/reactor.h"
+#include "wire/fastcgi.h"
+#include "wire/reply.h"
+
+namespace plugfleet {
+
+class FastcgiConnection;
+
+// One request, as the edge hands it over. It lives until FastcgiHandler::finished has returned.
+class Incoming {
+ public:
+  std::string_view param(std::string_view name) const { return params_[name]; }
+  std::size_t content_length() const { return content_length_; }
+  Clock::time_point started() const { return started_; }
+
+  // The whole body, followed by kJsonPadding readable bytes; asked for at most once. Throws Failure: payload_too_large
+  // over `max`, request_timeout where it stops coming.
+  Async<std::string_view> body(std::size_t max);
+
+  // What the handler keeps with the request: its log line's route, user and the like.
+  std::shared_ptr<void> attachment;
+
+ private:
+  friend class FastcgiConnection;
+  FastcgiConnection* connection_ = nullptr;
+  FastcgiParams params_;
+  std::size_t content_length_ = 0;
+  Clock::time_point started_;
+};
+
+class FastcgiHandler {
+ public:
+  virtual ~FastcgiHandler() = default;
+  virtual Async<Reply> serve(Incoming& incoming) = 0;
+  // The reply for what serve() threw.
+  virtual Reply failed(Incoming& incoming, std::exception_ptr failure) = 0;
+  // The reply has been handed to the kernel, or the client was gone before.
+  virtual void finished(Incoming& incoming, const Reply& reply) = 0;
+};
+
+struct FastcgiOptions {
+  int connections_max = 4096;
+  Clock::duration request_timeout = 120s;
+  Clock::duration write_timeout = 60s;
+  Clock::duration body_timeout = 30s;
+};
+
+class FastcgiServer {
+ public:
+  // Listens on `fd`, which stays the caller's.
+  FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, FastcgiOptions options);
+  ~FastcgiServer();
+
+  // Stops accepting; `drained` is called when the last connection is gone, at the latest after `deadline`.
+  void drain(Clock::duration deadline, std::function<void()> drained);
+  std::size_t connections() const { return connections_.size(); }
+
+ private:
+  friend class FastcgiConnection;
+  void accept_one();
+  void check_deadlines();
+  void closed(const std::shared_ptr<FastcgiConnection>& connection);
+
+  Reactor& reactor_;
+  FastcgiHandler& handler_;
+  FastcgiOptions options_;
+  int fd_;
+  FdWatch listening_;
+  Timer accept_pause_, drain_deadline_, deadlines_;
+  std::function<void()> drained_;
+  std::unordered_set<std::shared_ptr<FastcgiConnection>> connections_;
+};
+
+}  // namespace plugfleet

@@ -1,0 +1,224 @@
+#include "io/http_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+#include "base/log.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr long kUploadBuffer = 128 * 1024;
+constexpr std::size_t kEasyKept = 512;
+
+struct Transfer {
+  HttpRequest request;
+  HttpReply reply;
+  Waiter done;
+  CURLcode result = CURLE_OK;
+  bool too_large = false;
+  std::size_t piece = 0, offset = 0;  // where in request.body the next read begins
+  char error[CURL_ERROR_SIZE] = {};
+
+  std::size_t body_size() const {
+    std::size_t size = 0;
+    for (const std::string_view part : request.body) size += part.size();
+    return size;
+  }
+};
+
+std::size_t read_body(char* to, std::size_t, std::size_t room, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  std::size_t written = 0;
+  while (written < room && transfer.piece < transfer.request.body.size()) {
+    const std::string_view part = transfer.request.body[transfer.piece].substr(transfer.offset);
+    const std::size_t take = std::min(part.size(), room - written);
+    std::memcpy(to + written, part.data(), take);
+    written += take;
+    transfer.offset += take;
+    if (take == part.size()) {
+      ++transfer.piece;
+      transfer.offset = 0;
+    }
+  }
+  return written;
+}
+
+// curl sends a body anew when a kept connection turns out to be dead.
+int seek_body(void* user, curl_off_t offset, int origin) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_CANTSEEK;
+  transfer.piece = transfer.offset = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+std::size_t write_reply(char* from, std::size_t, std::size_t size, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.reply.body.size() + size > transfer.request.reply_max) {
+    transfer.too_large = true;
+    return 0;  // ends the transfer
+  }
+  transfer.reply.body.append(from, size);
+  return size;
+}
+
+long to_curl_ms(Clock::duration duration) {
+  return std::max<long>(1, static_cast<long>(std::chrono::duration_cast<milliseconds>(duration).count()));
+}
+
+struct Easy {  // an easy handle in the multi handle, out of it again however the coroutine ends
+  CURLM* multi;
+  CURL* handle;
+  curl_slist* headers = nullptr;
+  std::vector<CURL*>& kept;
+
+  ~Easy() {
+    curl_multi_remove_handle(multi, handle);
+    curl_slist_free_all(headers);
+    if (kept.size() < kEasyKept) {
+      curl_easy_reset(handle);
+      kept.push_back(handle);
+    } else {
+      curl_easy_cleanup(handle);
+    }
+  }
+};
+
+}  // namespace
+
+struct HttpClient::State {
+  State(Reactor& reactor_, std::size_t kept_connections) : reactor(reactor_), timer(reactor_) {
+    static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+    multi = curl_multi_init();
+    if (global != CURLE_OK || !multi) throw Failure(Kind::internal, "libcurl does not start");
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &State::on_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &State::on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kept_connections));
+  }
+
+  ~State() {
+    for (CURL* const handle : kept) curl_easy_cleanup(handle);
+    curl_multi_cleanup(multi);
+  }
+
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* user, void*) {
+    auto& self = *static_cast<State*>(user);
+    if (what == CURL_POLL_REMOVE) {
+      self.watches.erase(fd);
+      return 0;
+    }
+    auto& watch = self.watches[fd];
+    if (!watch) {
+      watch = std::make_unique<FdWatch>(self.reactor, fd, [&self, fd] { self.act(fd, CURL_CSELECT_IN); },
+                                        [&self, fd] { self.act(fd, CURL_CSELECT_OUT); });
+    }
+    watch->want_read((what & CURL_POLL_IN) != 0);
+    watch->want_write((what & CURL_POLL_OUT) != 0);
+    return 0;
+  }
+
+  static int on_timer(CURLM*, long ms, void* user) {
+    auto& self = *static_cast<State*>(user);
+    if (ms < 0) {
+      self.timer.disarm();
+    } else {
+      self.timer.arm(milliseconds(ms), [&self] { self.act(CURL_SOCKET_TIMEOUT, 0); });
+    }
+    return 0;
+  }
+
+  void act(curl_socket_t fd, int what) {
+    int running = 0;
+    curl_multi_socket_action(multi, fd, what, &running);
+    int left = 0;
+    while (const CURLMsg* const message = curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      void* user = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+      auto& transfer = *static_cast<Transfer*>(user);
+      transfer.result = message->data.result;
+      transfer.done.resume();
+    }
+  }
+
+  CURL* take_handle() {
+    if (kept.empty()) return curl_easy_init();
+    CURL* const handle = kept.back();
+    kept.pop_back();
+    return handle;
+  }
+
+  Reactor& reactor;
+  Timer timer;
+  CURLM* multi = nullptr;
+  std::unordered_map<curl_socket_t, std::unique_ptr<FdWatch>> watches;
+  std::vector<CURL*> kept;
+  std::size_t in_flight = 0;
+};
+
+HttpClient::HttpClient(Reactor& reactor, std::size_t kept_connections)
+    : state_(std::make_unique<State>(reactor, kept_connections)) {}
+HttpClient::~HttpClient() = default;
+
+std::size_t HttpClient::in_flight() const { return state_->in_flight; }
+
+Async<HttpReply> HttpClient::send(HttpRequest request) {
+  Transfer transfer{.request = std::move(request)};
+  CURL* const handle = state_->take_handle();
+  if (!handle) throw Failure(Kind::internal, "no memory for a call");
+  Easy easy{state_->multi, handle, nullptr, state_->kept};
+  for (const std::string& header : transfer.request.headers) easy.headers = curl_slist_append(easy.headers, header.c_str());
+  easy.headers = curl_slist_append(easy.headers, "Expect:");  // never wait for a 100-continue
+
+  const auto set = [handle](CURLoption option, auto value) { curl_easy_setopt(handle, option, value); };
+  set(CURLOPT_URL, transfer.request.url.c_str());
+  set(CURLOPT_HTTPHEADER, easy.headers);
+  set(CURLOPT_PRIVATE, static_cast<void*>(&transfer));
+  set(CURLOPT_ERRORBUFFER, transfer.error);
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_TCP_NODELAY, 1L);
+  set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
+  set(CURLOPT_TIMEOUT_MS, to_curl_ms(transfer.request.timeout));
+  set(CURLOPT_CONNECTTIMEOUT_MS, to_curl_ms(transfer.request.connect_timeout));
+  set(CURLOPT_WRITEFUNCTION, &write_reply);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
+  if (!transfer.request.body.empty()) {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer.body_size()));
+    set(CURLOPT_READFUNCTION, &read_body);
+    set(CURLOPT_READDATA, static_cast<void*>(&transfer));
+    set(CURLOPT_SEEKFUNCTION, &seek_body);
+    set(CURLOPT_SEEKDATA, static_cast<void*>(&transfer));
+  }
+
+  struct Count {
+    std::size_t& n;
+    explicit Count(std::size_t& counter) : n(++counter) {}
+    ~Count() { --n; }
+  } count(state_->in_flight);
+  curl_multi_add_handle(state_->multi, handle);
+  co_await transfer.done.wait();
+
+  if (transfer.result != CURLE_OK) {
+    if (transfer.too_large) throw Failure(Kind::provider_error, "the reply is larger than allowed");
+    log(Severity::info, "http_call_failed", {{"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
+    if (transfer.result == CURLE_OPERATION_TIMEDOUT) throw Failure(Kind::provider_timeout, "no answer in time");
+    throw Failure(Kind::provider_error, "the connection failed");
+  }
+  long status = 0;
+  curl_off_t retry_after = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &retry_after);
+  transfer.reply.status = static_cast<int>(status);
+  if (retry_after > 0) transfer.reply.retry_after = std::chrono::seconds(retry_after);
+  co_return std::move(transfer.reply);
+}
+
+}  // namespace plugfleet

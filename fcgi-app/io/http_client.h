@@ -1,0 +1,51 @@
+// Calls to others over HTTP: libcurl's multi interface on the reactor, connections kept and reused, HTTP/2 where the
+// other side has it. (curl is included in http_client.cc alone.)
+//
+// A request's body is a list of views sent as they stand, so that an image goes from the client's body to the
+// provider without a copy; what they look into must live until send() returns. A cancelled send() aborts the call.
+// Redirects are not followed; only http and https are spoken.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/reactor.h"
+
+namespace plugfleet {
+
+struct HttpRequest {
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value"
+  std::vector<std::string_view> body;  // POST where there is one, else GET
+  Clock::duration timeout = 60s;  // from start to last byte
+  Clock::duration connect_timeout = 5s;
+  std::size_t reply_max = 1024 * 1024;
+};
+
+struct HttpReply {
+  int status = 0;
+  std::string body;
+  std::optional<std::chrono::seconds> retry_after;  // RFC 9110 section 10.2.3
+};
+
+class HttpClient {
+ public:
+  // `kept_connections`: how many idle connections are held for reuse.
+  HttpClient(Reactor& reactor, std::size_t kept_connections);
+  ~HttpClient();
+
+  // Throws Failure: provider_timeout, or provider_error where no whole reply came or it is over reply_max.
+  Async<HttpReply> send(HttpRequest request);
+
+  std::size_t in_flight() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plugfleet

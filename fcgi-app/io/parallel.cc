@@ -1,0 +1,56 @@
+#include "io/parallel.h"
+
+#include <utility>
+#include <vector>
+
+namespace plugfleet {
+namespace {
+
+struct Lanes {
+  std::size_t next = 0, count = 0, running = 0;
+  bool stopped = false;
+  std::exception_ptr first;
+  std::function<Async<void>(std::size_t)> each;
+  std::vector<TaskPtr> tasks;
+  Waiter ended;
+
+  void stop() {
+    stopped = true;
+    for (const TaskPtr& task : tasks) task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  }
+};
+
+Async<void> run_lane(std::shared_ptr<Lanes> lanes) {
+  while (!lanes->stopped && lanes->next < lanes->count) {
+    const std::size_t index = lanes->next++;
+    co_await lanes->each(index);
+  }
+}
+
+}  // namespace
+
+Async<void> for_each_parallel(Reactor& reactor, std::size_t count, ParallelBounds bounds,
+                              std::function<Async<void>(std::size_t)> each) {
+  if (count == 0) co_return;
+  auto lanes = std::make_shared<Lanes>();
+  lanes->count = count;
+  lanes->each = std::move(each);
+  lanes->running = std::min(bounds.width, count);
+  for (std::size_t i = lanes->running; i > 0; --i) {
+    lanes->tasks.push_back(reactor.spawn(run_lane(lanes), [lanes](std::exception_ptr failure) {
+      if (failure && !lanes->stopped) {
+        lanes->first = failure;
+        lanes->stop();
+      }
+      if (--lanes->running == 0) lanes->ended.resume();
+    }));
+  }
+  Timer deadline(reactor);
+  if (bounds.deadline != Clock::time_point::max()) {
+    deadline.arm(std::max(bounds.deadline - Clock::now(), Clock::duration::zero()), [lanes] { lanes->stop(); });
+  }
+  co_await join(lanes->ended, [lanes] { lanes->stop(); });
+  if (lanes->first) std::rethrow_exception(lanes->first);
+}
+
+}  // namespace plugfleet

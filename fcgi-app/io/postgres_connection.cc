@@ -1,0 +1,266 @@
+#include "io/postgres_connection.h"
+
+#include <libpq-fe.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "base/log.h"
+
+namespace plugfleet {
+namespace postgres {
+namespace {
+
+constexpr std::size_t kSqlLogged = 200;
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
+
+std::string_view field(const PGresult* result, int code) {
+  const char* const value = PQresultErrorField(result, code);
+  return value ? value : "";
+}
+
+// What PostgreSQL says when it, or PgBouncer, can't serve: connection trouble, resources, shutdown and start-up.
+bool says_unavailable(std::string_view sqlstate) {
+  return sqlstate.starts_with("08") || sqlstate.starts_with("53") || sqlstate.starts_with("57P");
+}
+
+// Class 22 quotes the value it dislikes, which may be somebody's name or mail address.
+std::string without_values(std::string_view sqlstate, std::string_view primary) {
+  if (!sqlstate.starts_with("22")) return std::string(primary);
+  return std::string(primary.substr(0, primary.find('"')));
+}
+
+}  // namespace
+
+Failure unavailable() { return Failure(Kind::unavailable, "the database is not available").retry_after(1s); }
+
+void Connection::open(const std::string& conninfo, Clock::duration timeout) {
+  const char* const keys[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
+  const char* const values[] = {conninfo.c_str(), "UTF8", "plugfleet", nullptr};
+  const auto self = shared_from_this();
+  conn_ = PQconnectStartParams(keys, values, 1);
+  if (PQstatus(conn_) == CONNECTION_BAD) return lose(first_line(PQerrorMessage(conn_)));
+  deadline_ = Clock::now() + timeout;
+  watch_deadline();
+  watch_ = std::make_unique<FdWatch>(reactor_, PQsocket(conn_), [] {}, [this] { negotiate(); });
+  watch_->want_write(true);
+}
+
+// libpq may take another socket between two steps, so each step gets a watch of its own.
+void Connection::negotiate() {
+  const auto self = shared_from_this();
+  watch_.reset();
+  const PostgresPollingStatusType next = PQconnectPoll(conn_);
+  if (next == PGRES_POLLING_FAILED) return lose(first_line(PQerrorMessage(conn_)));
+  if (next != PGRES_POLLING_OK) {
+    watch_ = std::make_unique<FdWatch>(reactor_, PQsocket(conn_), [this] { negotiate(); }, [this] { negotiate(); });
+    next == PGRES_POLLING_READING ? watch_->want_read(true) : watch_->want_write(true);
+    return;
+  }
+  timer_.disarm();
+  PQsetnonblocking(conn_, 1);
+  PQsetErrorVerbosity(conn_, PQERRORS_TERSE);  // what is longer quotes values
+  PQsetNoticeReceiver(conn_, [](void*, const PGresult*) {}, nullptr);
+  watch_ = std::make_unique<FdWatch>(reactor_, PQsocket(conn_), [this] { on_ready(); }, [this] { on_ready(); });
+  watch_->want_read(true);
+  open_ = true;
+  owner_.opened(*this);
+}
+
+void Connection::send(std::shared_ptr<Statement> statement, Clock::duration timeout) {
+  statement_ = std::move(statement);
+  const auto self = shared_from_this();
+  const std::string& sql = statement_->sql;
+  const Params& params = statement_->params;
+  int sent = 0;
+  if (statement_->protocol == Statement::Protocol::script) {
+    sent = PQsendQuery(conn_, sql.c_str());
+  } else {
+    values_.clear();
+    for (std::size_t i = 0; i < params.size(); ++i) values_.push_back(params[i]);
+    const int count = static_cast<int>(values_.size());
+    sent = PQsendQueryParams(conn_, sql.c_str(), count, nullptr, values_.data(), nullptr, nullptr, 0);
+  }
+  if (sent == 0) return lose(first_line(PQerrorMessage(conn_)));
+  statement_->params = {};
+  deadline_ = Clock::now() + timeout;
+  if (!timer_.armed()) watch_deadline();
+  flush();
+}
+
+void Connection::flush() {
+  const int left = PQflush(conn_);
+  if (left < 0) return lose(first_line(PQerrorMessage(conn_)));
+  watch_->want_write(left > 0);
+}
+
+void Connection::on_ready() {
+  const auto self = shared_from_this();
+  if (!statement_) {
+    if (is_stale()) lose("closed by the other side while at rest");
+    return;
+  }
+  if (PQconsumeInput(conn_) == 0) return lose(first_line(PQerrorMessage(conn_)));
+  flush();
+  while (statement_ && PQisBusy(conn_) == 0) {
+    PGresult* const result = PQgetResult(conn_);
+    if (!result) return finish();
+    take(result);
+  }
+}
+
+void Connection::take(PGresult* result) {
+  Rows rows(result);
+  const ExecStatusType status = PQresultStatus(result);
+  if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY) {
+    statement_->rows = std::move(rows);
+    return;
+  }
+  if (status != PGRES_FATAL_ERROR) return lose("COPY was asked for, which is not spoken here");
+  const std::string_view sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const std::string primary = without_values(sqlstate, field(result, PG_DIAG_MESSAGE_PRIMARY));
+  std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity.empty()) severity = field(result, PG_DIAG_SEVERITY);  // PgBouncer's own
+  if (sqlstate.empty() || severity == "FATAL" || severity == "PANIC") {
+    return lose(sqlstate.empty() ? first_line(PQerrorMessage(conn_)) : primary);
+  }
+  // Conflicts (23) and lost races (40) are part of a caller's day.
+  const bool expected = sqlstate.starts_with("23") || sqlstate.starts_with("40");
+  log(expected ? Severity::info : Severity::error, "sql_error",
+      {{"sqlstate", sqlstate}, {"message", primary}, {"sql", statement_->sql.substr(0, kSqlLogged)}});
+  statement_->failure = says_unavailable(sqlstate) ? std::make_exception_ptr(unavailable())
+                                                   : std::make_exception_ptr(SqlError(std::string(sqlstate), primary));
+}
+
+void Connection::finish() {
+  std::exchange(statement_, {})->done.resume();
+  owner_.finished(*this);
+}
+
+// The timer is left running from one statement to the next: arming it for each would cost more than it is worth.
+void Connection::watch_deadline() {
+  timer_.arm(deadline_ - Clock::now(), [this] {
+    if (open_ && !statement_) return;
+    if (Clock::now() < deadline_) return watch_deadline();
+    const auto self = shared_from_this();
+    lose(open_ ? "a statement took too long" : "connecting took too long");
+  });
+}
+
+void Connection::lose(std::string_view why) {
+  const auto self = shared_from_this();
+  const std::string reason(why);  // why may point into what close() frees
+  close();
+  owner_.lost(*this, reason);
+}
+
+void Connection::close() {
+  closed_ = true;
+  open_ = false;
+  timer_.disarm();
+  watch_.reset();
+  PQfinish(std::exchange(conn_, nullptr));
+  if (const auto statement = std::exchange(statement_, {})) {
+    statement->failure = std::make_exception_ptr(unavailable());
+    statement->done.resume();
+  }
+}
+
+bool Connection::in_transaction() const { return PQtransactionStatus(conn_) != PQTRANS_IDLE; }
+
+bool Connection::is_stale() const {
+  char byte;
+  return ::recv(PQsocket(conn_), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+}  // namespace postgres
+
+// ---- Rows --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+PGresult* as_result(void* result) { return static_cast<PGresult*>(result); }
+
+template <class T>
+T number(std::string_view text, const char* what) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Failure(Kind::internal, fmt::format("a column holds no {}", what));
+  }
+  return value;
+}
+
+}  // namespace
+
+Rows::Rows(void* result) : result_(result), size_(static_cast<std::size_t>(PQntuples(as_result(result)))) {}
+
+void Rows::Clear::operator()(void* result) const { PQclear(as_result(result)); }
+
+std::int64_t Rows::affected() const {
+  const std::string_view count = result_ ? PQcmdTuples(as_result(result_.get())) : "";
+  return count.empty() ? 0 : number<std::int64_t>(count, "number");
+}
+
+std::string_view Rows::command() const { return result_ ? PQcmdStatus(as_result(result_.get())) : ""; }
+
+int Rows::place(Column column) const {
+  PGresult* const result = as_result(result_.get());
+  const int count = PQnfields(result);
+  if (column.place_ >= 0 && column.place_ < count) return column.place_;
+  for (int i = 0; column.place_ < 0 && i < count; ++i) {
+    if (column.name_ == PQfname(result, i)) return i;
+  }
+  throw Failure(Kind::internal, fmt::format("a query gave no column {}{}", column.name_, column.place_));
+}
+
+bool Rows::is_null(std::size_t row, Column column) const {
+  return PQgetisnull(as_result(result_.get()), static_cast<int>(row), place(column)) != 0;
+}
+
+std::string_view Rows::text(std::size_t row, Column column) const {
+  PGresult* const result = as_result(result_.get());
+  const int at = place(column);
+  if (row >= size_) throw Failure(Kind::internal, fmt::format("a query gave no row {}", row));
+  const int index = static_cast<int>(row);
+  return {PQgetvalue(result, index, at), static_cast<std::size_t>(PQgetlength(result, index, at))};
+}
+
+std::int64_t Row::integer(Rows::Column column) const { return number<std::int64_t>(text(column), "whole number"); }
+
+double Row::real(Rows::Column column) const { return number<double>(text(column), "number"); }
+
+bool Row::boolean(Rows::Column column) const {
+  const std::string_view value = text(column);
+  if (value != "t" && value != "f") throw Failure(Kind::internal, "a column holds no boolean");
+  return value == "t";
+}
+
+// ---- Params and SqlError ----------------------------------------------------------------------------------------
+
+SqlError::SqlError(std::string sqlstate, std::string primary)
+    : Failure(Kind::internal, "the database refused a statement"),
+      sqlstate_(std::move(sqlstate)),
+      primary_(std::move(primary)) {}
+
+void Params::put_text(std::string_view text) {
+  if (text.contains('\0')) throw Failure(Kind::unprocessable, "a text holds U+0000, which can't be stored");
+  bytes_ += text;
+}
+
+// An array's element (PostgreSQL manual, 8.15.6): always quoted, so that neither NULL nor a comma means anything in it.
+void Params::put_quoted(std::string_view text) {
+  bytes_ += '"';
+  for (std::size_t special; (special = text.find_first_of("\"\\")) != text.npos; text.remove_prefix(special + 1)) {
+    put_text(text.substr(0, special));
+    bytes_ += '\\';
+    bytes_ += text[special];
+  }
+  put_text(text);
+  bytes_ += '"';
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,294 @@
+#include "io/reactor.h"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <utility>
+
+#include "base/log.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::size_t kThreads = 2;
+constexpr asio::use_awaitable_t<Executor> kAwait;
+
+class SpawnedTask : public Task {
+ public:
+  void cancel(Failure reason) override {
+    if (ended_ || reason_) return;
+    reason_ = std::move(reason);
+    signal_.emit(asio::cancellation_type::terminal);
+  }
+  bool ended() const override { return ended_; }
+
+  // A cancelled task ends with the reason it was cancelled for, whatever its last wait threw.
+  void end(std::exception_ptr failure, const std::function<void(std::exception_ptr)>& done) {
+    ended_ = true;
+    if (failure && reason_) failure = std::make_exception_ptr(*reason_);
+    if (done) return done(failure);
+    if (failure && !reason_) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& escaped) {
+        log(Severity::error, "task_failed", {{"what", escaped.what()}});
+      }
+    }
+  }
+
+  asio::cancellation_signal signal_;
+
+ private:
+  bool ended_ = false;
+  std::optional<Failure> reason_;
+};
+
+}  // namespace
+
+// ---- Reactor -----------------------------------------------------------------------------------------------------
+
+struct Reactor::Pool {
+  asio::thread_pool threads{kThreads};
+};
+
+Reactor::Reactor() : context_(1) {
+  log_on_first_line([this] { asio::post(context_, log_flush); });
+}
+
+Reactor::~Reactor() {
+  log_on_first_line({});
+  if (pool_) pool_->threads.join();
+  log_flush();
+}
+
+void Reactor::run() { context_.run(); }
+void Reactor::stop() { context_.stop(); }
+void Reactor::post(std::function<void()> fn) { asio::post(context_, std::move(fn)); }
+
+TaskPtr Reactor::spawn(Async<void> body, std::function<void(std::exception_ptr)> done) {
+  auto task = std::make_shared<SpawnedTask>();
+  asio::co_spawn(context_.get_executor(), std::move(body),
+                 asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) {
+                   task->end(std::move(e), done);
+                 }));
+  return task;
+}
+
+Async<void> Reactor::offload_erased(std::function<void()> work) {
+  if (!pool_) pool_ = std::make_unique<Pool>();
+  struct Shared {
+    Waiter waiter;
+    std::exception_ptr failure;
+    asio::executor_work_guard<Executor> guard;
+    explicit Shared(asio::io_context& context) : guard(asio::make_work_guard(context)) {}
+  };
+  auto shared = std::make_shared<Shared>(context_);
+  asio::post(pool_->threads, [this, shared, work = std::move(work)]() mutable {
+    try {
+      work();
+    } catch (...) {
+      shared->failure = std::current_exception();
+    }
+    work = {};
+    post([shared = std::move(shared)] { shared->waiter.resume(); });
+  });
+  co_await join(shared->waiter);
+  if (shared->failure) std::rethrow_exception(shared->failure);
+}
+
+// ---- Timer -------------------------------------------------------------------------------------------------------
+
+struct Timer::State {
+  asio::steady_timer timer;
+  std::uint64_t generation = 0;
+  bool armed = false;
+};
+
+Timer::Timer(Reactor& reactor) : state_(std::make_shared<State>(State{asio::steady_timer(reactor.context())})) {}
+Timer::~Timer() { disarm(); }
+
+void Timer::arm(Clock::duration delay, std::function<void()> fn) {
+  state_->armed = true;
+  state_->timer.expires_after(delay);
+  state_->timer.async_wait(
+      [state = state_, generation = ++state_->generation, fn = std::move(fn)](const std::error_code& error) {
+        if (error || generation != state->generation) return;
+        state->armed = false;
+        fn();
+      });
+}
+
+void Timer::disarm() {
+  if (!state_->armed) return;
+  state_->armed = false;
+  ++state_->generation;
+  state_->timer.cancel();
+}
+
+bool Timer::armed() const { return state_->armed; }
+
+// ---- Signals -----------------------------------------------------------------------------------------------------
+
+struct Signals::State : std::enable_shared_from_this<Signals::State> {
+  State(Reactor& reactor, std::function<void(int)> call) : set(reactor.context()), fn(std::move(call)) {}
+
+  void wait() {
+    set.async_wait([self = shared_from_this()](const std::error_code& error, int number) {
+      if (error || !self->fn) return;
+      const auto call = self->fn;
+      call(number);
+      if (self->fn) self->wait();
+    });
+  }
+
+  asio::signal_set set;
+  std::function<void(int)> fn;
+};
+
+Signals::Signals(Reactor& reactor, std::initializer_list<int> numbers, std::function<void(int)> fn)
+    : state_(std::make_shared<State>(reactor, std::move(fn))) {
+  for (const int number : numbers) state_->set.add(number);
+  state_->wait();
+}
+
+Signals::~Signals() {
+  state_->fn = {};
+  state_->set.cancel();
+}
+
+// ---- FdWatch -----------------------------------------------------------------------------------------------------
+
+struct FdWatch::State : std::enable_shared_from_this<FdWatch::State> {
+  using Wait = asio::posix::stream_descriptor::wait_type;
+  struct Direction {
+    bool wanted = false, waiting = false;
+    std::function<void()> ready;
+  };
+
+  explicit State(Reactor& reactor, int fd) : descriptor(reactor.context(), fd) {}
+
+  void keep_waiting(Wait kind, Direction& direction) {
+    if (!direction.wanted || direction.waiting) return;
+    direction.waiting = true;
+    descriptor.async_wait(kind, [self = shared_from_this(), kind, &direction](const std::error_code& error) {
+      direction.waiting = false;
+      if (error || self->closed || !direction.wanted) return;
+      const auto ready = direction.ready;  // the callback may end the watch, and with it what it captured
+      ready();
+      if (!self->closed) self->keep_waiting(kind, direction);
+    });
+  }
+
+  asio::posix::stream_descriptor descriptor;
+  Direction read, write;
+  bool closed = false;
+};
+
+FdWatch::FdWatch(Reactor& reactor, int fd, std::function<void()> on_readable, std::function<void()> on_writable)
+    : state_(std::make_shared<State>(reactor, fd)) {
+  state_->read.ready = std::move(on_readable);
+  state_->write.ready = std::move(on_writable);
+}
+
+FdWatch::~FdWatch() {
+  state_->closed = true;
+  state_->descriptor.release();  // ends the waits; the descriptor stays its owner's
+  state_->read.ready = state_->write.ready = {};
+}
+
+void FdWatch::want_read(bool on) {
+  state_->read.wanted = on;
+  state_->keep_waiting(State::Wait::wait_read, state_->read);
+}
+
+void FdWatch::want_write(bool on) {
+  state_->write.wanted = on;
+  state_->keep_waiting(State::Wait::wait_write, state_->write);
+}
+
+// ---- Waiter ------------------------------------------------------------------------------------------------------
+
+struct Waiter::State {
+  std::move_only_function<void()> handler;
+  bool resumed = false, cancelled = false;
+
+  void complete() {
+    if (auto pending = std::exchange(handler, {})) pending();
+  }
+};
+
+Waiter::Waiter() : state_(std::make_shared<State>()) {}
+Waiter::~Waiter() = default;
+
+Async<void> Waiter::wait() {
+  const auto state = state_;
+  if (state->resumed) co_return;
+  state->cancelled = false;
+  const auto executor = co_await asio::this_coro::executor;
+  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
+      [state, executor](auto handler) {
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        // Posted, never called: whoever resumes or cancels does not find the coroutine running inside its own stack.
+        state->handler = [executor, handler = std::move(handler)]() mutable { asio::post(executor, std::move(handler)); };
+        if (slot.is_connected()) {
+          slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
+            if (const auto locked = weak.lock(); locked && !locked->resumed) {
+              locked->cancelled = true;
+              locked->complete();
+            }
+          });
+        }
+      },
+      kAwait);
+  if (state->cancelled) throw Failure(Kind::cancelled, "cancelled");
+}
+
+Async<bool> Waiter::wait_for(Clock::duration timeout) {
+  if (state_->resumed) co_return true;
+  const auto executor = co_await asio::this_coro::executor;
+  bool late = false;
+  asio::steady_timer timer(executor.context(), timeout);
+  timer.async_wait([state = std::weak_ptr(state_), &late](const std::error_code& error) {
+    const auto locked = error ? nullptr : state.lock();
+    if (!locked || !locked->handler) return;
+    late = true;
+    locked->complete();
+  });
+  co_await wait();
+  co_return !late;
+}
+
+void Waiter::resume() {
+  if (std::exchange(state_->resumed, true)) return;
+  state_->complete();
+}
+
+bool Waiter::resumed() const { return state_->resumed; }
+
+Async<void> join(Waiter& ended, std::function<void()> stop) {
+  std::exception_ptr cancelled;
+  try {
+    co_await ended.wait();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (!cancelled) co_return;
+  if (stop) stop();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await ended.wait();
+  std::rethrow_exception(cancelled);
+}
+
+Async<void> sleep_for(Clock::duration duration) {
+  Waiter never;
+  co_await never.wait_for(duration);
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,152 @@
+// The reactor: the one thread of a process that waits. Everything that waits does so through these things:
+//
+//   Async<T>   a coroutine; awaited into a name (`const auto row = co_await ...`), parameters by value
+//   Task       a coroutine on its own, which can be cancelled
+//   Waiter     one coroutine's suspension, ended by resume(), by cancellation or by its timeout, whichever is first
+//   Timer      a callback after a while
+//   FdWatch    callbacks when a descriptor can be read or written
+//
+// Cancelling a task ends the wait it is in with Failure (the reason given to cancel), and so every later one: nothing
+// started by a cancelled task can wait again. Destructors run as the coroutine unwinds; they must not wait.
+//
+// Only the reactor's thread may touch what is declared here, except Reactor::post and Reactor::stop.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/failure.h"
+
+namespace plugfleet {
+
+using Executor = asio::io_context::executor_type;
+
+template <class T>
+using Async = asio::awaitable<T, Executor>;
+
+class Task;
+using TaskPtr = std::shared_ptr<Task>;
+
+class Reactor {
+ public:
+  Reactor();
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+
+  // Runs until stop(), or until nothing is left that could wake it.
+  void run();
+  void stop();
+
+  // Runs `fn` on the reactor's thread, from any thread.
+  void post(std::function<void()> fn);
+
+  // Starts `body` at once; `done` gets the exception that ended it, or null. What escapes without a `done` is logged.
+  TaskPtr spawn(Async<void> body, std::function<void(std::exception_ptr)> done = {});
+
+  // Runs `work` on a small pool of threads: for CPU work over about a millisecond. The work must not touch anything
+  // of the reactor. A cancelled caller throws only once the work has ended: it may look into what the caller owns.
+  template <class T>
+  Async<T> offload(std::function<T()> work);
+
+  asio::io_context& context() { return context_; }
+
+ private:
+  Async<void> offload_erased(std::function<void()> work);
+
+  asio::io_context context_;
+  struct Pool;
+  std::unique_ptr<Pool> pool_;
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  // The task's present wait, and every later one, ends with `reason`. Safe when the task has ended.
+  virtual void cancel(Failure reason) = 0;
+  virtual bool ended() const = 0;
+};
+
+class Timer {
+ public:
+  explicit Timer(Reactor& reactor);
+  ~Timer();  // disarms
+  Timer(const Timer&) = delete;
+
+  // Calls `fn` once, after `delay`; arming again forgets what was armed.
+  void arm(Clock::duration delay, std::function<void()> fn);
+  void disarm();
+  bool armed() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class Signals {
+ public:
+  // Calls `fn` with each of these signals that arrives.
+  Signals(Reactor& reactor, std::initializer_list<int> numbers, std::function<void(int)> fn);
+  ~Signals();
+  Signals(const Signals&) = delete;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class FdWatch {
+ public:
+  // Watches `fd`, which stays its owner's. The callbacks run as long as the matching want_... is on.
+  FdWatch(Reactor& reactor, int fd, std::function<void()> on_readable, std::function<void()> on_writable);
+  ~FdWatch();
+  FdWatch(const FdWatch&) = delete;
+
+  void want_read(bool on);
+  void want_write(bool on);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class Waiter {
+ public:
+  Waiter();
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+
+  // Suspends until resume() (which may have come already). Throws Failure when the task is cancelled.
+  Async<void> wait();
+  // The same, but gives up after `timeout`: false then.
+  Async<bool> wait_for(Clock::duration timeout);
+
+  void resume();
+  bool resumed() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+Async<void> sleep_for(Clock::duration duration);
+
+// Waits until `ended` is resumed, come what may: for what still uses things the caller owns. When the task is cancelled
+// meanwhile, `stop` is called (it should hurry the end) and the exception is thrown only once `ended` has been resumed.
+// Whoever catches that exception must let it through: this task can't be told again that it is cancelled.
+Async<void> join(Waiter& ended, std::function<void()> stop = {});
+
+template <class T>
+Async<T> Reactor::offload(std::function<T()> work) {
+  auto result = std::make_shared<std::optional<T>>();
+  std::function<void()> erased = [result, work = std::move(work)] { result->emplace(work()); };
+  co_await offload_erased(std::move(erased));
+  co_return std::move(**result);
+}
+
+}  // namespace plugfleet

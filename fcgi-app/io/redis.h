@@ -1,0 +1,90 @@
+// Redis over a unix socket: one connection that many coroutines share, their commands pipelined.
+//
+// It connects by itself, at once and again whenever the connection is lost (after 50 ms, doubling to 2 s, with jitter).
+// While there is no connection every command fails at once with Failure(Kind::unavailable): callers have something to
+// fall back on, and a queue of the past would only delay them. The one exception is the first attempt after the start,
+// which commands wait for. A Redis that accepts but does not answer PING, or answers that it is loading its data,
+// counts as no connection.
+//
+// Callers may assume: a command fails within its timeout; a caller who is cancelled leaves at once, and what Redis
+// answers later is dropped. A command that failed may have been carried out all the same.
+// Not for commands that block (BLPOP) or turn the connection into something else (SUBSCRIBE, MONITOR). Values of many
+// megabytes work, but hiredis copies them several times.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/reactor.h"
+
+namespace plugfleet {
+
+struct RedisOptions {
+  std::string socket_path;
+  Clock::duration connect_timeout = 500ms;
+  Clock::duration command_timeout = 500ms;
+  std::size_t pending_max = 10'000;  // commands without a reply; over it they fail at once
+};
+
+struct RedisReply {
+  enum class Type { nil, integer, string, error, array };
+
+  Type type = Type::nil;
+  std::int64_t integer = 0;
+  std::string text;  // a string, a status ("OK") or, inside an array, an error
+  std::vector<RedisReply> items;
+
+  bool is_nil() const { return type == Type::nil; }
+};
+
+// Redis understood the command and refused it: a fault of ours. Its text is logged where it is thrown. (What says that
+// Redis can't serve now, such as LOADING, READONLY or OOM, is a Failure(Kind::unavailable) instead.)
+class RedisError : public Failure {
+ public:
+  explicit RedisError(std::string text)
+      : Failure(Kind::internal, "something went wrong here"), text_(std::move(text)) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string sha1_hex(std::string_view bytes);
+
+// A Lua script. Lives as long as the program: `const RedisScript kTake{"..."};`
+class RedisScript {
+ public:
+  explicit RedisScript(std::string text) : text_(std::move(text)), sha1_(sha1_hex(text_)) {}
+  const std::string& text() const { return text_; }
+  const std::string& sha1() const { return sha1_; }
+
+ private:
+  std::string text_, sha1_;
+};
+
+class Redis {
+ public:
+  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process: hiredis uses write(2).
+  Redis(Reactor& reactor, RedisOptions options);
+  // What is pending fails. Neither function below may be begun after this.
+  ~Redis();
+  Redis(const Redis&) = delete;
+
+  // Sends {"SET", key, value}. Throws Failure(Kind::unavailable) or RedisError.
+  Async<RedisReply> command(std::vector<std::string> words);
+
+  // Runs the script by its hash; where Redis does not know it yet, by its text. Throws as command() does.
+  Async<RedisReply> eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
+  Async<RedisReply> eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
+
+  bool connected() const;
+
+ private:
+  class Connection;
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace plugfleet

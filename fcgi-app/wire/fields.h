@@ -1,0 +1,170 @@
+// What a body may hold, said once by the struct that takes it:
+//
+//   struct NewNote {
+//     std::string title;
+//     std::optional<std::string> body;                     // optional: may be absent or null
+//     void fields(auto& f) {
+//       f("title", title, length(1, 120));
+//       f("body", body, length(0, 10'000));
+//     }
+//   };
+//   const NewNote note = read_fields<NewNote>(view);       // throws Failure(unprocessable) naming every wrong field
+//   const Json reply = write_fields(note);
+//
+// A member the struct does not name is refused too, unless its fields() calls f.ignore_others(). Members are
+// std::string, bool, std::int64_t, double, RawText, structs with fields(), and std::optional or std::vector of them.
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/failure.h"
+#include "wire/json.h"
+#include "wire/json_view.h"
+
+namespace plugfleet {
+
+// A string as it was sent, escapes and all, not copied: for what is too large to copy. Lives as long as the body.
+struct RawText {
+  std::string_view raw;
+};
+
+struct Rule {
+  std::size_t length_min = 0, length_max = SIZE_MAX;  // code points of a string
+  std::size_t items_min = 0, items_max = SIZE_MAX;    // of an array
+  double least = -1e300, most = 1e300;                // of a number
+  std::function<bool(std::string_view)> accepts;      // of a string
+  std::string complaint;                              // said where `accepts` is false
+};
+
+inline Rule length(std::size_t min, std::size_t max) { return {.length_min = min, .length_max = max}; }
+inline Rule items(std::size_t min, std::size_t max) { return {.items_min = min, .items_max = max}; }
+inline Rule range(double least, double most) { return {.least = least, .most = most}; }
+
+// "layers" + 3 -> "layers[3]"; "layers[3]" + "id" -> "layers[3].id"
+std::string field_path(std::string_view parent, std::string_view name);
+std::string field_path(std::string_view parent, std::size_t index);
+
+class FieldReader {
+ public:
+  FieldReader(const JsonView& view, std::string path, std::vector<Detail>& wrong);
+
+  void ignore_others() { ignore_others_ = true; }
+
+  template <class T>
+  void operator()(std::string_view name, T& target, const Rule& rule = {}) {
+    named_.push_back(name);
+    const std::string path = field_path(path_, name);
+    const JsonView* const value = view_.find(name);
+    if constexpr (is_optional<T>) {
+      if (!value || value->type() == JsonView::Type::null) return;
+      read(*value, path, target.emplace(), rule);
+    } else if (!value) {
+      complain(path, "is missing");
+    } else {
+      read(*value, path, target, rule);
+    }
+  }
+
+  // Complains of members nobody named. Called once, after fields().
+  void finish();
+
+ private:
+  template <class T>
+  static constexpr bool is_optional = requires(T t) { t.emplace(); t.has_value(); };
+  template <class T>
+  static constexpr bool is_vector = requires(T t) { t.emplace_back(); t.reserve(1); } && !std::same_as<T, std::string>;
+
+  template <class T>
+  void read(const JsonView& value, const std::string& path, T& target, const Rule& rule) {
+    if constexpr (is_vector<T>) {
+      if (value.type() != JsonView::Type::array) return complain(path, "must be an array");
+      if (!check_items(value, path, rule)) return;
+      target.reserve(value.items().size());
+      for (std::size_t i = 0; i < value.items().size(); ++i) {
+        read(value.items()[i], field_path(path, i), target.emplace_back(), rule);
+      }
+    } else if constexpr (requires(FieldReader & f) { target.fields(f); }) {
+      if (value.type() != JsonView::Type::object) return complain(path, "must be an object");
+      FieldReader inner(value, path, wrong_);
+      target.fields(inner);
+      inner.finish();
+    } else {
+      take(value, path, target, rule);
+    }
+  }
+
+  void take(const JsonView& value, const std::string& path, std::string& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, RawText& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, bool& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, std::int64_t& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, double& target, const Rule& rule);
+  bool check_items(const JsonView& value, const std::string& path, const Rule& rule);
+  void complain(const std::string& path, std::string message);
+
+  const JsonView& view_;
+  std::string path_;
+  std::vector<Detail>& wrong_;
+  std::vector<std::string_view> named_;
+  bool ignore_others_ = false;
+};
+
+// At most this many complaints are listed; a hostile body earns no long answer.
+inline constexpr std::size_t kDetailsMax = 20;
+
+[[noreturn]] void throw_unprocessable(std::vector<Detail> wrong);
+
+template <class T>
+T read_fields(const JsonView& view) {
+  std::vector<Detail> wrong;
+  T target;
+  if (view.type() != JsonView::Type::object) throw_unprocessable({{"", "the body must be a JSON object"}});
+  FieldReader reader(view, "", wrong);
+  target.fields(reader);
+  reader.finish();
+  if (!wrong.empty()) throw_unprocessable(std::move(wrong));
+  return target;
+}
+
+class FieldWriter {
+ public:
+  void ignore_others() {}
+  template <class T>
+  void operator()(std::string_view name, const T& value, const Rule& = {}) {
+    object_.set(name, shown(value));
+  }
+  Json take() { return std::move(object_); }
+
+ private:
+  template <class T>
+  static Json shown(const T& value) {
+    if constexpr (requires(T v, FieldWriter & f) { v.fields(f); }) {
+      FieldWriter inner;
+      const_cast<T&>(value).fields(inner);  // one fields() serves reading and writing; a writer changes nothing
+      return inner.take();
+    } else if constexpr (requires { value.has_value(); }) {
+      return value ? shown(*value) : Json();
+    } else if constexpr (requires { value.begin(); } && !std::convertible_to<T, std::string_view>) {
+      Json list = Json::array();
+      for (const auto& item : value) list.push(shown(item));
+      return list;
+    } else {
+      return Json(value);
+    }
+  }
+
+  Json object_ = Json::object();
+};
+
+template <class T>
+Json write_fields(const T& value) {
+  FieldWriter writer;
+  const_cast<T&>(value).fields(writer);
+  return writer.take();
+}
+
+}  // namespace plugfleet

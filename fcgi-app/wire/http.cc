@@ -1,0 +1,113 @@
+#include "wire/http.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::array<std::string_view, 7> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "other"};
+
+char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char l = lower_char(c);
+  return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+// Calls `each` with every part of `text` between `separator`s, trimmed.
+template <class F>
+void split(std::string_view text, char separator, F each) {
+  for (;;) {
+    const std::size_t at = text.find(separator);
+    each(trimmed(text.substr(0, at)));
+    if (at == text.npos) return;
+    text.remove_prefix(at + 1);
+  }
+}
+
+}  // namespace
+
+Method parse_method(std::string_view text) {
+  const auto found = std::find(kMethods.begin(), kMethods.end() - 1, text);
+  return static_cast<Method>(found - kMethods.begin());
+}
+
+std::string_view method_name(Method method) { return kMethods[static_cast<std::size_t>(method)]; }
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  if (out.find('\0') != out.npos || !is_utf8(out)) return std::nullopt;
+  return out;
+}
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (query.empty()) return pairs;
+  split(query, '&', [&](std::string_view part) {
+    if (part.empty() || pairs.size() == 100) return;
+    std::string text(part);
+    std::ranges::replace(text, '+', ' ');
+    const std::size_t equals = text.find('=');
+    auto key = percent_decode(std::string_view(text).substr(0, equals));
+    auto value = percent_decode(equals == text.npos ? std::string_view() : std::string_view(text).substr(equals + 1));
+    if (key && value) pairs.emplace_back(std::move(*key), std::move(*value));
+  });
+  return pairs;
+}
+
+std::string media_type_of(std::string_view content_type) { return lower(trimmed(content_type.substr(0, content_type.find(';')))); }
+
+bool is_json_type(std::string_view content_type) {
+  const std::string type = media_type_of(content_type);
+  return type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"));
+}
+
+std::string_view bearer_token(std::string_view authorization) {
+  if (authorization.size() < 8 || !equal_ignoring_case(authorization.substr(0, 7), "bearer ")) return {};
+  return trimmed(authorization.substr(7));
+}
+
+bool prefers_async(std::string_view prefer) {
+  bool found = false;
+  split(prefer, ',', [&](std::string_view preference) {
+    const std::string_view name = trimmed(preference.substr(0, preference.find_first_of(";=")));
+    found = found || equal_ignoring_case(name, "respond-async");
+  });
+  return found;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower_char(x) == lower_char(y); });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), lower_char);
+  return out;
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,41 @@
+// Pieces of HTTP that handlers meet: paths, queries, header fields. Pure functions over text.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace plugfleet {
+
+enum class Method { GET, HEAD, POST, PUT, PATCH, DELETE, other };
+Method parse_method(std::string_view text);
+std::string_view method_name(Method method);
+
+// RFC 3986 section 2.1. Empty on a broken or cut escape, and where the result holds a NUL or is no UTF-8.
+std::optional<std::string> percent_decode(std::string_view text);
+
+// The path of a request target, without its query: "/api/jobs/1?x=2" -> "/api/jobs/1".
+std::string_view path_of(std::string_view target);
+
+// "a=1&b=x%20y" in order; "+" is a space (WHATWG URL, application/x-www-form-urlencoded). Pairs that do not decode are
+// left out, and so is what follows the first 100.
+std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
+
+// "application/json; charset=utf-8" -> "application/json", in lower case.
+std::string media_type_of(std::string_view content_type);
+// application/json, or a type that ends in +json (RFC 6839).
+bool is_json_type(std::string_view content_type);
+
+// The token68 of `Authorization: Bearer ...` (RFC 6750 section 2.1); empty where it is something else.
+std::string_view bearer_token(std::string_view authorization);
+
+// Whether `Prefer` asks for respond-async (RFC 7240 section 4.1).
+bool prefers_async(std::string_view prefer);
+
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+std::string_view trimmed(std::string_view text);
+std::string lower(std::string_view text);
+
+}  // namespace plugfleet

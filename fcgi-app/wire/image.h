@@ -1,0 +1,59 @@
+// Images a client sent: what format their bytes say, how large they claim to be, and a small copy of their pixels.
+//
+// Bytes are hostile until decoded: a claim of size is checked before anything of that size is allocated, and damage of
+// any kind is an error, never a picture with a grey half. decode_image is CPU work (about 10 ns a declared pixel): not
+// for the reactor's thread. Pure; it never throws but for memory, and never looks at colour profiles or EXIF.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace plugfleet {
+
+enum class ImageFormat { png, jpeg, webp };
+
+inline constexpr std::size_t kSniffBytes = 12;  // as many as sniff_image looks at
+
+std::optional<ImageFormat> sniff_image(std::span<const std::uint8_t> head);
+std::string_view media_type(ImageFormat format);
+
+struct ImageSize {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+
+// What the header declares, both at least 1. Nothing is decoded.
+std::optional<ImageSize> image_size(std::span<const std::uint8_t> bytes);
+
+enum class ImageError {
+  not_an_image,  // none of the three formats
+  too_large,     // declares more than the limits allow; nothing was allocated
+  corrupt,       // truncated or damaged
+  unsupported,   // valid, but animated (WebP) or in inks (a CMYK JPEG)
+};
+
+std::string_view describe(ImageError error);  // for a person: "is not a PNG, JPEG or WebP image"
+
+struct ImageLimits {
+  std::uint32_t side = 16'384;
+  std::uint64_t pixels = 4096 * 4096;  // the most Figma itself takes for an image (createImage)
+};
+
+inline constexpr std::uint64_t kDecodedPixels = 65'536;  // 256 x 256
+
+struct Pixels {
+  ImageSize source;  // as declared
+  ImageSize size;    // as decoded: `source` divided by a whole number, so that at most kDecodedPixels remain
+  std::vector<std::uint8_t> rgba;  // 8 bits each, alpha not premultiplied, rows from the top without gaps
+};
+
+// Memory while it works: for a PNG one row; for a WebP or a progressive JPEG up to 6 bytes a declared pixel.
+std::expected<Pixels, ImageError> decode_image(std::span<const std::uint8_t> bytes, const ImageLimits& limits = {});
+
+}  // namespace plugfleet

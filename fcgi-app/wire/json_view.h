@@ -1,0 +1,61 @@
+// JSON that others send us, as a tree over their bytes: nothing is copied, a string without escapes is a view into the
+// text. (simdjson finds the structure; it is included in json_view.cc alone.) The text must outlive the tree.
+//
+// Bounded: at most kNodesMax values and kDepthMax levels, no member twice, strings are valid UTF-8.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugfleet {
+
+// Bytes that must be readable (with any content) after the text of JsonDocument::parse.
+inline constexpr std::size_t kJsonPadding = 64;
+
+class JsonView {
+ public:
+  enum class Type : std::uint8_t { null, boolean, number, string, array, object };
+
+  Type type() const { return type_; }
+
+  // Strings: the text between the quotes as it was sent, escapes and all; it may be put between quotes in other JSON.
+  std::string_view raw() const { return raw_; }
+  // The same with its escapes resolved.
+  std::string text() const;
+  // `raw` where it has no escapes, else empty: for text that may not have any.
+  bool plain() const { return !escaped_; }
+
+  bool boolean() const { return raw_ == "true"; }
+  double number() const { return number_; }
+  // The number, where it is one without a fraction in an int64's range.
+  std::optional<std::int64_t> integer() const { return integer_; }
+
+  const JsonView* find(std::string_view key) const;  // a member; null where there is none
+  const std::vector<JsonView>& items() const { return items_; }  // an array's items, or an object's members' values
+  const std::vector<std::string_view>& keys() const { return keys_; }
+
+ private:
+  friend struct JsonBuilder;
+
+  Type type_ = Type::null;
+  bool escaped_ = false;
+  double number_ = 0;
+  std::optional<std::int64_t> integer_;
+  std::string_view raw_;
+  std::vector<JsonView> items_;
+  std::vector<std::string_view> keys_;
+};
+
+struct JsonLimits {
+  std::size_t nodes_max = 50'000;
+  std::size_t depth_max = 32;
+};
+
+// `text` followed by kJsonPadding readable bytes. What is wrong comes back as a sentence for the sender.
+std::expected<JsonView, std::string> parse_json_view(std::string_view text, JsonLimits limits = {});
+
+}  // namespace plugfleet

@@ -1,0 +1,315 @@
+#include "wire/jwt.h"
+
+#include <cjose/cjose.h>
+#include <fmt/format.h>
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <stdexcept>
+
+#include "wire/json_view.h"
+
+namespace plugfleet {
+namespace {
+
+using Refusal = std::unexpected<std::string_view>;
+using Jwk = std::unique_ptr<cjose_jwk_t, decltype([](cjose_jwk_t* key) { cjose_jwk_release(key); })>;
+using Jws = std::unique_ptr<cjose_jws_t, decltype([](cjose_jws_t* token) { cjose_jws_release(token); })>;
+
+constexpr std::size_t kTokenMax = 8192;
+constexpr std::size_t kTextMax = 255;         // OpenID Connect Core, section 2, for `sub`
+constexpr double kLastSecond = 253402300799;  // the end of year 9999: a later date is milliseconds by mistake
+
+// Header members that bring a key along or change what is signed. `crit` names extensions, and we know none.
+constexpr std::array kRefusedHeaders = {"crit", "b64", "jwk", "jku", "x5c", "x5u"};
+
+// Strict where cjose is not: padding, foreign characters and unused bits that are set are all refused, so that a token
+// has exactly one spelling (RFC 7515, section 2; RFC 4648, section 3.5).
+std::optional<std::string> base64url_decoded(std::string_view text) {
+  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  static constexpr auto kValues = [] {
+    std::array<std::int8_t, 256> values;
+    values.fill(-1);
+    for (std::size_t i = 0; i < kAlphabet.size(); ++i) values[kAlphabet[i]] = static_cast<std::int8_t>(i);
+    return values;
+  }();
+
+  std::string bytes;
+  bytes.reserve(text.size() * 3 / 4 + kJsonPadding);
+  bytes.resize(text.size() * 3 / 4);
+  char* next = bytes.data();
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const unsigned char letter : text) {
+    if (kValues[letter] < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(kValues[letter]);
+    held += 6;
+    if (held >= 8) *next++ = static_cast<char>(bits >> (held -= 8));
+  }
+  if (held == 6 || (bits & ((1u << held) - 1)) != 0) return std::nullopt;
+  return bytes;
+}
+
+// An object over `text`, which must outlive it and gets the padding the parser asks for. No member stands twice in it.
+std::optional<JsonView> parse_object(std::string& text) {
+  const auto size = text.size();
+  text.append(kJsonPadding, '\0');
+  auto value = parse_json_view(std::string_view(text).substr(0, size));
+  if (!value || value->type() != JsonView::Type::object) return std::nullopt;
+  return *std::move(value);
+}
+
+// In what follows a null pointer is a member that is not there.
+bool is_string(const JsonView* value) { return value && value->type() == JsonView::Type::string; }
+bool is_text(const JsonView* value, std::string_view expected) { return is_string(value) && value->text() == expected; }
+
+// A text that may go into a log line, a row and a key: see Claims. C1 controls are C2 80 to C2 9F in UTF-8.
+std::optional<std::string> clean_text_of(const JsonView* value) {
+  if (!is_string(value)) return std::nullopt;
+  std::string text = value->text();
+  if (text.empty() || text.size() > kTextMax) return std::nullopt;
+  unsigned char before = 0;
+  for (const unsigned char byte : text) {
+    if (byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0)) return std::nullopt;
+    before = byte;
+  }
+  return text;
+}
+
+// A NumericDate (RFC 7519, section 2): seconds since 1970, perhaps with a fraction.
+std::optional<double> date_of(const JsonView* value) {
+  if (!value || value->type() != JsonView::Type::number) return std::nullopt;
+  const double seconds = value->number();
+  return seconds >= 0 && seconds <= kLastSecond ? std::optional(seconds) : std::nullopt;
+}
+
+bool holds(const JsonView* list, std::string_view expected) {
+  if (!list || list->type() != JsonView::Type::array) return false;
+  bool found = false;
+  for (const auto& item : list->items()) {
+    if (!is_string(&item)) return false;
+    found |= is_text(&item, expected);
+  }
+  return found;
+}
+
+bool is_jwt_type(const JsonView& type) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; };
+  return is_string(&type) && std::ranges::equal(type.text(), std::string_view("jwt"), {}, lower);
+}
+
+struct Segments {
+  std::string header, payload, signature;  // decoded
+};
+
+std::optional<Segments> split(std::string_view token) {
+  const auto first = token.find('.');
+  const auto last = token.rfind('.');
+  if (first == last) return std::nullopt;  // none or one; a dot in between is foreign to the payload's alphabet
+  auto header = base64url_decoded(token.substr(0, first));
+  auto payload = base64url_decoded(token.substr(first + 1, last - first - 1));
+  auto signature = base64url_decoded(token.substr(last + 1));
+  if (!header || !payload || !signature) return std::nullopt;
+  if (header->empty() || payload->empty() || signature->empty()) return std::nullopt;
+  return Segments{*std::move(header), *std::move(payload), *std::move(signature)};
+}
+
+// The length, in bits, of an unsigned big-endian number.
+std::size_t bit_length(std::string_view number) {
+  number.remove_prefix(std::min(number.find_first_not_of('\0'), number.size()));
+  return number.empty() ? 0 : number.size() * 8 - std::countl_zero(static_cast<unsigned char>(number.front()));
+}
+
+std::string_view name_of(JwtRules::Algorithm algorithm) {
+  switch (algorithm) {
+    case JwtRules::Algorithm::HS256:
+      return "HS256";
+    case JwtRules::Algorithm::RS256:
+      return "RS256";
+    case JwtRules::Algorithm::ES256:
+      return "ES256";
+  }
+  throw std::invalid_argument("JWT: the algorithm must be HS256, RS256 or ES256");
+}
+
+[[noreturn]] void refuse_key(std::size_t index, std::string_view why) {
+  throw std::invalid_argument(fmt::format("JWT: key {} of the JWKS {}", index + 1, why));
+}
+
+// A set may hold keys for other uses; they are passed over (RFC 7517, section 5).
+bool is_meant_for(const JsonView& key, std::string_view algorithm) {
+  const JsonView* use = key.find("use");
+  const JsonView* alg = key.find("alg");
+  const JsonView* operations = key.find("key_ops");
+  return is_text(key.find("kty"), algorithm == "RS256" ? "RSA" : "EC") && (!use || is_text(use, "sig")) &&
+         (!alg || is_text(alg, algorithm)) && (!operations || holds(operations, "verify"));
+}
+
+std::string number_of(const JsonView& key, std::size_t index, const char* name) {
+  const JsonView* value = key.find(name);
+  auto bytes = is_string(value) ? base64url_decoded(value->text()) : std::nullopt;
+  if (!bytes || bytes->empty()) refuse_key(index, fmt::format("has no readable \"{}\"", name));
+  return *std::move(bytes);
+}
+
+std::uint8_t* data_of(std::string& bytes) { return reinterpret_cast<std::uint8_t*>(bytes.data()); }
+
+struct VerifyingKey {
+  Jwk jwk;
+  std::size_t signature_size;  // bytes
+};
+
+VerifyingKey rsa_key(const JsonView& key, std::size_t index) {
+  std::string modulus = number_of(key, index, "n");
+  std::string exponent = number_of(key, index, "e");
+  const auto bits = bit_length(modulus);
+  if (bits < 2048) refuse_key(index, "is an RSA key under 2048 bits (RFC 7518, section 3.3)");
+  // With an exponent of 1 a signature is its own message; OpenSSL takes at most 64 bits.
+  if (bit_length(exponent) < 2 || bit_length(exponent) > 64 || exponent.back() % 2 == 0)
+    refuse_key(index, "has an unsafe exponent \"e\"");
+  cjose_jwk_rsa_keyspec parts{};
+  parts.n = data_of(modulus), parts.nlen = modulus.size();
+  parts.e = data_of(exponent), parts.elen = exponent.size();
+  return {Jwk(cjose_jwk_create_RSA_spec(&parts, nullptr)), (bits + 7) / 8};
+}
+
+VerifyingKey ec_key(const JsonView& key, std::size_t index) {
+  if (!is_text(key.find("crv"), "P-256")) refuse_key(index, "is not on the curve P-256");
+  std::string x = number_of(key, index, "x");
+  std::string y = number_of(key, index, "y");
+  cjose_jwk_ec_keyspec parts{};
+  parts.crv = CJOSE_JWK_EC_P_256;
+  parts.x = data_of(x), parts.xlen = x.size();
+  parts.y = data_of(y), parts.ylen = y.size();
+  return {Jwk(cjose_jwk_create_EC_spec(&parts, nullptr)), 64};  // none for a point that is not on the curve
+}
+
+}  // namespace
+
+struct JwtVerifier::Key {
+  std::string id;  // empty: it has none
+  VerifyingKey key;
+
+  static std::vector<Key> from_secret(const std::string& secret);
+  static std::vector<Key> from_jwks(std::string text, std::string_view algorithm);
+  static std::expected<const Key*, std::string_view> chosen_by(const JsonView* id, const std::vector<Key>& keys);
+  bool signed_this(std::string_view token, std::string_view signature) const;
+};
+
+std::vector<JwtVerifier::Key> JwtVerifier::Key::from_secret(const std::string& secret) {
+  if (secret.size() < 32)
+    throw std::invalid_argument("JWT: the HS256 secret is under 32 bytes, so it could be guessed (RFC 7518, 3.2)");
+  if (secret.starts_with("-----BEGIN"))
+    throw std::invalid_argument("JWT: the HS256 secret is a PEM file; a public key is no secret, use RS256 or ES256");
+  std::vector<Key> keys;
+  Jwk jwk(cjose_jwk_create_oct_spec(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size(), nullptr));
+  if (!jwk) throw std::bad_alloc();
+  keys.push_back({"", {std::move(jwk), 32}});
+  return keys;
+}
+
+std::vector<JwtVerifier::Key> JwtVerifier::Key::from_jwks(std::string text, std::string_view algorithm) {
+  const auto set = parse_object(text);
+  const JsonView* list = set ? set->find("keys") : nullptr;
+  if (!list || list->type() != JsonView::Type::array)
+    throw std::invalid_argument("JWT: the JWKS is not a JSON object with an array \"keys\"");
+
+  std::vector<Key> keys;
+  for (std::size_t i = 0; i < list->items().size(); ++i) {
+    const JsonView& entry = list->items()[i];
+    if (!is_meant_for(entry, algorithm)) continue;
+    if (entry.find("d")) refuse_key(i, "is a private key; only its public half belongs here");
+    const auto id = clean_text_of(entry.find("kid"));
+    if (entry.find("kid") && !id) refuse_key(i, "has a \"kid\" that is no plain text");
+    if (id && std::ranges::count(keys, *id, &Key::id) > 0) refuse_key(i, "has the \"kid\" of an earlier one");
+    auto key = algorithm == "RS256" ? rsa_key(entry, i) : ec_key(entry, i);
+    ERR_clear_error();
+    if (!key.jwk) refuse_key(i, "is not a valid public key");
+    keys.push_back({id.value_or(""), std::move(key)});
+  }
+  if (keys.empty()) throw std::invalid_argument(fmt::format("JWT: the JWKS holds no key for {}", algorithm));
+  if (keys.size() > 1 && std::ranges::count(keys, std::string(), &Key::id) > 0)
+    throw std::invalid_argument("JWT: the JWKS holds several keys, so each needs a \"kid\"");
+  return keys;
+}
+
+// A key without a name answers to any: there is no other, and the signature decides.
+std::expected<const JwtVerifier::Key*, std::string_view> JwtVerifier::Key::chosen_by(const JsonView* id,
+                                                                                     const std::vector<Key>& keys) {
+  if (id && !is_string(id)) return Refusal("the token's kid is not a string");
+  if (keys.size() == 1 && (!id || keys.front().id.empty())) return &keys.front();
+  if (!id) return Refusal("the token names no key, and there are several");
+  const auto found = std::ranges::find(keys, id->text(), &Key::id);
+  if (found == keys.end()) return Refusal("the token names a key we do not have");
+  return &*found;
+}
+
+// cjose reads past a short HMAC and ignores the end of a long ECDSA signature, so the size comes first. A failed check
+// leaves its errors in OpenSSL's queue, where the next user of this thread's TLS would find them.
+bool JwtVerifier::Key::signed_this(std::string_view token, std::string_view signature) const {
+  if (signature.size() != key.signature_size) return false;
+  const Jws jws(cjose_jws_import(token.data(), token.size(), nullptr));
+  const bool right = jws && cjose_jws_verify(jws.get(), key.jwk.get(), nullptr);
+  if (!right) ERR_clear_error();
+  return right;
+}
+
+JwtVerifier::JwtVerifier(const JwtRules& rules)
+    : algorithm_(name_of(rules.algorithm)), issuer_(rules.issuer), audience_(rules.audience), leeway_(rules.leeway) {
+  if (issuer_.empty()) throw std::invalid_argument("JWT: no issuer is set, so any issuer's token would pass");
+  if (audience_.empty()) throw std::invalid_argument("JWT: no audience is set, so a token for another would pass");
+  keys_ = std::make_shared<const std::vector<Key>>(rules.algorithm == JwtRules::Algorithm::HS256
+                                                       ? Key::from_secret(rules.secret)
+                                                       : Key::from_jwks(rules.jwks, algorithm_));
+}
+
+std::expected<Claims, std::string_view> JwtVerifier::verify(std::string_view token,
+                                                            std::chrono::system_clock::time_point now) const {
+  if (token.size() > kTokenMax) return Refusal("the token is too long");
+  auto segments = split(token);
+  if (!segments) return Refusal("the token is not three base64url segments");
+
+  const auto header = parse_object(segments->header);
+  if (!header) return Refusal("the token's header is not a JSON object of distinct members");
+  const auto in_header = [&](const char* name) { return header->find(name); };
+  if (!is_text(in_header("alg"), algorithm_)) return Refusal("the token's algorithm is not ours");
+  if (std::ranges::any_of(kRefusedHeaders, in_header)) return Refusal("the token's header asks for what we refuse");
+  if (in_header("typ") && !is_jwt_type(*in_header("typ"))) return Refusal("the token's type is not JWT");
+  const auto key = Key::chosen_by(in_header("kid"), *keys_);
+  if (!key) return Refusal(key.error());
+  if (!(*key)->signed_this(token, segments->signature)) return Refusal("the token's signature is not right");
+
+  const auto claims = parse_object(segments->payload);
+  if (!claims) return Refusal("the token's payload is not a JSON object of distinct members");
+  const auto claim = [&](const char* name) { return claims->find(name); };
+  const auto clock = std::chrono::duration<double>(now.time_since_epoch()).count();
+  const auto leeway = static_cast<double>(leeway_.count());
+
+  const auto expiry = date_of(claim("exp"));
+  if (!expiry) return Refusal("the token's exp is missing or not a date");
+  if (clock >= *expiry + leeway) return Refusal("the token has expired");
+  if (claim("nbf")) {
+    const auto start = date_of(claim("nbf"));
+    if (!start) return Refusal("the token's nbf is not a date");
+    if (clock < *start - leeway) return Refusal("the token is not valid yet");
+  }
+  if (claim("iat") && !date_of(claim("iat"))) return Refusal("the token's iat is not a date");
+  if (!is_text(claim("iss"), issuer_)) return Refusal("the token is from another issuer");
+  if (!is_text(claim("aud"), audience_) && !holds(claim("aud"), audience_))
+    return Refusal("the token is for another audience");
+
+  auto subject = clean_text_of(claim("sub"));
+  if (!subject) return Refusal("the token's sub is missing or not a plain text");
+  const JsonView* address = claim("email");
+  const bool has_email = address && address->type() != JsonView::Type::null && !is_text(address, "");
+  auto email = has_email ? clean_text_of(address) : std::nullopt;
+  if (has_email && !email) return Refusal("the token's email is not a plain text");
+
+  const std::chrono::sys_seconds until{std::chrono::seconds(static_cast<std::int64_t>(*expiry))};
+  return Claims{*std::move(subject), std::move(email), until};
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,56 @@
+// JSON Web Tokens: was this bearer token made for us by our issuer, and who is it about? (RFC 7515, 7519, 8725)
+//
+// The settings name the algorithm, the keys, the issuer and the audience; a token chooses none of them. Its `kid` may
+// only pick among the configured keys. A token is refused unless every check passes; nothing is read from its claims
+// before its signature is right. No reason ever holds a piece of the token or of a key: each is a literal.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugfleet {
+
+struct JwtRules {
+  enum class Algorithm { HS256, RS256, ES256 };
+
+  Algorithm algorithm = Algorithm::HS256;
+  std::string secret;    // HS256: the bytes as they are, at least 32
+  std::string jwks;      // RS256 and ES256: the text of a JSON Web Key Set of public keys (RFC 7517)
+  std::string issuer;    // what `iss` must equal
+  std::string audience;  // what `aud` must be or hold
+  std::chrono::seconds leeway{60};
+};
+
+// What a verified token says. Both texts are 1 to 255 bytes of UTF-8 without control characters.
+struct Claims {
+  std::string subject;
+  std::optional<std::string> email;
+  std::chrono::sys_seconds expiry;
+};
+
+// Holds the keys, parsed once and never changed: copies share them, and threads may call verify at the same time.
+class JwtVerifier {
+ public:
+  // Throws std::invalid_argument with a sentence for the operator when a rule is unsafe or no key is usable.
+  explicit JwtVerifier(const JwtRules& rules);
+
+  // The claims, or why not: for the log and for the person who sent the token.
+  std::expected<Claims, std::string_view> verify(std::string_view token,
+                                                 std::chrono::system_clock::time_point now) const;
+
+ private:
+  struct Key;
+
+  std::string algorithm_;
+  std::string issuer_;
+  std::string audience_;
+  std::chrono::seconds leeway_;
+  std::shared_ptr<const std::vector<Key>> keys_;
+};
+
+}  // namespace plugfleet

@@ -1,0 +1,302 @@
+#include "figma/image_traits.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <numbers>
+#include <vector>
+
+namespace figma {
+namespace {
+
+using plugfleet::Pixels;
+
+struct Box {
+  int left = 0, top = 0, right = 0, bottom = 0;  // right and bottom lie outside
+  int width() const { return right - left; }
+  int height() const { return bottom - top; }
+};
+
+constexpr int kFaintest = 8;           // a picture with no alpha above this is empty
+constexpr float kInkDistance = 0.16F;  // in Oklab, from the ground
+constexpr int kBins = 4096;            // 4 bits a channel
+constexpr int kUnseen = kBins;
+
+// One picture under study; traits_of asks its questions in order, later ones use what earlier ones found.
+class Study {
+ public:
+  explicit Study(const Pixels& pixels)
+      : pixels_(pixels),
+        width_(static_cast<int>(pixels.size.width)),
+        height_(static_cast<int>(pixels.size.height)),
+        bins_(std::size_t(width_) * height_, kUnseen) {}
+
+  Traits answer() {
+    find_box();
+    if (visible_ == 0) return traits_;
+    find_shape();
+    traits_.cut_out = traits_.hollow || traits_.shape == Shape::irregular;
+    find_colours();
+    find_texture();
+    find_ink();
+    if (!traits_.cut_out) find_outline();
+    return traits_;
+  }
+
+ private:
+  const std::uint8_t* at(int x, int y) const { return &pixels_.rgba[(std::size_t(y) * width_ + x) * 4]; }
+  int bin(int x, int y) const { return bins_[std::size_t(y) * width_ + x]; }
+  bool visible(int x, int y) const { return bin(x, y) != kUnseen; }
+  bool ink(int x, int y) const { return is_ink_[bin(x, y)]; }
+
+  void find_box();
+  void find_shape();
+  void find_colours();
+  void find_texture();
+  void find_ink();
+  void find_outline();
+
+  const Pixels& pixels_;
+  const int width_, height_;
+  Box box_;
+  int visible_from_ = 0;                    // alpha from which a pixel belongs to the shape: half of the highest
+  int visible_ = 0;                         // how many do
+  std::vector<std::uint16_t> bins_;         // each pixel's colour, coarsely; kUnseen where it is transparent
+  std::array<bool, kUnseen + 1> is_ink_{};  // by bin
+  Traits traits_;
+};
+
+void Study::find_box() {
+  box_ = {width_, height_, 0, 0};
+  int most = 0;
+  for (std::size_t i = 3; i < pixels_.rgba.size(); i += 4) most = std::max<int>(most, pixels_.rgba[i]);
+  visible_from_ = std::max(kFaintest, most / 2);
+  long alpha = 0, seen = 0;
+  for (int y = 0; y < height_; ++y) {
+    for (int x = 0; x < width_; ++x) {
+      const auto* p = at(x, y);
+      if (p[3] < kFaintest) continue;
+      alpha += p[3], ++seen;
+      if (p[3] < visible_from_) continue;
+      ++visible_;
+      bins_[std::size_t(y) * width_ + x] = static_cast<std::uint16_t>(p[0] >> 4 << 8 | p[1] >> 4 << 4 | p[2] >> 4);
+      box_ = {std::min(box_.left, x), std::min(box_.top, y), std::max(box_.right, x + 1), std::max(box_.bottom, y + 1)};
+    }
+  }
+  if (visible_ == 0) return;
+  traits_.width = static_cast<float>(box_.width()) * pixels_.source.width / pixels_.size.width;
+  traits_.height = static_cast<float>(box_.height()) * pixels_.source.height / pixels_.size.height;
+  // Soft edges and shadows are translucent too: only where the average is low is it the inside that is.
+  traits_.translucent = alpha < 200 * seen && visible_ > seen * 3 / 4;
+}
+
+// Compares the filled outline with ideal ones; the nearest wins unless even that one fits badly.
+void Study::find_shape() {
+  const int w = box_.width(), h = box_.height();
+  // Filled: between the outermost visible pixels of its row and of its column.
+  std::vector<int> left(h, w), right(h, -1), top(w, h), bottom(w, -1);
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x) {
+      if (!visible(box_.left + x, box_.top + y)) continue;
+      left[y] = std::min(left[y], x), right[y] = x;
+      top[x] = std::min(top[x], y), bottom[x] = y;
+    }
+  }
+  const auto filled = [&](int y, int first, int last) {  // of row y, how many pixels from first to last
+    int count = 0;
+    last = std::min(last, right[y]);
+    for (int x = std::max(first, left[y]); x <= last; ++x) count += top[x] <= y && y <= bottom[x];
+    return count;
+  };
+  // How many pixels of row y are not what a span of `half` to each side of the middle would have.
+  const auto miss = [&](int y, float half) {
+    const int first = static_cast<int>(std::ceil(w / 2.0F - half - 0.5F)), last = w - 1 - first;
+    return filled(y, 0, w) + std::max(0, last - first + 1) - 2 * filled(y, first, last);
+  };
+  int area = 0;
+  for (int y = 0; y < h; ++y) area += filled(y, 0, w);
+  traits_.hollow = visible_ < area * 0.6;
+
+  const float half_w = w / 2.0F, half_h = h / 2.0F, roundest = std::min(half_w, half_h);
+  // What corners of radius r leave out of a box is r * r * (4 - pi).
+  const float radius =
+      std::min(roundest, std::sqrt(static_cast<float>(w * h - area) / (4 - std::numbers::pi_v<float>)));
+  int rounded_miss = 0, oval_miss = 0;
+  for (int y = 0; y < h; ++y) {
+    const float dy = std::abs(y + 0.5F - half_h), corner = std::max(0.0F, dy - (half_h - radius)), up = dy / half_h;
+    rounded_miss += miss(y, half_w - radius + std::sqrt(std::max(0.0F, radius * radius - corner * corner)));
+    oval_miss += miss(y, half_w * std::sqrt(1 - up * up));
+  }
+  const float tolerance = 0.035F * static_cast<float>(area);
+  const bool square = std::abs(w - h) <= 0.06F * static_cast<float>(std::max(w, h));
+  if (static_cast<float>(std::min(rounded_miss, oval_miss)) > tolerance) {
+    traits_.shape = Shape::irregular;
+  } else if (oval_miss < rounded_miss || (square && radius > 0.85F * roundest && roundest >= 2)) {
+    traits_.shape = square ? Shape::circle : Shape::oval;
+  } else if (radius < 1.5F || roundest < 2) {
+    traits_.shape = Shape::rectangle;
+  } else {
+    traits_.shape = radius > 0.85F * roundest ? Shape::pill : Shape::rounded;
+  }
+}
+
+void Study::find_colours() {
+  struct Bin {
+    std::uint32_t red = 0, green = 0, blue = 0, count = 0;
+  };
+  std::vector<Bin> bins(kBins);
+  for (int y = box_.top; y < box_.bottom; ++y) {
+    for (int x = box_.left; x < box_.right; ++x) {
+      if (!visible(x, y)) continue;
+      const auto* p = at(x, y);
+      auto& b = bins[bin(x, y)];
+      b.red += p[0], b.green += p[1], b.blue += p[2], ++b.count;
+    }
+  }
+  struct Family {  // the bins that share a name
+    float count = 0;
+    Oklab sum;
+  };
+  struct Used {
+    int bin;
+    std::size_t name;
+    float count;
+    Oklab colour;
+    bool is_ground;
+  };
+  const auto add = [](Oklab& sum, const Oklab& colour, float times) {
+    sum.lightness += colour.lightness * times, sum.a += colour.a * times, sum.b += colour.b * times;
+  };
+  const auto divided = [](Oklab sum, float by) { return Oklab{sum.lightness / by, sum.a / by, sum.b / by}; };
+  std::array<Family, kColourNames> families{};
+  std::vector<Used> used;
+  Family all;
+  for (int i = 0; i < kBins; ++i) {
+    const auto& b = bins[i];
+    if (b.count == 0) continue;
+    const auto mean = [&b](std::uint32_t sum) { return static_cast<std::uint8_t>(sum / b.count); };
+    const auto colour = to_oklab(mean(b.red), mean(b.green), mean(b.blue));
+    const auto count = static_cast<float>(b.count);
+    used.push_back({i, nearest_colour(colour), count, colour, false});
+    auto& family = families[used.back().name];
+    for (auto* each : {&family, &all}) each->count += count, add(each->sum, colour, count);
+  }
+  const auto most = [](const auto& list) {
+    return static_cast<std::size_t>(std::ranges::max_element(list, {}, &Family::count) - list.begin());
+  };
+  traits_.mean = divided(all.sum, all.count);
+  traits_.colour = most(families);
+  const auto ground = divided(families[traits_.colour].sum, families[traits_.colour].count);
+
+  float second = all.count / 6;
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    if (families[i].count < all.count / 25) continue;
+    ++traits_.colours;
+    const float apart = distance(ground, divided(families[i].sum, families[i].count));
+    if (i != traits_.colour && apart > 0.1F && families[i].count >= second) {
+      second = families[i].count, traits_.second_colour = i;
+    }
+  }
+  std::array<Family, kColourNames> inks{};
+  for (auto& each : used) {
+    each.is_ground = distance(ground, each.colour) <= kInkDistance;
+    is_ink_[each.bin] = traits_.cut_out || !each.is_ground;
+    if (is_ink_[each.bin]) inks[each.name].count += each.count;
+  }
+  std::erase_if(used, [&](const Used& one) { return !one.is_ground || one.count < all.count / 50; });
+  for (const auto& one : used) {  // shades of the ground far apart; find_texture says whether they also flow
+    for (const auto& other : used) traits_.gradient |= distance(one.colour, other.colour) > 0.15F;
+  }
+  if (const auto best = most(inks); inks[best].count > 0) traits_.ink_colour = best;
+}
+
+// Neighbours of a drawing are equal, or far apart at an edge; those of a gradient differ by a step or two; those of a
+// photograph by more than that nearly everywhere.
+void Study::find_texture() {
+  int pairs = 0, gentle = 0, rough = 0, edges = 0;
+  const auto compare = [&](const std::uint8_t* p, const std::uint8_t* q) {
+    if (p[3] < visible_from_ || q[3] < visible_from_) return;
+    const int apart = std::max({std::abs(p[0] - q[0]), std::abs(p[1] - q[1]), std::abs(p[2] - q[2])});
+    ++pairs;
+    gentle += apart > 0 && apart <= 3;
+    rough += apart > 3 && apart < 64;
+    edges += apart >= 20;
+  };
+  for (int y = box_.top; y + 1 < box_.bottom; y += 2) {
+    for (int x = box_.left; x + 1 < box_.right; ++x) {
+      compare(at(x, y), at(x + 1, y));
+      compare(at(x, y), at(x, y + 1));
+    }
+  }
+  traits_.photographic = !traits_.hollow && pairs > 500 && rough > pairs * 0.3 && traits_.colours >= 3;
+  traits_.plain = edges <= pairs / 500;
+  traits_.gradient = traits_.gradient && !traits_.photographic && gentle > pairs / 8;
+}
+
+void Study::find_ink() {
+  Box around{width_, height_, 0, 0};
+  int count = 0, switches = 0, rows = 0, band = 0, tallest = 0;
+  std::vector<int> bands;
+  for (int y = box_.top; y <= box_.bottom; ++y) {
+    bool any = false, before = false;
+    for (int x = box_.left; x < box_.right && y < box_.bottom; ++x) {
+      const bool now = ink(x, y);
+      switches += now != before;
+      before = now;
+      if (!now) continue;
+      any = true, ++count;
+      around.left = std::min(around.left, x), around.right = std::max(around.right, x + 1);
+      around.top = std::min(around.top, y), around.bottom = y + 1;
+    }
+    rows += any;
+    if (any) {
+      ++band;
+    } else if (band > 0) {
+      bands.push_back(band), tallest = std::max(tallest, band), band = 0;
+    }
+  }
+  if (count == 0) return;
+  const auto w = static_cast<float>(box_.width()), h = static_cast<float>(box_.height());
+  traits_.ink = {
+      .share = static_cast<float>(count) / (traits_.cut_out ? w * h : static_cast<float>(visible_)),
+      .left = static_cast<float>(around.left - box_.left) / w,
+      .right = static_cast<float>(around.right - box_.left) / w,
+      .top = static_cast<float>(around.top - box_.top) / h,
+      .bottom = static_cast<float>(around.bottom - box_.top) / h,
+      .switches = static_cast<float>(switches) / static_cast<float>(rows),
+      // A line of few letters is low, a speck between two lines is lower.
+      .lines = static_cast<std::size_t>(std::ranges::count_if(bands, [=](int b) { return b * 3 > tallest; })),
+      .line_height = static_cast<float>(tallest) / h * traits_.height};
+}
+
+// At the middle of each side: does a band of another colour lie around one and the same inner colour?
+void Study::find_outline() {
+  const int w = box_.width(), h = box_.height(), depth = std::min(w, h) / 6;
+  if (depth < 4) return;
+  const int mid_x = box_.left + w / 2, mid_y = box_.top + h / 2;
+  struct Side {
+    int x, y, dx, dy;
+  };
+  std::optional<Oklab> inside;
+  const auto colour = [this](int x, int y) {
+    const auto* p = at(x, y);
+    return to_oklab(p[0], p[1], p[2]);
+  };
+  for (const auto& side : {Side{box_.left, mid_y, 1, 0}, Side{box_.right - 1, mid_y, -1, 0},
+                           Side{mid_x, box_.top, 0, 1}, Side{mid_x, box_.bottom - 1, 0, -1}}) {
+    const auto inner = colour(side.x + side.dx * depth, side.y + side.dy * depth);
+    if (!inside) inside = inner;
+    if (distance(*inside, inner) > 0.02F) return;
+    const auto edge =
+        std::max(distance(colour(side.x, side.y), inner), distance(colour(side.x + side.dx, side.y + side.dy), inner));
+    if (edge < 0.05F) return;
+  }
+  traits_.outlined = true;
+}
+
+}  // namespace
+
+Traits traits_of(const Pixels& pixels) { return Study(pixels).answer(); }
+
+}  // namespace figma

@@ -1,0 +1,53 @@
+#include "figma/layer_image.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "wire/base64.h"
+#include "wire/image.h"
+
+namespace figma {
+
+using namespace plugfleet;
+
+namespace {
+
+constexpr std::size_t kHeadBytes = 1024;  // a PNG's and a WebP's size stand here; a JPEG's mostly do
+constexpr std::size_t kDataPrefixMax = 128;
+
+// "data:image/png;base64," (RFC 2397) off the front.
+std::string_view without_data_prefix(std::string_view text) {
+  if (!text.starts_with("data:")) return text;
+  const std::size_t comma = text.substr(0, kDataPrefixMax).find(',');
+  if (comma == text.npos || !text.substr(0, comma).ends_with(";base64")) return {};
+  return text.substr(comma + 1);
+}
+
+}  // namespace
+
+std::expected<LayerImage, std::string> read_layer_image(std::string_view raw) {
+  LayerImage image;
+  if (raw.find('\\') != raw.npos) {
+    // Some encoders write "/" as "\/"; no other escape belongs in base64.
+    image.unescaped = raw;
+    for (std::size_t at = 0; (at = image.unescaped.find("\\/", at)) != std::string::npos; ++at) image.unescaped.erase(at, 1);
+    image.unescaped = without_data_prefix(image.unescaped);
+  } else {
+    image.view = without_data_prefix(raw);
+  }
+  const std::string_view base64 = image.base64();
+  if (base64.empty() || !is_base64(base64)) return std::unexpected("is not base64");
+  const auto head = decode_base64_prefix(base64, kHeadBytes);
+  const auto format = head ? sniff_image(*head) : std::nullopt;
+  if (!format) return std::unexpected("is not a PNG, JPEG or WebP image");
+  image.media_type = media_type(*format);
+  const ImageLimits limits;
+  const auto size = image_size(*head);
+  if (size && (std::max(size->width, size->height) > limits.side || std::uint64_t{size->width} * size->height > limits.pixels)) {
+    return std::unexpected(fmt::format("declares {} x {} pixels, more than are taken", size->width, size->height));
+  }
+  return image;
+}
+
+}  // namespace figma

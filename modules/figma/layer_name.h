@@ -1,0 +1,21 @@
+// From a layer to a question, and from an AI's answer to a name.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace figma {
+
+inline constexpr std::size_t kAnswerNameMax = 80;  // code points; more is an explanation, not a name
+
+std::string naming_prompt(std::string_view type, std::string_view current_name);
+
+// The name in a model's answer: without markdown fences, quotes, labels such as "Name:", control and invisible
+// characters. Empty where nothing usable is left.
+std::optional<std::string> name_from_answer(std::string_view answer);
+
+// The offline provider's name (offline_namer.h) for an image in base64. Throws Failure where it can't be decoded.
+std::string offline_layer_name(std::string_view type, std::string_view current_name, std::string_view base64);
+
+}  // namespace figma

@@ -1,0 +1,18 @@
+// POST /api/rename-layers: a better name for each layer of a frame, by one AI call a layer.
+//
+// A layer whose call fails keeps its name and the request still succeeds; every id comes back once, in order. What is
+// wrong with the request itself (an id twice, an image that is none) refuses it whole, naming each field.
+#pragma once
+
+#include <plugfleet/module.h>
+
+namespace figma {
+
+struct RenameSettings {
+  std::int64_t limit_per_minute = 0, in_flight = 0;
+  void rows(plugfleet::SettingReader& settings);
+};
+
+plugfleet::Route rename_layers_route(const RenameSettings& settings);
+
+}  // namespace figma

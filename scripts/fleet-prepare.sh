@@ -1,0 +1,189 @@
+# shellcheck shell=bash
+# Sourced by scripts/fleet: what is made before a process starts. Settings, folders, certificate, configuration,
+# database. Each function may run again: it leaves alone what is right already. After make_folders the current
+# directory is RUN.
+set -euo pipefail
+: "${root:?}" "${pg_bin:?}"
+
+# Ends with one sentence when a setting of fleet.conf makes no sense.
+check_settings() {
+  local key
+  for key in HTTPS_PORT HTTP_PORT WORKERS POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL BURST_RENAME; do
+    [[ ${!key} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$key is '${!key}', not a number from 1 to 99999."
+  done
+  ((WORKERS <= 64)) || fail "WORKERS is $WORKERS, more than 64."
+  for key in RATE_GENERAL RATE_RENAME; do
+    [[ ${!key} =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "$key is '${!key}', not a rate like 30r/m or 5r/s."
+  done
+  [[ $HTTPS_ADDRESS == 127.0.0.1 || $HTTPS_ADDRESS == 0.0.0.0 ]] ||
+    fail "HTTPS_ADDRESS is '$HTTPS_ADDRESS', neither 127.0.0.1 nor 0.0.0.0."
+  [[ " $OPERATOR_ADDRESSES " == *' 127.0.0.1 '* ]] || fail 'OPERATOR_ADDRESSES lacks 127.0.0.1, where this script asks from.'
+}
+
+# check_port PORT: ends with one sentence when somebody listens there.
+check_port() {
+  local line holder='another program'
+  line=$(ss -Hltnp "sport = :$1" | head -n 1)
+  [[ $line ]] || return 0
+  if [[ $line =~ \(\(\"([^\"]+)\",pid=([0-9]+) ]]; then holder="${BASH_REMATCH[1]} (pid ${BASH_REMATCH[2]})"; fi
+  fail "Port $1 is taken by $holder; choose others: make run HTTPS_PORT=9443 HTTP_PORT=9080"
+}
+
+# may_enter USER FOLDER: whether it can, where root starts the fleet for several users.
+may_enter() { ((EUID != 0)) || runuser -u "$1" -- test -x "$2"; }
+
+make_folders() {
+  RUN=$(readlink -- "$FLEET_DIR/run") || RUN=
+  if [[ $(stat -f -c %T /dev/shm) == tmpfs && -w /dev/shm ]]; then
+    RUN=/dev/shm/plugfleet-$UID-$(printf %s "$FLEET_DIR" | sha256sum | cut -c 1-8)
+  elif [[ ! -d $RUN ]]; then
+    RUN=$(mktemp -d /tmp/plugfleet-XXXXXXXX)
+    say "/dev/shm is no tmpfs: sockets and request bodies go to $RUN, which may be on a disk."
+  fi
+  mkdir -p -- "$RUN"
+  [[ -O $RUN && ! -L $RUN ]] || fail "$RUN belongs to somebody else."
+  cd "$RUN"
+  mkdir -p conf/{nginx,redis,supervisord,pgbouncer,postgresql} nginx static redis metrics postgresql pgbouncer
+  mkdir -p -- "$FLEET_DIR"/{log,tls,redis-state}
+  ln -sfn -- "$RUN" "$FLEET_DIR/run"
+  ln -sfn -- "$FLEET_DIR" data
+  ln -sfn -- "$root" checkout
+  if [[ $(readlink build) != "$BUILD" ]]; then
+    ln -sfn -- "$BUILD" build
+    rm -f workers-started
+  fi
+  local pgdata=$FLEET_DIR/postgresql
+  if ((EUID == 0)); then
+    # The servers' own users may pass through to what is theirs.
+    chmod 0711 -- "$FLEET_DIR" . conf conf/postgresql conf/pgbouncer nginx static
+    chown postgres: postgresql pgbouncer
+    if ! may_enter postgres "$FLEET_DIR"; then
+      pgdata=/var/lib/plugfleet-${RUN##*-}/postgresql
+      mkdir -p "${pgdata%/*}"
+      chmod 0711 "${pgdata%/*}"
+      say "The user postgres cannot enter $FLEET_DIR: the database is in $pgdata."
+    fi
+  fi
+  ln -sfn -- "$pgdata" pgdata
+}
+
+# nginx serves modules/NAME/static through links, or from copies where its user cannot enter the checkout.
+make_static() {
+  local folder link=(ln -s --)
+  if ! may_enter www-data "$root/modules"; then link=(cp -r --); fi
+  rm -rf static/*
+  for folder in "$root"/modules/*/static; do
+    if [[ -d $folder ]]; then "${link[@]}" "$folder" "static/$(basename "${folder%/static}")"; fi
+  done
+  chmod -R a+rX static
+}
+
+make_certificate() {
+  openssl x509 -in data/tls/certificate.pem -noout -checkend 86400 >/dev/null 2>&1 && return
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -addext extendedKeyUsage=serverAuth \
+    -keyout data/tls/key.pem -out data/tls/certificate.pem 2>/dev/null || fail 'openssl could not make a certificate.'
+}
+
+make_settings_file() {
+  [[ -e data/plugfleet.conf ]] && return
+  cat >data/plugfleet.conf <<'END'
+# This fleet's worker settings, KEY=value. conf/plugfleet.conf lists every setting with its default; the environment
+# (PLUGFLEET_KEY) wins over both. `make run` restarts the workers one after another when this file changed. For example:
+# AI_PROVIDER=openrouter
+# OPENROUTER_API_KEY=...
+END
+}
+
+# keep FILE TEXT: the file holds the text; one that did not is noted in `changed`.
+changed=()
+keep() {
+  [[ -e $1 && $(<"$1") == "$2" ]] && return
+  printf '%s\n' "$2" >"$1.new"
+  mv -- "$1.new" "$1"
+  changed+=("$1")
+}
+
+# fill TEMPLATE: its text with every @NAME@ replaced by that variable.
+fill() {
+  local text name
+  text=$(<"$1")
+  for name in $(grep -o '@[A-Z_]*@' "$1" | tr -d @ | sort -u); do
+    text=${text//"@$name@"/"${!name}"}
+  done
+  printf '%s\n' "$text"
+}
+
+# limit_wait RATE: the seconds until an address that ran into the limit may ask once more.
+limit_wait() {
+  local number=${1%r/*}
+  if [[ $1 == *r/s ]]; then echo 1; else echo $(((60 + number - 1) / number)); fi
+}
+
+# The workers' environment: ours, then whatever PLUGFLEET_* and sanitizer options the caller set.
+worker_environment() {
+  local key
+  cat <<END
+PLUGFLEET_POOL=worker
+PLUGFLEET_MODULES_DIR=$RUN/build/modules
+PLUGFLEET_PROMPTS_DIR=$RUN/checkout/prompts
+PLUGFLEET_MIGRATIONS_DIR=$RUN/checkout/migrations
+PLUGFLEET_MODULES_SOURCE_DIR=$RUN/checkout/modules
+PLUGFLEET_RUN_DIR=$RUN
+PLUGFLEET_LOG_FILE=$RUN/data/log/worker.log
+PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet user=plugfleet'
+PLUGFLEET_REDIS_SOCKET=$RUN/redis/state.sock
+PLUGFLEET_PAYLOADS_SOCKET=$RUN/redis/payloads.sock
+END
+  for key in $(compgen -e); do
+    if [[ $key == PLUGFLEET_* && $key != PLUGFLEET_SLOT || $key == ?*SAN_OPTIONS ]]; then
+      printf '%s=%q\n' "$key" "${!key}"
+    fi
+  done
+}
+
+# Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
+# shellcheck disable=SC2034
+configure() {
+  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) FILES
+  local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} WAIT_GENERAL WAIT_RENAME
+  local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
+  local address template text
+  FILES=$(ulimit -Hn)
+  if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
+  WAIT_GENERAL=$(limit_wait "$RATE_GENERAL")
+  WAIT_RENAME=$(limit_wait "$RATE_RENAME")
+  WORKER_SOCKET_OWNER=$(id -un):$(id -gn)
+  if ((EUID == 0)); then
+    NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
+    WORKER_SOCKET_OWNER=root:www-data
+  fi
+  for address in $TRUSTED_PROXIES; do REAL_IP+="  set_real_ip_from $address;"$'\n'; done
+  for address in $OPERATOR_ADDRESSES; do OPERATORS+="  allow $address;"$'\n'; done
+
+  for template in checkout/conf/{nginx,redis,supervisord,pgbouncer,postgresql}/*; do
+    text=$(fill "$template")
+    keep "${template#checkout/}" "$text"
+  done
+  if ((EUID == 0)); then chown postgres: conf/postgresql/* conf/pgbouncer/*; fi
+  keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"
+  text=$(worker_environment)
+  keep conf/worker.env "$text"
+}
+
+make_database() {
+  local as_postgres=() pgdata
+  pgdata=$(readlink pgdata)
+  [[ -e $pgdata/PG_VERSION ]] && return
+  say "Making the database in $pgdata"
+  # Under another name until it is whole.
+  rm -rf -- "$pgdata.new"
+  mkdir -- "$pgdata.new"
+  if ((EUID == 0)); then
+    chown postgres: "$pgdata.new"
+    as_postgres=(runuser -u postgres --)
+  fi
+  "${as_postgres[@]}" "$pg_bin/initdb" -D "$pgdata.new" --username=postgres --auth=trust --encoding=UTF8 \
+    --locale=C.UTF-8 --data-checksums >data/log/initdb.log 2>&1 || give_up 'The database could not be made.' initdb.log
+  mv -T -- "$pgdata.new" "$pgdata"
+}

@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Sourced by scripts/fleet: one screen about every process, what is wrong first. Changes nothing.
+set -euo pipefail
+
+wrong=()
+
+# memory_of PID: megabytes of the process and its children; a page several of them share counts once.
+memory_of() {
+  local pid pss sum=0
+  for pid in "$1" $(pgrep -P "$1"); do
+    pss=$(awk '/^Pss:/{print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
+    sum=$((sum + ${pss:-0}))
+  done
+  say "$(((sum + 1023) / 1024)) MB"
+}
+
+# Restarts are the starts since supervisord itself started, but for the first.
+restarts_of() {
+  awk -v name="'$1'" '/supervisord started with pid/ {n = 0} /spawned: / && $5 == name {n++}
+    END {print (n > 1 ? n - 1 : 0)}' "$FLEET_DIR/log/supervisord.log"
+}
+
+process_table() {
+  local name state pid age memory format='%-16s %-9s %8s %12s %9s %9s\n'
+  # shellcheck disable=SC2059
+  printf "$format" PROGRAM STATE PID AGE MEMORY RESTARTS
+  while read -r name state _ pid _; do
+    age='-' memory='-'
+    if [[ $state == RUNNING ]]; then
+      pid=${pid%,}
+      age=$(ps -o etime= -p "$pid" | xargs) || age='-'
+      memory=$(memory_of "$pid")
+    else
+      pid='-'
+    fi
+    # shellcheck disable=SC2059
+    printf "$format" "${name#*:}" "$state" "$pid" "$age" "$memory" "$(restarts_of "${name#*:}")"
+  done <<<"$1"
+}
+
+check_health() {
+  local reply
+  if ! reply=$(curl -s --noproxy '*' --max-time 5 "http://127.0.0.1:$HTTP_PORT/health"); then
+    wrong+=('/health does not answer')
+  elif ! jq -e '.status == "ok"' <<<"$reply" >/dev/null 2>&1; then
+    wrong+=("/health says: $(jq -c '.checks // .' <<<"$reply" 2>/dev/null || head -c 200 <<<"$reply")")
+  fi
+}
+
+postgresql_line() {
+  psql_as plugfleet plugfleet pgbouncer -c \
+    "select 'answers through PgBouncer; the database holds ' || pg_size_pretty(pg_database_size('plugfleet'))" 2>/dev/null
+}
+pgbouncer_line() {
+  psql_as plugfleet pgbouncer pgbouncer -F ' ' -c 'show pools' 2>/dev/null |
+    awk '/^plugfleet/ {clients += $3; waiting += $4; servers += $7 + $8 + $9 + $10}
+      END {printf "%d clients, %d of them waiting; %d connections to PostgreSQL\n", clients, waiting, servers}'
+}
+redis_line() {
+  redis "$1" info 2>/dev/null | tr -d '\r' | awk -F : '{value[$1] = $2} END {
+    if (!("used_memory_human" in value)) exit 1
+    printf "%s of %s used, %s clients, ", value["used_memory_human"], value["maxmemory_human"], value["connected_clients"]
+    print value["aof_enabled"] == 1 ? "append-only file " value["aof_last_write_status"] : "in memory only"}'
+}
+
+status() {
+  local states table name lines='' line
+  if ! find_fleet || ! fleet_is_up; then
+    not_running
+    if find_fleet && ! no_leftovers; then
+      say "But these processes outlived it; make stop ends them: $(leftovers | xargs)"
+    fi
+    return
+  fi
+  states=$(ctl status || true)
+  mapfile -t wrong < <(awk '$2 != "RUNNING" {print $1 " is " $2}' <<<"$states")
+  table=$(process_table "$states")
+  check_health
+  for name in postgresql pgbouncer redis-state redis-payloads; do
+    if [[ $name == redis-* ]]; then line=$(redis_line "${name#redis-}"); else line=$("${name}_line"); fi || {
+      line='does not answer'
+      wrong+=("$name does not answer")
+    }
+    lines+=$(printf '%-16s %s' "$name" "$line")$'\n'
+  done
+  if ((${#wrong[@]})); then
+    printf 'WRONG: %s\n' "${wrong[@]}"
+    say "Logs: $FLEET_DIR/log"
+    say
+  fi
+  say "Plugfleet in $FLEET_DIR: https://localhost:$HTTPS_PORT  http://127.0.0.1:$HTTP_PORT"
+  printf '\n%s\n\n%s\n' "$table" "${lines%$'\n'}"
+}

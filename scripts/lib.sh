@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things are, and how to say, fail, wait and read settings. Starts nothing.
+# FLEET_DIR chooses the fleet, BUILD its programs; both may hold spaces and be relative.
+
+PATH=$PATH:/usr/sbin:/sbin
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+FLEET_DIR=$(realpath -m -- "${FLEET_DIR:-$root/.fleet}")
+# Read by the scripts that source this file.
+# shellcheck disable=SC2034
+BUILD=$(realpath -m -- "${BUILD:-$root/build/release}")
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# read_settings FILE: KEY=value lines become variables, where the environment has no value for them.
+read_settings() {
+  local key value
+  while IFS='=' read -r key value || [[ $key ]]; do
+    if [[ $key =~ ^[A-Z_]+$ && -z ${!key:-} ]]; then declare -g "$key=$value"; fi
+  done <"$1"
+}
+
+# until_true SECONDS COMMAND...: false when the command has not succeeded by then. Its output is dropped.
+until_true() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.1
+  done
+}
+
+# find_fleet: sets RUN, the runtime folder of the fleet in FLEET_DIR, and its ports; false when there is none.
+find_fleet() {
+  RUN=$(readlink -- "$FLEET_DIR/run" 2>/dev/null) && [[ -f $RUN/conf/fleet.env ]] || return 1
+  unset HTTPS_PORT HTTP_PORT
+  read_settings "$RUN/conf/fleet.env"
+}
+
+ctl() { supervisorctl -c "$RUN/conf/supervisord/supervisord.conf" "$@"; }
+fleet_is_up() { ctl pid >/dev/null 2>&1; }

@@ -1,0 +1,20 @@
+#include "base/failure.h"
+
+#include "support/check.h"
+
+using namespace plugfleet;
+
+TEST(every_kind_has_the_contracts_code_and_status) {
+  CHECK_EQ(info(Kind::invalid_request).status, 400);
+  CHECK_EQ(info(Kind::payload_too_large).code, "payload_too_large");
+  CHECK_EQ(info(Kind::payload_too_large).status, 413);
+  CHECK_EQ(info(Kind::unprocessable).status, 422);
+  CHECK_EQ(info(Kind::provider_timeout).status, 504);
+  CHECK_EQ(info(Kind::cancelled).status, 499);
+}
+
+TEST(a_failure_carries_its_wait_and_its_fields) {
+  const Failure failure = Failure(Kind::rate_limited, "slow down").retry_after(std::chrono::seconds(3)).details({{"a", "b"}});
+  CHECK_EQ(failure.retry_after()->count(), 3000);
+  CHECK_EQ(failure.details().at(0).field, "a");
+}

@@ -1,0 +1,332 @@
+// Migrations, each test in a database of its own, which needs a role that may create databases.
+#include "core/migrations.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/ids.h"
+#include "support/async.h"
+#include "support/check.h"
+
+using namespace plugfleet;
+
+namespace {
+
+std::string server() {
+  const char* const value = std::getenv("PLUGFLEET_TEST_POSTGRES");
+  if (!value || !*value) test::fail("set PLUGFLEET_TEST_POSTGRES; `make test` does");
+  return value;
+}
+
+struct FreshDatabase {
+  explicit FreshDatabase(Reactor& reactor) : admin(reactor, {.conninfo = server(), .pool_max = 1}) {}
+  Async<void> create() { co_await admin.query("create database " + name + " template template0 encoding 'UTF8'"); }
+  Async<void> drop() { co_await admin.query("drop database " + name + " with (force)"); }
+  DatabaseOptions options() const { return {.conninfo = server() + " dbname=" + name}; }  // the last dbname counts
+
+  const std::string name = "plugfleet_test_" + random_hex(6);
+  Database admin;
+};
+
+struct Folder {
+  Folder() {
+    char path[] = "/tmp/plugfleet-test-XXXXXX";
+    if (!::mkdtemp(path)) test::fail("mkdtemp");
+    root = path;
+    std::filesystem::create_directories(core());
+  }
+  ~Folder() { std::filesystem::remove_all(root); }
+  std::string core() const { return root + "/migrations"; }
+  std::string modules() const { return root + "/modules"; }
+  void write(const std::string& path, const std::string& text) const {
+    std::filesystem::create_directories(std::filesystem::path(root + "/" + path).parent_path());
+    std::ofstream(root + "/" + path) << text;
+  }
+  std::vector<Migration> find() const { return find_migrations(core(), modules()); }
+  std::string root;
+};
+
+std::string refusal(const Folder& folder) {
+  try {
+    (void)folder.find();
+  } catch (const Failure& failure) {
+    return failure.message();
+  }
+  return "";
+}
+
+Async<int> apply_all(Database& db, std::vector<Migration> migrations) {
+  int applied = 0;
+  for (const Migration& migration : migrations) {
+    const bool now = co_await apply_migration(db, migration);
+    applied += now ? 1 : 0;
+  }
+  co_return applied;
+}
+
+Async<void> one_host(Reactor& reactor, DatabaseOptions options, std::vector<Migration> migrations,
+                     std::shared_ptr<int> applied) {
+  Database db(reactor, std::move(options));
+  const int count = co_await apply_all(db, std::move(migrations));
+  *applied += count;
+}
+
+Async<std::string> sqlstate_of(Async<Rows> query) {
+  std::string state;
+  try {
+    co_await std::move(query);
+  } catch (const SqlError& error) {
+    state = error.sqlstate();
+  }
+  co_return state;
+}
+
+}  // namespace
+
+TEST(files_are_found_in_order_the_platforms_first) {
+  const Folder folder;
+  folder.write("migrations/0002_add_index.sql", "b");
+  folder.write("migrations/0001_create_table.sql", "a");
+  folder.write("migrations/.hidden", "");
+  folder.write("modules/pdf/migrations/0001_create_pages.sql", "d");
+  folder.write("modules/notes/migrations/0001_create_notes.sql", "c");
+  folder.write("modules/plain/plain.cc", "");
+  std::vector<std::string> labels;
+  for (const Migration& migration : folder.find()) labels.push_back(migration.label());
+  CHECK_EQ(fmt::format("{}", fmt::join(labels, ", ")),
+           "core 0001_create_table, core 0002_add_index, notes 0001_create_notes, pdf 0001_create_pages");
+}
+
+TEST(a_bad_file_is_refused_by_its_name) {
+  for (const char* name : {"1_create_table.sql", "0001_table.sql", "0001-create-table.sql", "0001_Create_table.sql",
+                           "0001_create__table.sql", "0001_create_table.sql~", "0001_create_table.SQL", "README.md"}) {
+    const Folder folder;
+    folder.write(std::string("migrations/") + name, "select 1");
+    CHECK_CONTAINS(refusal(folder), name);
+  }
+}
+
+TEST(a_number_used_twice_is_refused) {
+  const Folder folder;
+  folder.write("migrations/0001_create_table.sql", "select 1");
+  folder.write("migrations/0001_drop_table.sql", "select 1");
+  CHECK_CONTAINS(refusal(folder), "0001_drop_table.sql: its number is used twice");
+}
+
+TEST(what_is_no_text_is_refused) {
+  const Folder folder;
+  folder.write("migrations/0001_create_table.sql", "select '\xff'");
+  CHECK_CONTAINS(refusal(folder), "no text");
+  folder.write("migrations/0001_create_table.sql", "");
+  CHECK_CONTAINS(refusal(folder), "empty");
+}
+
+TEST(a_missing_folder_is_named) {
+  const Folder folder;
+  std::filesystem::remove_all(folder.core());
+  CHECK_CONTAINS(refusal(folder), folder.core());
+}
+
+ASYNC_TEST(what_is_applied_is_no_longer_pending) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder folder;
+  folder.write("migrations/0001_create_a.sql", "create table a (n int); insert into a values (1);");
+  folder.write("modules/m/migrations/0001_create_b.sql", "create table b (n int);");
+  const auto before = co_await pending_migrations(db, folder.core(), folder.modules());
+  CHECK_EQ(fmt::format("{}", fmt::join(before, ", ")), "core 0001_create_a, m 0001_create_b");
+  const int first = co_await apply_all(db, folder.find());
+  CHECK_EQ(first, 2);
+  const int second = co_await apply_all(db, folder.find());
+  CHECK_EQ(second, 0);
+  folder.write("migrations/0002_add_rows.sql", "insert into a values (2);");
+  const auto after = co_await pending_migrations(db, folder.core(), folder.modules());
+  CHECK_EQ(fmt::format("{}", fmt::join(after, ", ")), "core 0002_add_rows");
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(an_applied_file_that_changed_is_named) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder folder;
+  folder.write("migrations/0001_create_a.sql", "create table a (n int)");
+  co_await apply_all(db, folder.find());
+  folder.write("migrations/0001_create_a.sql", "create table a (n bigint)");
+  int refused = 0;
+  try {
+    co_await pending_migrations(db, folder.core(), folder.modules());
+  } catch (const Failure& failure) {
+    CHECK_CONTAINS(failure.message(), "core 0001_create_a has changed");
+    ++refused;
+  }
+  try {
+    co_await apply_all(db, folder.find());
+  } catch (const Failure& failure) {
+    CHECK_CONTAINS(failure.message(), "core 0001_create_a has changed");
+    ++refused;
+  }
+  CHECK_EQ(refused, 2);
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(a_migration_that_fails_leaves_nothing_behind) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder folder;
+  folder.write("migrations/0001_create_a.sql", "create table a (n int); select 1/0;");
+  std::string state;
+  try {
+    co_await apply_all(db, folder.find());
+  } catch (const SqlError& error) {
+    state = error.sqlstate();
+  }
+  CHECK_EQ(state, "22012");
+  const Rows left = co_await db.query("select to_regclass('a') is null");
+  CHECK(left[0].boolean(0));
+  const auto pending = co_await pending_migrations(db, folder.core(), folder.modules());
+  CHECK_EQ(pending.size(), 1u);
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(hosts_that_migrate_at_once_apply_each_file_once) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  const Folder folder;
+  for (int i = 1; i <= 5; ++i) {
+    folder.write(fmt::format("migrations/{:04}_create_t{}.sql", i, i), fmt::format("create table t{} (n int)", i));
+  }
+  auto applied = std::make_shared<int>(0);
+  int running = 4, failed = 0;
+  for (int i = 0; i < 4; ++i) {
+    reactor.spawn(one_host(reactor, fresh.options(), folder.find(), applied), [&](std::exception_ptr failure) {
+      --running;
+      failed += failure ? 1 : 0;
+    });
+  }
+  while (running > 0) co_await sleep_for(1ms);
+  CHECK_EQ(failed, 0);
+  CHECK_EQ(*applied, 5);
+  co_await fresh.drop();
+}
+
+// ---- The platform's own ------------------------------------------------------------------------------------------
+
+ASYNC_TEST(the_tables_are_those_the_analysts_query) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  co_await apply_all(db, find_migrations("migrations", "modules"));
+  const auto pending = co_await pending_migrations(db, "migrations", "modules");
+  CHECK(pending.empty());
+  const Rows missing = co_await db.query(
+      "select string_agg(wanted, ', ') from unnest($1::text[]) wanted where not exists (select from "
+      "information_schema.columns where table_name || '.' || column_name || ' ' || udt_name = wanted)",
+      {std::vector<std::string>{"jobs.id uuid",
+                                "jobs.type text",
+                                "jobs.status text",
+                                "jobs.layer_count int4",
+                                "jobs.frame_name text",
+                                "jobs.variant_count int4",
+                                "jobs.payload jsonb",
+                                "jobs.result jsonb",
+                                "jobs.created_at timestamptz",
+                                "jobs.started_at timestamptz",
+                                "jobs.completed_at timestamptz",
+                                "jobs.duration_ms int4",
+                                "jobs.error_message text",
+                                "jobs.error_stack text",
+                                "jobs.user_email text",
+                                "jobs.user_id text",
+                                "jobs.ip_address inet",
+                                "usage_stats.date date",
+                                "usage_stats.operation_type text",
+                                "usage_stats.total_jobs int4",
+                                "usage_stats.successful_jobs int4",
+                                "usage_stats.failed_jobs int4",
+                                "usage_stats.total_layers int8",
+                                "usage_stats.avg_duration_ms float8",
+                                "usage_stats.p50_duration_ms int4",
+                                "usage_stats.p95_duration_ms int4",
+                                "usage_stats.p99_duration_ms int4",
+                                "usage_stats.updated_at timestamptz",
+                                "api_calls.id int8",
+                                "api_calls.endpoint text",
+                                "api_calls.ip_address inet",
+                                "api_calls.user_agent text",
+                                "api_calls.response_status int4",
+                                "api_calls.response_time_ms float8",
+                                "api_calls.created_at timestamptz"}});
+  CHECK_EQ(missing[0].text(0), "");
+  const std::string unknown =
+      co_await sqlstate_of(db.query("insert into jobs (type, status, user_email) values ('t', 'lost', 'a@b')"));
+  CHECK_EQ(unknown, "23514");
+  const std::string nobody = co_await sqlstate_of(db.query("insert into jobs (type) values ('t')"));
+  CHECK_EQ(nobody, "23502");
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(a_day_is_aggregated_and_may_be_again) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  co_await apply_all(db, find_migrations("migrations", "modules"));
+  // 100 completed jobs of 1 to 100 ms, one failed, one cancelled; and a second on either side of the day.
+  co_await db.script(
+      "insert into jobs (type, status, layer_count, duration_ms, user_email, created_at) select 'rename', 'completed', "
+      "2, n, "
+      "'a@b', '2026-03-01T00:00:00Z'::timestamptz + n * interval '1 second' from generate_series(1, 100) n;"
+      "insert into jobs (type, status, duration_ms, user_email, created_at) values "
+      "('rename', 'failed', 9999, 'a@b', '2026-03-01T23:59:59Z'), ('rename', 'cancelled', 9999, 'a@b', "
+      "'2026-03-01T12:00Z'), "
+      "('rename', 'completed', 7777, 'a@b', '2026-02-28T23:59:59Z'), ('rename', 'completed', 7777, 'a@b', "
+      "'2026-03-02T00:00Z'), "
+      "('edit', 'queued', null, 'a@b', '2026-03-01T12:00Z')");
+  Transaction far_away = co_await db.begin();
+  co_await far_away.query("set local timezone = 'Pacific/Auckland'");
+  co_await far_away.query("select aggregate_daily_stats('2026-03-01')");
+  co_await far_away.commit();
+  co_await db.query("update jobs set status = 'completed', duration_ms = 10 where type = 'edit'");
+  co_await db.query("select aggregate_daily_stats('2026-03-01')");
+  const Rows stats = co_await db.query("select * from usage_stats order by operation_type");
+  CHECK_EQ(stats.size(), 2u);
+  CHECK_EQ(stats[0].integer("successful_jobs"), 1);
+  const Row day = stats[1];
+  CHECK_EQ(day.integer("total_jobs"), 102);
+  CHECK_EQ(day.integer("successful_jobs"), 100);
+  CHECK_EQ(day.integer("failed_jobs"), 1);
+  CHECK_EQ(day.integer("total_layers"), 200);
+  CHECK_EQ(day.real("avg_duration_ms"), 50.5);
+  CHECK_EQ(day.integer("p50_duration_ms"), 50);
+  CHECK_EQ(day.integer("p95_duration_ms"), 95);
+  CHECK_EQ(day.integer("p99_duration_ms"), 99);
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(a_months_partition_takes_over_what_the_default_one_holds) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  co_await apply_all(db, find_migrations("migrations", "modules"));
+  const Rows made = co_await db.query("select count(*) from pg_inherits where inhparent = 'api_calls'::regclass");
+  CHECK_EQ(made[0].integer(0), 3);  // this month's, the next one's, the default
+  const std::string insert =
+      "insert into api_calls (endpoint, response_status, response_time_ms, created_at) values ('/x', 200, 1.5, $1)";
+  co_await db.query(insert, {"2031-01-31T23:59:59Z"});
+  co_await db.query(insert, {"2031-02-01T00:00:00Z"});
+  const Rows name = co_await db.query("select create_api_calls_partition('2031-01-15')");
+  CHECK_EQ(name[0].text(0), "api_calls_2031_01");
+  const Rows again = co_await db.query("select create_api_calls_partition('2031-01-31')");
+  CHECK_EQ(again[0].text(0), "api_calls_2031_01");
+  co_await db.query(insert, {"2031-01-01T00:00:00Z"});
+  const Rows where = co_await db.query(
+      "select (select count(*) from api_calls_2031_01), (select count(*) from api_calls_default), "
+      "(select count(distinct id) from api_calls)");
+  CHECK_EQ(where[0].integer(0), 2);
+  CHECK_EQ(where[0].integer(1), 1);
+  CHECK_EQ(where[0].integer(2), 3);
+  co_await fresh.drop();
+}

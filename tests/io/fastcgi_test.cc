@@ -1,0 +1,264 @@
+#include "io/fastcgi.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+
+#include "support/async.h"
+#include "support/check.h"
+#include "support/fastcgi_client.h"
+
+using namespace plugfleet;
+using test::request_bytes;
+
+namespace {
+
+// Answers by the path: what each test needs, and what it saw.
+struct Handler : FastcgiHandler {
+  Waiter entered, released, ended;
+  std::map<int, int> statuses;
+  std::string body_seen;
+  bool cancelled = false;
+
+  Async<Reply> serve(Incoming& incoming) override {
+    const std::string path(incoming.param("REQUEST_URI"));
+    entered.resume();
+    if (path == "/body") {
+      const std::string_view body = co_await incoming.body(1 << 20);
+      body_seen = body;
+      co_return text(200, std::to_string(body.size()));
+    }
+    if (path == "/small") {
+      const std::string_view body = co_await incoming.body(10);
+      body_seen = body;
+    }
+    if (path == "/wait") co_await released.wait();
+    if (path == "/throw") throw std::runtime_error("a fault");
+    if (path == "/large") co_return text(200, std::string(3'000'000, 'L'));
+    co_return text(200, "hello");
+  }
+
+  Reply failed(Incoming&, std::exception_ptr failure) override {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Failure& told) {
+      cancelled = cancelled || told.kind() == Kind::cancelled;
+      return error_reply(told, "trace");
+    } catch (const std::exception&) {
+      return error_reply(Failure(Kind::internal, "a fault"), "trace");
+    }
+  }
+
+  void finished(Incoming&, const Reply& reply) override {
+    ++statuses[reply.status];
+    ended.resume();
+  }
+};
+
+// A server on a socket of its own, and a connection to it.
+struct Edge {
+  explicit Edge(Reactor& the_reactor, FastcgiOptions options = {}) : reactor(the_reactor) {
+    path = std::filesystem::temp_directory_path() / ("plugfleet-edge-" + std::to_string(getpid()) + ".sock");
+    ::unlink(path.c_str());
+    listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    sockaddr_un address{.sun_family = AF_UNIX};
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    CHECK_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    CHECK_EQ(::listen(listening, 16), 0);
+    server.emplace(reactor, listening, handler, options);
+    fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    CHECK_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  ~Edge() {
+    hang_up();
+    server.reset();
+    ::close(listening);
+    ::unlink(path.c_str());
+  }
+  void hang_up() {
+    if (fd >= 0) ::close(std::exchange(fd, -1));
+  }
+
+  Async<void> send(std::string bytes) {
+    for (std::size_t done = 0; done < bytes.size();) {
+      const auto wrote = ::send(fd, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      if (wrote > 0) done += static_cast<std::size_t>(wrote);
+      if (wrote <= 0) co_await sleep_for(1ms);
+    }
+  }
+
+  // Reads until one END_REQUEST has come; gives the STDOUT text.
+  Async<std::string> reply() {
+    std::string records;
+    char buffer[65536];
+    for (;;) {
+      const auto got = ::recv(fd, buffer, sizeof buffer, 0);
+      if (got == 0) co_return "(closed)";
+      if (got < 0) {
+        co_await sleep_for(1ms);
+        continue;
+      }
+      records.append(buffer, static_cast<std::size_t>(got));
+      if (records.size() >= 16 && records[records.size() - 15] == 3 && records[records.size() - 16] == 1) co_return test::stdout_text(records);
+    }
+  }
+
+  Reactor& reactor;
+  Handler handler;
+  std::string path;
+  int listening = -1, fd = -1;
+  std::optional<FastcgiServer> server;
+};
+
+// Lets everything that is ready run once.
+Async<void> next_turn(Reactor& reactor) {
+  Waiter turned;
+  reactor.post([&turned] { turned.resume(); });
+  co_await turned.wait();
+}
+
+std::string get(const std::string& path, bool keep = true) { return request_bytes(1, {{"REQUEST_URI", path}}, "", keep); }
+
+}  // namespace
+
+ASYNC_TEST(requests_follow_each_other_on_a_kept_connection) {
+  Edge edge(reactor);
+  for (int i = 0; i < 3; ++i) {
+    co_await edge.send(get("/hello"));
+    const std::string reply = co_await edge.reply();
+    CHECK_CONTAINS(reply, "Status: 200 OK\r\n");
+    CHECK_CONTAINS(reply, "\r\n\r\nhello");
+  }
+  CHECK_EQ(edge.handler.statuses[200], 3);
+  CHECK_EQ(edge.server->connections(), 1u);
+}
+
+ASYNC_TEST(a_request_that_comes_byte_by_byte_waits_for_the_rest) {
+  Edge edge(reactor);
+  for (const char byte : get("/hello")) co_await edge.send(std::string(1, byte));
+  const std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+}
+
+ASYNC_TEST(a_body_arrives_whole) {
+  Edge edge(reactor);
+  std::string body(500'000, 'x');
+  body[499'999] = 'y';
+  co_await edge.send(request_bytes(1, {{"REQUEST_URI", "/body"}, {"CONTENT_LENGTH", "500000"}}, body, true));
+  const std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "500000");
+  CHECK(edge.handler.body_seen == body);
+}
+
+ASYNC_TEST(a_body_nobody_wants_is_read_away_and_the_connection_goes_on) {
+  Edge edge(reactor);
+  co_await edge.send(request_bytes(1, {{"REQUEST_URI", "/hello"}, {"CONTENT_LENGTH", "900000"}}, std::string(900'000, 'x'), true));
+  std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+  co_await edge.send(get("/hello"));
+  reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+}
+
+ASYNC_TEST(the_end_of_the_body_may_come_at_any_moment_of_the_handler) {
+  Edge edge(reactor);
+  const std::string bytes = get("/hello");
+  for (int i = 0; i < 100; ++i) {
+    co_await edge.send(bytes.substr(0, bytes.size() - 8));
+    for (int turn = 0; turn < i % 7; ++turn) co_await next_turn(reactor);
+    co_await edge.send(bytes.substr(bytes.size() - 8));
+    const std::string reply = co_await edge.reply();
+    CHECK_CONTAINS(reply, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello");
+  }
+  CHECK_EQ(edge.handler.statuses[200], 100);
+}
+
+ASYNC_TEST(a_body_over_its_bound_is_refused_declared_or_not) {
+  Edge edge(reactor);
+  co_await edge.send(request_bytes(1, {{"REQUEST_URI", "/small"}, {"CONTENT_LENGTH", "11"}}, "12345678901", true));
+  std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "Status: 413");
+  co_await edge.send(request_bytes(1, {{"REQUEST_URI", "/small"}}, "12345678901", true));
+  reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "Status: 413");
+}
+
+ASYNC_TEST(a_large_reply_reaches_a_slow_reader_whole) {
+  Edge edge(reactor);
+  co_await edge.send(get("/large"));
+  co_await sleep_for(5ms);  // the socket's buffer is full by now, the rest waits
+  const std::string reply = co_await edge.reply();
+  CHECK_EQ(reply.size() - reply.find("\r\n\r\n") - 4, 3'000'000u);
+}
+
+ASYNC_TEST(a_client_that_leaves_cancels_its_handler) {
+  Edge edge(reactor);
+  co_await edge.send(get("/wait"));
+  co_await edge.handler.entered.wait();
+  edge.hang_up();
+  co_await edge.handler.ended.wait();
+  CHECK(edge.handler.cancelled);
+  CHECK_EQ(edge.handler.statuses[499], 1);
+  CHECK_EQ(edge.server->connections(), 0u);
+}
+
+ASYNC_TEST(a_request_past_its_time_is_answered_408) {
+  Edge edge(reactor, {.request_timeout = 20ms});
+  co_await edge.send(get("/wait"));
+  const std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "Status: 408");
+}
+
+ASYNC_TEST(a_fault_in_a_handler_is_a_500_and_the_connection_goes_on) {
+  Edge edge(reactor);
+  co_await edge.send(get("/throw"));
+  std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "Status: 500");
+  co_await edge.send(get("/hello"));
+  reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+}
+
+ASYNC_TEST(a_draining_server_serves_what_comes_until_the_peer_closes) {
+  Edge edge(reactor);
+  co_await edge.send(get("/hello"));
+  std::string reply = co_await edge.reply();
+  Waiter drained;
+  edge.server->drain(5s, [&] { drained.resume(); });
+  co_await edge.send(get("/hello"));
+  reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+  CHECK(!drained.resumed());
+  edge.hang_up();
+  co_await drained.wait();
+}
+
+ASYNC_TEST(a_drain_ends_at_its_deadline) {
+  Edge edge(reactor);
+  co_await edge.send(get("/wait"));
+  co_await edge.handler.entered.wait();
+  Waiter drained;
+  edge.server->drain(20ms, [&] { drained.resume(); });
+  co_await drained.wait();
+  co_await edge.handler.ended.wait();
+  CHECK(edge.handler.cancelled);
+}
+
+ASYNC_TEST(a_broken_stream_closes_its_connection_alone) {
+  Edge edge(reactor);
+  co_await edge.send("this is no FastCGI at all");
+  const std::string reply = co_await edge.reply();
+  CHECK_EQ(reply, "(closed)");
+}
+
+ASYNC_TEST(a_connection_that_is_not_kept_is_closed_after_its_reply) {
+  Edge edge(reactor);
+  co_await edge.send(get("/hello", false));
+  std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "hello");
+  reply = co_await edge.reply();
+  CHECK_EQ(reply, "(closed)");
+}

@@ -1,0 +1,205 @@
+#include "figma/offline_namer.h"
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <set>
+
+#include "figma/colour_name.h"
+#include "support/check.h"
+#include "support/png.h"
+
+using namespace plugfleet::test;
+using plugfleet::ImageError;
+using plugfleet::ImageSize;
+
+namespace {
+
+constexpr Rgba kClear{0, 0, 0, 0}, kWhite{255, 255, 255, 255}, kRed{229, 57, 53, 255}, kNavy{20, 34, 77, 255},
+    kGreen{34, 166, 85, 255}, kDark{44, 46, 51, 255};
+
+std::string file(const std::string& name) {
+  std::ifstream in("modules/figma/sample/" + name, std::ios::binary);
+  CHECK(in.good());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string name_of(std::string_view type, std::span<const std::uint8_t> image, std::string_view current = "Frame 1") {
+  const auto name = figma::offline_name(type, current, image);
+  CHECK(name.has_value());
+  return *name;
+}
+
+// A box of one colour with corners of this radius, on nothing; `inside` may paint over it.
+Bytes box(ImageSize size, float radius, Rgba colour, const Paint& inside = {}) {
+  return png_of(size, [=](std::uint32_t x, std::uint32_t y) {
+    const float w = size.width / 2.0F, h = size.height / 2.0F;
+    const float dx = std::max(0.0F, std::abs(x + 0.5F - w) - (w - radius));
+    const float dy = std::max(0.0F, std::abs(y + 0.5F - h) - (h - radius));
+    if (dx * dx + dy * dy > radius * radius && radius > 0) return kClear;
+    const auto over = inside ? inside(x, y) : kClear;
+    return over.a ? over : colour;
+  });
+}
+
+// Upright strokes, as letters have them, from x to right and y to bottom.
+Paint strokes(std::uint32_t left, std::uint32_t right, std::uint32_t top, std::uint32_t bottom, Rgba colour) {
+  return [=](std::uint32_t x, std::uint32_t y) {
+    return x >= left && x < right && y >= top && y < bottom && x % 6 < 2 ? colour : kClear;
+  };
+}
+
+}  // namespace
+
+TEST(every_layer_of_the_sample_gets_a_name_that_describes_it) {
+  struct Layer {
+    std::string_view file, type, current, expected;
+  };
+  const auto frame = file("frame.json");
+  std::set<std::string> seen;
+  for (const auto& layer :
+       std::initializer_list<Layer>{{"heading.png", "TEXT", "Text 4", "Black Heading"},
+                                    {"paragraph.png", "TEXT", "Text 5", "Slate 4-Line Paragraph"},
+                                    {"photo.png", "RECTANGLE", "image 5", "Warm Landscape Photo"},
+                                    {"button-primary.png", "FRAME", "Frame 427", "Blue Pill Button"},
+                                    {"button-secondary.png", "FRAME", "Frame 428", "White Outlined Rounded Button"},
+                                    {"icon-heart.png", "VECTOR", "Vector 7", "Red Solid Icon"},
+                                    {"icon-search.png", "GROUP", "Group 3", "Grey Line Icon"},
+                                    {"avatar.png", "ELLIPSE", "Ellipse 9", "Peach Circle Avatar"},
+                                    {"toggle.png", "INSTANCE", "Component 2", "Green Toggle"},
+                                    {"divider.png", "LINE", "Line 1", "Pale Grey Horizontal Divider"},
+                                    {"card-product.png", "FRAME", "Rectangle 12", "White and Beige Card"},
+                                    {"card-revenue.png", "FRAME", "Frame 91", "Navy Card"}}) {
+    CHECK_CONTAINS(frame,
+                   fmt::format(R"("name": "{}", "type": "{}", "file": "{}")", layer.current, layer.type, layer.file));
+    const auto bytes = file(std::string(layer.file));
+    const auto name =
+        name_of(layer.type, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, layer.current);
+    CHECK_EQ(name, layer.expected);
+    CHECK(seen.insert(name).second);
+  }
+}
+
+TEST(plain_shapes_are_called_what_they_are) {
+  CHECK_EQ(name_of("ELLIPSE", box({120, 120}, 60, kRed)), "Red Circle");
+  CHECK_EQ(name_of("ELLIPSE", box({12, 12}, 6, kGreen)), "Green Dot");
+  CHECK_EQ(name_of("RECTANGLE", box({200, 60}, 30, kNavy)), "Navy Pill");
+  CHECK_EQ(name_of("RECTANGLE", box({200, 120}, 16, kWhite)), "White Rounded Rectangle");
+  CHECK_EQ(name_of("RECTANGLE", box({200, 120}, 0, kGreen)), "Green Rectangle");
+  CHECK_EQ(name_of("RECTANGLE", box({120, 120}, 0, kRed)), "Red Square");
+  CHECK_EQ(name_of("FRAME", box({300, 260}, 0, kWhite)), "White Panel");
+  CHECK_EQ(name_of("RECTANGLE", box({2, 200}, 0, kNavy)), "Navy Vertical Divider");
+  CHECK_EQ(name_of("RECTANGLE", box({1200, 300}, 0, kNavy)), "Navy Wide Banner");
+  CHECK_EQ(name_of("ELLIPSE", png_of({200, 100},
+                                     [](std::uint32_t x, std::uint32_t y) {
+                                       return std::hypot((x + 0.5F) / 100 - 1, (y + 0.5F) / 50 - 1) <= 1 ? kRed
+                                                                                                         : kClear;
+                                     })),
+           "Red Oval");
+}
+
+TEST(what_stands_on_a_shape_says_what_the_shape_is_for) {
+  CHECK_EQ(name_of("FRAME", box({160, 48}, 8, kGreen, strokes(40, 120, 16, 32, kWhite))), "Green Rounded Button");
+  CHECK_EQ(name_of("FRAME", box({60, 22}, 11, kRed, strokes(10, 50, 6, 16, kWhite))), "Red Pill Badge");
+  CHECK_EQ(name_of("FRAME", box({280, 48}, 8, kWhite, strokes(12, 100, 16, 32, kDark))), "White Rounded Field");
+  CHECK_EQ(name_of("FRAME", box({300, 200}, 12, kNavy, strokes(20, 200, 40, 60, kWhite))), "Navy Card");
+  CHECK_EQ(name_of("FRAME", box({48, 48}, 24, kRed, strokes(14, 34, 14, 34, kWhite))), "Red Circle Icon");
+}
+
+TEST(text_is_named_by_its_own_colour_its_size_and_its_lines) {
+  const auto on_white = [](std::uint32_t x, std::uint32_t y) {
+    const auto ink = strokes(0, 200, 0, 10, kRed)(x, y);
+    return ink.a ? ink : kWhite;
+  };
+  CHECK_EQ(name_of("TEXT", png_of({200, 12}, strokes(0, 200, 0, 12, kDark))), "Charcoal Text Line");
+  CHECK_EQ(name_of("TEXT", png_of({200, 40}, strokes(0, 200, 0, 36, kNavy))), "Navy Heading");
+  CHECK_EQ(name_of("TEXT", png_of({200, 14}, on_white)), "Red Text Line");
+  CHECK_EQ(name_of("GROUP", png_of({200, 14}, on_white)), "Red Text Line");  // known without the type
+  CHECK_EQ(
+      name_of("TEXT", png_of({200, 60}, [](std::uint32_t x,
+                                           std::uint32_t y) { return y % 20 < 12 && x % 6 < 2 ? kDark : kClear; })),
+      "Charcoal 3-Line Paragraph");
+}
+
+TEST(gradients_and_translucence_are_seen) {
+  CHECK_EQ(name_of("RECTANGLE", png_of({256, 256},
+                                       [](std::uint32_t x, std::uint32_t) {
+                                         return Rgba{std::uint8_t(20 + x / 4), std::uint8_t(60 + x / 3),
+                                                     std::uint8_t(150 + x / 3), 255};
+                                       })),
+           "Blue and Indigo Gradient Square");
+  CHECK_EQ(name_of("RECTANGLE", box({200, 120}, 0, {20, 34, 77, 140})), "Translucent Navy Rectangle");
+  CHECK_EQ(name_of("RECTANGLE", box({200, 120}, 16, {229, 57, 53, 60})), "Translucent Red Rounded Rectangle");
+  CHECK_EQ(name_of("FRAME", png_of({50, 50}, [](auto, auto) { return kClear; })), "Empty Frame");
+}
+
+TEST(noise_is_a_photo_and_its_tone_and_format_are_told) {
+  std::mt19937 random(3);
+  const auto photo = [&](ImageSize size, int red, int green, int blue) {
+    return png_of(size, [&, size](std::uint32_t, std::uint32_t y) {
+      const int light = static_cast<int>(y * 120 / size.height) + static_cast<int>(random() % 60);
+      const auto channel = [light](int c) { return static_cast<std::uint8_t>(std::clamp(c + light, 0, 255)); };
+      return Rgba{channel(red), channel(green), channel(blue), 255};
+    });
+  };
+  CHECK_EQ(name_of("RECTANGLE", photo({240, 160}, 100, 50, 10)), "Warm Landscape Photo");
+  CHECK_EQ(name_of("RECTANGLE", photo({160, 240}, 10, 60, 110)), "Cool Portrait Photo");
+  CHECK_EQ(name_of("RECTANGLE", photo({200, 200}, 60, 60, 60)), "Neutral Square Photo");
+}
+
+TEST(a_name_that_says_what_the_layer_is_for_is_heard) {
+  const auto image = box({200, 60}, 30, kNavy);
+  CHECK_EQ(name_of("RECTANGLE", image, "btn / primary"), "Navy Pill Button");
+  CHECK_EQ(name_of("RECTANGLE", image, "Search-INPUT 3"), "Navy Pill Field");
+  CHECK_EQ(name_of("RECTANGLE", image, "Rectangle 12"), "Navy Pill");
+  CHECK_EQ(name_of("RECTANGLE", image, "cardinal stage"), "Navy Pill");  // whole words only
+}
+
+TEST(what_is_no_image_is_an_error_and_names_nothing) {
+  CHECK(figma::offline_name("FRAME", "x", {}).error() == ImageError::not_an_image);
+  auto cut = box({20, 20}, 0, kRed);
+  cut.resize(cut.size() / 2);
+  CHECK(figma::offline_name("FRAME", "x", cut).error() == ImageError::corrupt);
+}
+
+TEST(whatever_the_picture_the_name_is_short_ascii_and_the_same_again) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 250; ++round) {
+    const ImageSize size{1 + std::uint32_t(random() % (round % 3 ? 24 : 500)), 1 + std::uint32_t(random() % 90)};
+    const auto coarse = 1 + random() % 30;
+    std::vector<Rgba> palette(1 + random() % 9);
+    for (auto& [r, g, b, a] : palette) {
+      for (auto* channel : {&r, &g, &b, &a}) *channel = static_cast<std::uint8_t>(random());
+      if (random() % 2) a = 255;
+    }
+    const auto image = png_of(size, [&](std::uint32_t x, std::uint32_t y) {
+      return palette[(x / coarse * 131 + y / coarse) % palette.size()];
+    });
+    for (const auto type : {"FRAME", "TEXT", "ELLIPSE", "LINE", "VECTOR", "STICKY", ""}) {
+      const auto name = name_of(type, image);
+      CHECK(!name.empty() && name.size() <= figma::kNameMax);
+      CHECK(std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == ' ' || c == '-'; }));
+      CHECK_EQ(name_of(type, image), name);
+    }
+  }
+}
+
+TEST(colours_have_the_names_people_give_them) {
+  const auto named = [](int r, int g, int b) {
+    return figma::colour_name(
+        figma::nearest_colour(figma::to_oklab(std::uint8_t(r), std::uint8_t(g), std::uint8_t(b))));
+  };
+  CHECK_EQ(named(0, 0, 0), "Black");
+  CHECK_EQ(named(255, 255, 255), "White");
+  CHECK_EQ(named(128, 128, 128), "Grey");
+  CHECK_EQ(named(255, 0, 0), "Red");
+  CHECK_EQ(named(37, 99, 235), "Blue");
+  CHECK_EQ(named(255, 165, 0), "Amber");
+  CHECK_EQ(named(255, 235, 59), "Yellow");
+  CHECK_EQ(named(139, 69, 19), "Brown");
+  CHECK_EQ(named(0, 128, 128), "Teal");
+  CHECK_EQ(named(128, 0, 128), "Purple");
+  CHECK_EQ(named(255, 192, 203), "Pink");
+  CHECK_EQ(named(0, 0, 128), "Navy");
+}

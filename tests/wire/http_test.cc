@@ -1,0 +1,44 @@
+#include "wire/http.h"
+
+#include "support/check.h"
+
+using namespace plugfleet;
+
+TEST(percent_escapes_are_decoded_or_refused) {
+  CHECK_EQ(percent_decode("/a%20b%C3%A9").value(), "/a b\xc3\xa9");
+  for (const char* bad : {"%", "%2", "%zz", "a%00b", "%ff"}) CHECK(!percent_decode(bad));
+}
+
+TEST(a_query_is_pairs_in_order) {
+  const auto pairs = parse_query("days=7&q=a+b%26c&flag&bad=%zz");
+  CHECK_EQ(pairs.size(), 3u);
+  CHECK_EQ(pairs[1].second, "a b&c");
+  CHECK_EQ(pairs[2].first, "flag");
+}
+
+TEST(json_types_are_known_with_parameters_and_suffixes) {
+  CHECK(is_json_type("application/json"));
+  CHECK(is_json_type("Application/JSON; charset=utf-8"));
+  CHECK(is_json_type("application/problem+json"));
+  CHECK(!is_json_type("text/json"));
+  CHECK(!is_json_type(""));
+}
+
+TEST(a_bearer_token_is_taken_from_its_scheme_alone) {
+  CHECK_EQ(bearer_token("Bearer abc.def"), "abc.def");
+  CHECK_EQ(bearer_token("bearer  abc"), "abc");
+  CHECK_EQ(bearer_token("Basic abc"), "");
+  CHECK_EQ(bearer_token("Bearer "), "");
+}
+
+TEST(respond_async_is_found_among_preferences) {
+  CHECK(prefers_async("respond-async"));
+  CHECK(prefers_async("handling=lenient, Respond-Async; wait=10"));
+  CHECK(!prefers_async("respond-asynchronously"));
+}
+
+TEST(a_method_nobody_serves_is_other) {
+  CHECK(parse_method("DELETE") == Method::DELETE);
+  CHECK(parse_method("other") == Method::other);
+  CHECK(parse_method("BREW") == Method::other);
+}
