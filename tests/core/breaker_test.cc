@@ -180,6 +180,7 @@ ASYNC_TEST(B3_of_many_calls_in_two_processes_one_is_the_probe_and_its_success_cl
 ASYNC_TEST(B3_a_probe_whose_process_died_frees_itself) {
   auto rules = kRules;
   rules.probe_for = 150ms;
+  rules.open_max = 60s;  // so that it is not the state which expires
   Fleet fleet(reactor, rules);
   co_await fail_until_open(fleet.one);
   const auto lost = co_await probe(fleet.one);

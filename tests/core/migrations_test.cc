@@ -285,12 +285,12 @@ ASYNC_TEST(a_day_is_aggregated_and_may_be_again) {
       "('rename', 'completed', 7777, 'a@b', '2026-02-28T23:59:59Z'), ('rename', 'completed', 7777, 'a@b', "
       "'2026-03-02T00:00Z'), "
       "('edit', 'queued', null, 'a@b', '2026-03-01T12:00Z')");
+  co_await db.query("select aggregate_daily_stats('2026-03-01')");
+  co_await db.query("update jobs set status = 'completed', duration_ms = 10 where type = 'edit'");
   Transaction far_away = co_await db.begin();
   co_await far_away.query("set local timezone = 'Pacific/Auckland'");
   co_await far_away.query("select aggregate_daily_stats('2026-03-01')");
   co_await far_away.commit();
-  co_await db.query("update jobs set status = 'completed', duration_ms = 10 where type = 'edit'");
-  co_await db.query("select aggregate_daily_stats('2026-03-01')");
   const Rows stats = co_await db.query("select * from usage_stats order by operation_type");
   CHECK_EQ(stats.size(), 2u);
   CHECK_EQ(stats[0].integer("successful_jobs"), 1);
