@@ -22,7 +22,7 @@ endif
 sanitize := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined))
 CXXFLAGS := -std=c++23 -g -fPIC -pthread $(if $(SAN),-O1 -fno-omit-frame-pointer $(sanitize),-O2 -D_FORTIFY_SOURCE=2) \
   -fno-semantic-interposition -fstack-protector-strong -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -Wno-missing-designated-field-initializers \
-  -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE -DASIO_NO_DEPRECATED -Ifcgi-app -Ifcgi-app/sdk \
+  -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE -DASIO_NO_DEPRECATED -DASIO_HAS_STD_ALIGNED_ALLOC=1 -Ifcgi-app -Ifcgi-app/sdk \
   -isystem /usr/include/postgresql
 LDFLAGS := -fuse-ld=lld -pthread -Wl,-z,relro,-z,now \
   $(if $(SAN),$(sanitize) -shared-libsan -Wl$(comma)-rpath$(comma)$(dir $(shell $(CXX) -print-file-name=libclang_rt.asan-x86_64.so 2>/dev/null)))
@@ -130,6 +130,9 @@ bench: packages ## Measure against peers in the same run; prints ratios and neve
 	@$(MAKE) --no-print-directory build $(tools)
 	@BUILD=$(B) scripts/bench
 
+print-flags:
+	@printf '%s\n' $(CXXFLAGS)
+
 format: ## Lay out every C++ file as .clang-format says
 	@git ls-files -co --exclude-standard '*.cc' '*.h' | tr '\n' '\0' | xargs -0r clang-format-19 -i
 
@@ -141,4 +144,4 @@ help:
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
 
-.PHONY: build packages run stop status test t check bench format clean help
+.PHONY: build packages print-flags run stop status test t check bench format clean help

@@ -55,7 +55,8 @@ void append_thousandths(std::string& out, double value) {
   if (thousandths < 0) out += '-';
   append_number(out, static_cast<std::int64_t>(magnitude / 1000));
   const auto rest = magnitude % 1000;
-  const char digits[4] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+  const char digits[4] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
+                          static_cast<char>('0' + rest % 10)};
   out.append(digits, sizeof digits);
 }
 
@@ -82,7 +83,8 @@ void append_head(std::string& out, Severity severity, std::string_view event) {
     second_text = rfc3339(now).substr(0, 20);
   }
   const auto rest = ms % 1000;
-  const char digits[4] = {static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10), 'Z'};
+  const char digits[4] = {static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
+                          static_cast<char>('0' + rest % 10), 'Z'};
   out.append(R"({"time":")").append(second_text).append(digits, sizeof digits);
   out.append(R"(","level":")").append(kNames[static_cast<int>(severity)]).append(R"(","event":)");
   append_json_string(out, event);
@@ -128,7 +130,9 @@ void log_open(const std::string& path, Severity least) {
   s.path = path;
   if (path.empty()) return;
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0) throw Failure(Kind::internal, fmt::format("cannot open the log {}: {}", path, std::generic_category().message(errno)));
+  if (fd < 0)
+    throw Failure(Kind::internal,
+                  fmt::format("cannot open the log {}: {}", path, std::generic_category().message(errno)));
   s.write_out();
   if (s.fd != STDERR_FILENO) ::close(s.fd);
   s.fd = fd;

@@ -39,7 +39,7 @@ static_assert(sizeof(Cell) == 128 && offsetof(File, cells) == 128);
 File* map_file(const std::string& path, bool writable) {
   const int fd = ::open(path.c_str(), (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0660);
   if (fd < 0) return nullptr;
-  struct stat status {};
+  struct stat status{};
   bool ok = ::fstat(fd, &status) == 0;
   if (ok && writable && status.st_size != sizeof(File)) ok = ::ftruncate(fd, sizeof(File)) == 0;
   if (ok && !writable) ok = status.st_size == sizeof(File);

@@ -2,7 +2,8 @@
 //
 // A process keeps its cells in a small mapped file under the runtime folder (on tmpfs), named after its pool and slot.
 // A process that follows in the same slot takes the counters over, so they never fall; gauges start at 0 again, and
-// those of a process that is gone are not counted. metrics_snapshot() reads all files: any worker answers for the fleet.
+// those of a process that is gone are not counted. metrics_snapshot() reads all files: any worker answers for the
+// fleet.
 #pragma once
 
 #include <atomic>
@@ -38,8 +39,8 @@ class Gauge {
 };
 
 // Upper bounds of a histogram's buckets, in milliseconds; the last bucket is +Inf.
-inline constexpr double kBucketsMs[] = {0.25, 0.5, 1,   2,   3,    5,    7.5,  10,   15,    25,    50,
-                                        75,   100, 200, 350, 500, 750, 1000, 2000, 5000, 10000, 30000, 120000};
+inline constexpr double kBucketsMs[] = {0.25, 0.5, 1,   2,   3,   5,    7.5,  10,   15,    25,    50,    75,
+                                        100,  200, 350, 500, 750, 1000, 2000, 5000, 10000, 30000, 120000};
 inline constexpr std::size_t kBucketCount = std::size(kBucketsMs) + 1;
 
 class Histogram {
@@ -56,7 +57,8 @@ class Histogram {
 // Throws Failure. `directory` is made if it is missing.
 void metrics_open(const std::string& directory, const std::string& pool, int slot);
 
-// `name` as Prometheus wants it; `labels` without braces: `route="GET /x"`. The same name and labels give the same cell.
+// `name` as Prometheus wants it; `labels` without braces: `route="GET /x"`. The same name and labels give the same
+// cell.
 Counter counter(std::string_view name, std::string_view labels = "");
 Gauge gauge(std::string_view name, std::string_view labels = "");
 Histogram histogram(std::string_view name, std::string_view labels = "");

@@ -16,7 +16,8 @@ constexpr std::size_t kReplyMax = 256 * 1024;
 
 // Half to all of 500 ms, 1 s, 2 s, ... 8 s: those who failed together do not come back together.
 Clock::duration backoff(std::int64_t attempt) {
-  const auto full = std::min<Clock::duration>(kBackoffFirst * (1LL << std::min<std::int64_t>(attempt - 1, 10)), kBackoffMost);
+  const auto full =
+      std::min<Clock::duration>(kBackoffFirst * (1LL << std::min<std::int64_t>(attempt - 1, 10)), kBackoffMost);
   return full / 2 + full / 2 * static_cast<std::int64_t>(random_u64() % 1024) / 1024;
 }
 

@@ -42,10 +42,12 @@ bool may_help_to_retry(std::int64_t status) {
   return false;
 }
 
-ProviderFault fault(std::string message, bool retryable) { return {Failure(Kind::provider_error, std::move(message)), retryable}; }
+ProviderFault fault(std::string message, bool retryable) {
+  return {Failure(Kind::provider_error, std::move(message)), retryable};
+}
 
-// A status that says the call failed, with the wait it asks for. 429 is a provider at work; 401 to 403 are a key that is
-// wrong or not paid for, which more calls will not mend.
+// A status that says the call failed, with the wait it asks for. 429 is a provider at work; 401 to 403 are a key that
+// is wrong or not paid for, which more calls will not mend.
 ProviderFault status_fault(std::int64_t status, bool retryable, const HttpReply& reply) {
   ProviderFault out = fault(fmt::format("the AI provider answered {}", status), retryable);
   out.outage = status >= 500 || (status >= 401 && status <= 403);
@@ -71,7 +73,8 @@ ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
   const JsonView* const code = error.find("code");
   const std::int64_t status = reply.status != 200 ? reply.status : code ? code->integer().value_or(500) : 500;
   const bool unpaid = text_of(code) == "insufficient_quota" || text_of(error.find("type")) == "insufficient_quota";
-  log(Severity::warning, "provider_refused", {{"status", status}, {"why", text_of(error.find("message")).substr(0, 200)}});
+  log(Severity::warning, "provider_refused",
+      {{"status", status}, {"why", text_of(error.find("message")).substr(0, 200)}});
   return status_fault(status, may_help_to_retry(status) && !unpaid, reply);
 }
 
@@ -91,7 +94,8 @@ std::expected<Completion, ProviderFault> read_gemini(const JsonView& root) {
   const JsonView* const candidate = first_of(&root, "candidates");
   if (!candidate) {
     const bool blocked = root.find("promptFeedback") != nullptr;
-    return std::unexpected(fault(blocked ? "the AI provider blocked the prompt" : "the AI provider's answer is empty", !blocked));
+    return std::unexpected(
+        fault(blocked ? "the AI provider blocked the prompt" : "the AI provider's answer is empty", !blocked));
   }
   const JsonView* const content = candidate->find("content");
   const JsonView* const part = first_of(content, "parts");
@@ -102,8 +106,10 @@ std::expected<Completion, ProviderFault> read_gemini(const JsonView& root) {
                         .output_tokens = integer_of(usage, "candidatesTokenCount")};
   if (!completion.text.empty()) return completion;
   const std::string finish = text_of(candidate->find("finishReason"));
-  const bool refused = finish == "SAFETY" || finish == "RECITATION" || finish == "PROHIBITED_CONTENT" || finish == "BLOCKLIST";
-  return std::unexpected(fault(refused ? "the AI provider refused to answer" : "the AI provider's answer is empty", !refused));
+  const bool refused =
+      finish == "SAFETY" || finish == "RECITATION" || finish == "PROHIBITED_CONTENT" || finish == "BLOCKLIST";
+  return std::unexpected(
+      fault(refused ? "the AI provider refused to answer" : "the AI provider's answer is empty", !refused));
 }
 
 }  // namespace

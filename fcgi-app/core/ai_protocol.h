@@ -50,7 +50,8 @@ struct AiTarget {
   std::string base_url, api_key, model;
 };
 
-// The target that the settings name; for "auto" the first of openrouter, gemini and openai that has a key, else offline.
+// The target that the settings name; for "auto" the first of openrouter, gemini and openai that has a key, else
+// offline.
 AiTarget choose_target(const Settings& settings);
 
 struct ProviderFault {

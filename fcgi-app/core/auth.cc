@@ -14,11 +14,11 @@ Authenticator::Authenticator(const Settings& settings) {
   if (settings.jwt_alg == "none") return;
   using Algorithm = JwtRules::Algorithm;
   JwtRules rules{.algorithm = settings.jwt_alg == "HS256"   ? Algorithm::HS256
-                                    : settings.jwt_alg == "RS256" ? Algorithm::RS256
-                                                                  : Algorithm::ES256,
-                       .secret = settings.jwt_secret,
-                       .issuer = settings.jwt_issuer,
-                       .audience = settings.jwt_audience};
+                              : settings.jwt_alg == "RS256" ? Algorithm::RS256
+                                                            : Algorithm::ES256,
+                 .secret = settings.jwt_secret,
+                 .issuer = settings.jwt_issuer,
+                 .audience = settings.jwt_audience};
   if (rules.algorithm != Algorithm::HS256) {
     std::ifstream file(settings.jwt_jwks_file, std::ios::binary);
     if (!file) throw Failure(Kind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));

@@ -9,7 +9,8 @@ namespace {
 
 bool is_trace_id(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   });
 }
 
@@ -43,9 +44,7 @@ std::optional<std::string> Call::query(std::string_view name) const {
   return std::nullopt;
 }
 
-std::string Call::client_key() const {
-  return user_ ? "user:" + user_->id : "addr:" + std::string(client_address());
-}
+std::string Call::client_key() const { return user_ ? "user:" + user_->id : "addr:" + std::string(client_address()); }
 
 Async<Completion> Call::complete(Prompt prompt) {
   struct Timed {

@@ -51,7 +51,9 @@ class Call {
   Clock::duration upstream_time() const { return upstream_time_; }
 
   // Adds a header to whatever the reply will be, an error included.
-  void reply_header(std::string name, std::string value) { reply_headers_.emplace_back(std::move(name), std::move(value)); }
+  void reply_header(std::string name, std::string value) {
+    reply_headers_.emplace_back(std::move(name), std::move(value));
+  }
 
   Platform& services;
 

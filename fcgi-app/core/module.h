@@ -37,7 +37,8 @@ class Handler {
 
  private:
   template <class... Values, std::size_t... I>
-  static Async<Reply> apply(Async<Reply> (*function)(Call&, Values...), Call& call, const PathValues& path, std::index_sequence<I...>) {
+  static Async<Reply> apply(Async<Reply> (*function)(Call&, Values...), Call& call, const PathValues& path,
+                            std::index_sequence<I...>) {
     return function(call, converted<std::decay_t<Values>>(path.at(I))...);
   }
 
@@ -48,7 +49,8 @@ class Handler {
     } else {
       T number{};
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (error != std::errc() || end != text.data() + text.size()) throw Failure(Kind::not_found, "there is nothing here");
+      if (error != std::errc() || end != text.data() + text.size())
+        throw Failure(Kind::not_found, "there is nothing here");
       return number;
     }
   }
@@ -59,9 +61,9 @@ class Handler {
 
 struct RouteOptions {
   Auth auth = Auth::none;
-  std::optional<RateLimit> limit;      // for each client (Call::client_key)
-  std::optional<std::size_t> body_max; // bytes; the setting BODY_MAX where it is not said
-  bool recorded = true;                // one row in api_calls for each request
+  std::optional<RateLimit> limit;       // for each client (Call::client_key)
+  std::optional<std::size_t> body_max;  // bytes; the setting BODY_MAX where it is not said
+  bool recorded = true;                 // one row in api_calls for each request
 };
 
 struct Route {

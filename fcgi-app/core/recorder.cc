@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kWaitingMax = 20'000;
 constexpr std::size_t kBatchMax = 500;
-constexpr auto kGather = 200ms;      // how long rows gather for company
-constexpr auto kRetry = 2s;          // after a batch that PostgreSQL did not take
+constexpr auto kGather = 200ms;  // how long rows gather for company
+constexpr auto kRetry = 2s;      // after a batch that PostgreSQL did not take
 
 // One statement a batch, one array a column: its cost hardly grows with the rows.
 constexpr const char* kInsertCalls =
@@ -21,10 +21,13 @@ constexpr const char* kInsertCalls =
 constexpr const char* kInsertJobs =
     "insert into jobs (id, type, status, layer_count, variant_count, frame_name, payload, result, error_message, "
     "user_email, user_id, ip_address, created_at, started_at, completed_at, duration_ms) "
-    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, started, ended, "
-    "(extract(epoch from ended - started) * 1000)::int from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], "
+    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, started, "
+    "ended, "
+    "(extract(epoch from ended - started) * 1000)::int from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], "
+    "$5::int[], "
     "$6::text[], $7::jsonb[], $8::jsonb[], $9::text[], $10::text[], $11::text[], $12::inet[], $13::timestamptz[], "
-    "$14::timestamptz[]) as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, "
+    "$14::timestamptz[]) as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, "
+    "started, "
     "ended) on conflict (id) do nothing";
 
 std::optional<std::string> none_if_empty(const std::string& text) {
@@ -124,7 +127,8 @@ Async<void> Recorder::write_all() {
 template <class Row>
 Async<bool> Recorder::write_batch(Queue<Row>& queue) {
   const auto count = static_cast<std::ptrdiff_t>(std::min(queue.rows.size(), kBatchMax));
-  std::vector<Row> batch(std::make_move_iterator(queue.rows.begin()), std::make_move_iterator(queue.rows.begin() + count));
+  std::vector<Row> batch(std::make_move_iterator(queue.rows.begin()),
+                         std::make_move_iterator(queue.rows.begin() + count));
   queue.rows.erase(queue.rows.begin(), queue.rows.begin() + count);
   bool unavailable = false;
   try {

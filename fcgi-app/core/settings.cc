@@ -64,6 +64,7 @@ std::string shown(Clock::duration duration) {
 }
 
 std::string shown(std::size_t size) {
+  if (size >= (1u << 30) && size % (1u << 30) == 0) return fmt::format("{}GiB", size >> 30);
   if (size >= (1u << 20) && size % (1u << 20) == 0) return fmt::format("{}MiB", size >> 20);
   if (size >= 1024 && size % 1024 == 0) return fmt::format("{}KiB", size >> 10);
   return fmt::format("{}", size);
@@ -123,11 +124,12 @@ void SettingReader::choice(const std::string& name, std::string& target, std::st
                            std::initializer_list<std::string_view> choices) {
   const std::string range = fmt::format("{}", fmt::join(choices, "|"));
   target = take(name, "choice", default_value, range);
-  if (std::ranges::find(choices, target) == choices.end()) complain(fmt::format("{}: must be one of {}, not \"{}\"", name, range, target));
+  if (std::ranges::find(choices, target) == choices.end())
+    complain(fmt::format("{}: must be one of {}, not \"{}\"", name, range, target));
 }
 
-void SettingReader::integer(const std::string& name, std::int64_t& target, std::int64_t default_value, std::int64_t least,
-                            std::int64_t most) {
+void SettingReader::integer(const std::string& name, std::int64_t& target, std::int64_t default_value,
+                            std::int64_t least, std::int64_t most) {
   const std::string value = take(name, "integer", fmt::format("{}", default_value), fmt::format("{}..{}", least, most));
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), target);
   if (error != std::errc() || end != value.data() + value.size() || target < least || target > most) {
@@ -135,23 +137,26 @@ void SettingReader::integer(const std::string& name, std::int64_t& target, std::
   }
 }
 
-void SettingReader::duration(const std::string& name, Clock::duration& target, std::string default_value, Clock::duration least,
-                             Clock::duration most) {
+void SettingReader::duration(const std::string& name, Clock::duration& target, std::string default_value,
+                             Clock::duration least, Clock::duration most) {
   const std::string range = fmt::format("{}..{}", shown(least), shown(most));
   const std::string value = take(name, "duration", default_value, range);
   const auto parsed = parse_duration(value);
   if (!parsed || *parsed < least || *parsed > most) {
-    return complain(fmt::format("{}: must be a duration such as {} within {}, not \"{}\"", name, default_value, range, value));
+    return complain(
+        fmt::format("{}: must be a duration such as {} within {}, not \"{}\"", name, default_value, range, value));
   }
   target = *parsed;
 }
 
-void SettingReader::size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least, std::size_t most) {
+void SettingReader::size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least,
+                         std::size_t most) {
   const std::string range = fmt::format("{}..{}", shown(least), shown(most));
   const std::string value = take(name, "size", default_value, range);
   const auto parsed = parse_size(value);
   if (!parsed || *parsed < least || *parsed > most) {
-    return complain(fmt::format("{}: must be a size such as {} within {}, not \"{}\"", name, default_value, range, value));
+    return complain(
+        fmt::format("{}: must be a size such as {} within {}, not \"{}\"", name, default_value, range, value));
   }
   target = *parsed;
 }
@@ -195,7 +200,8 @@ void Settings::rows(SettingReader& s) {
   s.text("JWT_ISSUER", jwt_issuer, "");
   s.text("JWT_AUDIENCE", jwt_audience, "");
   if (jwt_alg != "none" && (jwt_issuer.empty() || jwt_audience.empty())) {
-    s.complain("JWT_ISSUER and JWT_AUDIENCE: both must be set where JWT_ALG is, or tokens made for others would be taken");
+    s.complain(
+        "JWT_ISSUER and JWT_AUDIENCE: both must be set where JWT_ALG is, or tokens made for others would be taken");
   }
 
   s.choice("AI_PROVIDER", ai_provider, "auto", {"auto", "offline", "openrouter", "gemini", "openai"});
@@ -215,7 +221,8 @@ void Settings::rows(SettingReader& s) {
   s.duration("BREAKER_WINDOW", breaker_window, "10s", 1s, 300s);
   s.duration("BREAKER_OPEN_FOR", breaker_open_for, "5s", 100ms, 300s);
 
-  const std::map<std::string, std::string> keys{{"openrouter", openrouter_api_key}, {"gemini", gemini_api_key}, {"openai", openai_api_key}};
+  const std::map<std::string, std::string> keys{
+      {"openrouter", openrouter_api_key}, {"gemini", gemini_api_key}, {"openai", openai_api_key}};
   const auto key = keys.find(ai_provider);
   if (key != keys.end() && key->second.empty()) {
     std::string name = ai_provider;

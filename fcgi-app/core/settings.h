@@ -39,10 +39,14 @@ class SettingReader {
 
   void text(const std::string& name, std::string& target, std::string default_value);
   void secret(const std::string& name, std::string& target);
-  void choice(const std::string& name, std::string& target, std::string default_value, std::initializer_list<std::string_view> choices);
-  void integer(const std::string& name, std::int64_t& target, std::int64_t default_value, std::int64_t least, std::int64_t most);
-  void duration(const std::string& name, Clock::duration& target, std::string default_value, Clock::duration least, Clock::duration most);
-  void size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least, std::size_t most);
+  void choice(const std::string& name, std::string& target, std::string default_value,
+              std::initializer_list<std::string_view> choices);
+  void integer(const std::string& name, std::int64_t& target, std::int64_t default_value, std::int64_t least,
+               std::int64_t most);
+  void duration(const std::string& name, Clock::duration& target, std::string default_value, Clock::duration least,
+                Clock::duration most);
+  void size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least,
+            std::size_t most);
 
   // A rule over several settings, or one that no row can say.
   void complain(std::string sentence) { complaints_.push_back(std::move(sentence)); }
@@ -53,7 +57,8 @@ class SettingReader {
   const std::vector<SettingRow>& rows() const { return rows_; }
 
  private:
-  std::string take(const std::string& name, const std::string& type, const std::string& default_value, const std::string& range);
+  std::string take(const std::string& name, const std::string& type, const std::string& default_value,
+                   const std::string& range);
 
   std::map<std::string, std::string> values_;
   std::set<std::string> claimed_;

@@ -67,7 +67,8 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   if (route.options.limit) co_await limit(call, route);
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
-    throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here", incoming.content_length(), call.body_max_));
+    throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
+                                                       incoming.content_length(), call.body_max_));
   }
   Reply reply = co_await route.handler(call, match.values);
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
@@ -76,11 +77,13 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
 
 // RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-05: reset is in seconds from now.
 Async<void> Dispatch::limit(Call& call, const Route& route) {
-  const LimitState state = co_await platform_.limiter.take(fmt::format("{}:{}", route.path, call.client_key()), *route.options.limit);
+  const LimitState state =
+      co_await platform_.limiter.take(fmt::format("{}:{}", route.path, call.client_key()), *route.options.limit);
   call.reply_header("RateLimit-Limit", fmt::format("{}", state.limit));
   call.reply_header("RateLimit-Remaining", fmt::format("{}", state.remaining));
   call.reply_header("RateLimit-Reset", fmt::format("{}", state.reset_after.count()));
-  if (!state.allowed) throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
+  if (!state.allowed)
+    throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
 }
 
 Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
@@ -123,13 +126,13 @@ void Dispatch::finished(Incoming& incoming, const Reply& reply) {
          {"address", call.client_address()}});
   }
   if (!served.entry || !served.entry->route.options.recorded) return;
-  platform_.recorder.record(ApiCallRow{
-      .endpoint = std::string(route),
-      .ip_address = is_address(call.client_address()) ? std::string(call.client_address()) : std::string(),
-      .user_agent = utf8_repaired(call.header("user-agent").substr(0, 256)),
-      .status = reply.status,
-      .milliseconds = to_ms(took),
-      .created_at = WallClock::now()});
+  platform_.recorder.record(
+      ApiCallRow{.endpoint = std::string(route),
+                 .ip_address = is_address(call.client_address()) ? std::string(call.client_address()) : std::string(),
+                 .user_agent = utf8_repaired(call.header("user-agent").substr(0, 256)),
+                 .status = reply.status,
+                 .milliseconds = to_ms(took),
+                 .created_at = WallClock::now()});
 }
 
 }  // namespace plugfleet

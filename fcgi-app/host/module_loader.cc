@@ -22,7 +22,8 @@ Module load(const std::string& path, SettingReader& settings) {
   using Describe = void (*)(SettingReader*, Module*);
   const auto describe = reinterpret_cast<Describe>(::dlsym(library, "plugfleet_module_describe"));
   if (!abi || !describe) refuse(path, "is no Plugfleet module (PLUGFLEET_MODULE is missing)");
-  if (*abi != kModuleAbi) refuse(path, fmt::format("was built for ABI {}, this is {}: build it again", *abi, kModuleAbi));
+  if (*abi != kModuleAbi)
+    refuse(path, fmt::format("was built for ABI {}, this is {}: build it again", *abi, kModuleAbi));
   Module module;
   describe(&settings, &module);
   return module;
@@ -37,7 +38,8 @@ std::vector<std::string> paths_of(const std::string& directory, const std::strin
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     if (entry.path().extension() == ".so") paths.push_back(entry.path().string());
   }
-  if (error) throw Failure(Kind::internal, fmt::format("MODULES_DIR: cannot read \"{}\": {}", directory, error.message()));
+  if (error)
+    throw Failure(Kind::internal, fmt::format("MODULES_DIR: cannot read \"{}\": {}", directory, error.message()));
   std::ranges::sort(paths);
   return paths;
 }

@@ -58,18 +58,21 @@ Async<Reply> health(Call& call) {
   Platform& services = call.services;
   Checks checks;
   std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(services, checks, which); };
-  co_await for_each_parallel(services.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout}, std::move(each));
+  co_await for_each_parallel(services.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout},
+                             std::move(each));
   const bool well = checks.well();
-  const Json memory = Json::object({{"rssMB", resident_memory() >> 20}, {"limitMB", services.settings.memory_limit >> 20}});
-  co_return json(well ? 200 : 503,
-                 Json::object({{"status", well ? "ok" : "degraded"},
-                               {"checks", Json::object({{"server", "ok"},
-                                                        {"database", checks.database},
-                                                        {"redis", checks.redis},
-                                                        {"payloads", checks.payloads},
-                                                        {"provider", checks.provider}})},
-                               {"memory", memory},
-                               {"uptime", std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started).count()}}));
+  const Json memory =
+      Json::object({{"rssMB", resident_memory() >> 20}, {"limitMB", services.settings.memory_limit >> 20}});
+  co_return json(
+      well ? 200 : 503,
+      Json::object({{"status", well ? "ok" : "degraded"},
+                    {"checks", Json::object({{"server", "ok"},
+                                             {"database", checks.database},
+                                             {"redis", checks.redis},
+                                             {"payloads", checks.payloads},
+                                             {"provider", checks.provider}})},
+                    {"memory", memory},
+                    {"uptime", std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started).count()}}));
 }
 
 Reply metrics_json(const std::vector<Metric>& all) {
@@ -78,7 +81,8 @@ Reply metrics_json(const std::vector<Metric>& all) {
   for (const Metric& metric : all) {
     if (metric.name == "plugfleet_requests_total") requests += metric.value;
     if (metric.name == "plugfleet_errors_total") errors += metric.value;
-    if (metric.name == "plugfleet_request_seconds" && metric.type == 'h') buckets.at(static_cast<std::size_t>(metric.bucket)) += metric.value;
+    if (metric.name == "plugfleet_request_seconds" && metric.type == 'h')
+      buckets.at(static_cast<std::size_t>(metric.bucket)) += metric.value;
   }
   return json(200, Json::object({{"requests", requests},
                                  {"errors", errors},
@@ -107,7 +111,9 @@ std::size_t resident_memory() {
 Module operator_routes() {
   const RouteOptions quiet{.recorded = false};
   return {.name = "operator",
-          .routes = {{Method::GET, "/health", health, quiet}, {Method::GET, "/healthz", healthz, quiet}, {Method::GET, "/metrics", metrics, quiet}}};
+          .routes = {{Method::GET, "/health", health, quiet},
+                     {Method::GET, "/healthz", healthz, quiet},
+                     {Method::GET, "/metrics", metrics, quiet}}};
 }
 
 }  // namespace plugfleet

@@ -19,7 +19,9 @@ std::vector<std::string> split_path(std::string_view path) {
   return segments;
 }
 
-bool is_value(std::string_view segment) { return segment.size() > 2 && segment.front() == '{' && segment.back() == '}'; }
+bool is_value(std::string_view segment) {
+  return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+}
 
 bool same_shape(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return is_value(x) ? is_value(y) : x == y; });
@@ -49,15 +51,18 @@ void Router::add(const std::string& module, Route the_route) {
   auto entry = std::make_unique<Entry>(std::move(the_route));
   const Route& route = entry->route;
   entry->label = fmt::format("{} {}", method_name(route.method), route.path);
-  if (!route.path.starts_with('/')) throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
+  if (!route.path.starts_with('/'))
+    throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
   entry->segments = split_path(route.path);
   const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_value));
   if (route.handler.values() && *route.handler.values() != values) {
-    throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label, *route.handler.values()));
+    throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label,
+                                              *route.handler.values()));
   }
   for (const auto& other : entries_) {
     if (other->route.method == route.method && same_shape(other->segments, entry->segments)) {
-      throw Failure(Kind::internal, fmt::format("module {}: {} is taken already by {}", module, entry->label, other->label));
+      throw Failure(Kind::internal,
+                    fmt::format("module {}: {} is taken already by {}", module, entry->label, other->label));
     }
   }
   const std::string label = fmt::format("route=\"{}\"", entry->label);

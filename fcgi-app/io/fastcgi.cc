@@ -73,8 +73,8 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   Async<std::string_view> take_body(std::size_t max) {
     if (incoming_->content_length_ > max) {
-      throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
-                                                         incoming_->content_length_, max));
+      throw Failure(Kind::payload_too_large,
+                    fmt::format("the body has {} bytes; at most {} are taken here", incoming_->content_length_, max));
     }
     body_max_ = max;
     wants_body_ = true;
@@ -85,7 +85,8 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
       body_progress_ = &progress;
       const bool came = co_await wait_for_progress(progress);
       if (!came) throw Failure(Kind::request_timeout, "the body stopped coming");
-      if (body_.size() > max) throw Failure(Kind::payload_too_large, fmt::format("at most {} bytes are taken here", max));
+      if (body_.size() > max)
+        throw Failure(Kind::payload_too_large, fmt::format("at most {} bytes are taken here", max));
     }
     body_.reserve(body_.size() + kJsonPadding);
     co_return std::string_view(body_);
@@ -119,7 +120,9 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     if (!closed_ && paused()) watch_->want_read(false);
   }
 
-  bool paused() const { return incoming_ && !stdin_ended_ && !wants_body_ && !discarding_ && body_.size() > kEarlyBodyMax; }
+  bool paused() const {
+    return incoming_ && !stdin_ended_ && !wants_body_ && !discarding_ && body_.size() > kEarlyBodyMax;
+  }
 
   void begin(FastcgiParams params) {
     if (incoming_) return close();  // nginx sends nothing before it has our answer
@@ -131,9 +134,8 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     std::from_chars(length.data(), length.data() + length.size(), incoming_->content_length_);
     stdin_ended_ = wants_body_ = discarding_ = false;
     deadline_ = incoming_->started_ + server_.options_.request_timeout;
-    task_ = server_.reactor_.spawn(run(), [self = shared_from_this()](std::exception_ptr failure) {
-      self->handler_ended(std::move(failure));
-    });
+    task_ = server_.reactor_.spawn(
+        run(), [self = shared_from_this()](std::exception_ptr failure) { self->handler_ended(std::move(failure)); });
   }
 
   void body_part(std::string_view part) {
@@ -156,9 +158,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   // ---- serving ----
 
-  Async<void> run() {
-    result_ = co_await server_.handler_.serve(*incoming_);
-  }
+  Async<void> run() { result_ = co_await server_.handler_.serve(*incoming_); }
 
   void handler_ended(std::exception_ptr failure) {
     task_.reset();
@@ -204,8 +204,13 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
       std::array<iovec, kPiecesAWrite> parts;
       const std::size_t count = std::min(pieces_.size(), parts.size());
       for (std::size_t i = 0; i < count; ++i) parts[i] = {const_cast<char*>(pieces_[i].data()), pieces_[i].size()};
-      const msghdr message{.msg_name = nullptr, .msg_namelen = 0, .msg_iov = parts.data(), .msg_iovlen = count,
-                           .msg_control = nullptr, .msg_controllen = 0, .msg_flags = 0};
+      const msghdr message{.msg_name = nullptr,
+                           .msg_namelen = 0,
+                           .msg_iov = parts.data(),
+                           .msg_iovlen = count,
+                           .msg_control = nullptr,
+                           .msg_controllen = 0,
+                           .msg_flags = 0};
       const auto sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -236,7 +241,9 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   void finish() {
     if (!incoming_) return;
-    if (!reply_) reply_ = server_.handler_.failed(*incoming_, std::make_exception_ptr(Failure(Kind::cancelled, "the client left")));
+    if (!reply_)
+      reply_ =
+          server_.handler_.failed(*incoming_, std::make_exception_ptr(Failure(Kind::cancelled, "the client left")));
     server_.handler_.finished(*incoming_, *reply_);
     incoming_.reset();
     reply_.reset();
@@ -294,7 +301,9 @@ void FastcgiServer::accept_one() {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       log(Severity::error, "accept_failed", {{"errno", errno}});
       listening_.want_read(false);
-      accept_pause_.arm(kAcceptPause, [this] { if (!drained_) listening_.want_read(true); });
+      accept_pause_.arm(kAcceptPause, [this] {
+        if (!drained_) listening_.want_read(true);
+      });
     }
     return;
   }
@@ -322,7 +331,10 @@ void FastcgiServer::closed(const std::shared_ptr<FastcgiConnection>& connection)
 void FastcgiServer::drain(Clock::duration deadline, std::function<void()> drained) {
   listening_.want_read(false);
   drained_ = std::move(drained);
-  if (connections_.empty()) return reactor_.post([this] { if (drained_) std::exchange(drained_, {})(); });
+  if (connections_.empty())
+    return reactor_.post([this] {
+      if (drained_) std::exchange(drained_, {})();
+    });
   drain_deadline_.arm(deadline, [this] {
     const auto all = connections_;
     for (const auto& connection : all) connection->close();

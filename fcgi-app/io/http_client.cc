@@ -115,8 +115,9 @@ struct HttpClient::State {
     }
     auto& watch = self.watches[fd];
     if (!watch) {
-      watch = std::make_unique<FdWatch>(self.reactor, fd, [&self, fd] { self.act(fd, CURL_CSELECT_IN); },
-                                        [&self, fd] { self.act(fd, CURL_CSELECT_OUT); });
+      watch = std::make_unique<FdWatch>(
+          self.reactor, fd, [&self, fd] { self.act(fd, CURL_CSELECT_IN); },
+          [&self, fd] { self.act(fd, CURL_CSELECT_OUT); });
     }
     watch->want_read((what & CURL_POLL_IN) != 0);
     watch->want_write((what & CURL_POLL_OUT) != 0);
@@ -173,7 +174,8 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   CURL* const handle = state_->take_handle();
   if (!handle) throw Failure(Kind::internal, "no memory for a call");
   Easy easy{state_->multi, handle, nullptr, state_->kept};
-  for (const std::string& header : transfer.request.headers) easy.headers = curl_slist_append(easy.headers, header.c_str());
+  for (const std::string& header : transfer.request.headers)
+    easy.headers = curl_slist_append(easy.headers, header.c_str());
   easy.headers = curl_slist_append(easy.headers, "Expect:");  // never wait for a 100-continue
 
   const auto set = [handle](CURLoption option, auto value) { curl_easy_setopt(handle, option, value); };
@@ -208,7 +210,8 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
 
   if (transfer.result != CURLE_OK) {
     if (transfer.too_large) throw Failure(Kind::provider_error, "the reply is larger than allowed");
-    log(Severity::info, "http_call_failed", {{"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
+    log(Severity::info, "http_call_failed",
+        {{"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
     if (transfer.result == CURLE_OPERATION_TIMEDOUT) throw Failure(Kind::provider_timeout, "no answer in time");
     throw Failure(Kind::provider_error, "the connection failed");
   }

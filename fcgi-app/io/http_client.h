@@ -19,9 +19,9 @@ namespace plugfleet {
 
 struct HttpRequest {
   std::string url;
-  std::vector<std::string> headers;  // "Name: value"
+  std::vector<std::string> headers;    // "Name: value"
   std::vector<std::string_view> body;  // POST where there is one, else GET
-  Clock::duration timeout = 60s;  // from start to last byte
+  Clock::duration timeout = 60s;       // from start to last byte
   Clock::duration connect_timeout = 5s;
   std::size_t reply_max = 1024 * 1024;
 };

@@ -8,7 +8,7 @@
 namespace plugfleet {
 
 struct ParallelBounds {
-  std::size_t width = 10;                             // at most this many at once
+  std::size_t width = 10;                                 // at most this many at once
   Clock::time_point deadline = Clock::time_point::max();  // none is started later; those under way are cancelled
 };
 

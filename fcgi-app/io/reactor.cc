@@ -6,8 +6,8 @@
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/thread_pool.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <utility>
 
@@ -73,10 +73,11 @@ void Reactor::post(std::function<void()> fn) { asio::post(context_, std::move(fn
 
 TaskPtr Reactor::spawn(Async<void> body, std::function<void(std::exception_ptr)> done) {
   auto task = std::make_shared<SpawnedTask>();
-  asio::co_spawn(context_.get_executor(), std::move(body),
-                 asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) {
-                   task->end(std::move(e), done);
-                 }));
+  asio::co_spawn(
+      context_.get_executor(), std::move(body),
+      asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) {
+        task->end(std::move(e), done);
+      }));
   return task;
 }
 
@@ -235,7 +236,9 @@ Async<void> Waiter::wait() {
       [state, executor](auto handler) {
         auto slot = asio::get_associated_cancellation_slot(handler);
         // Posted, never called: whoever resumes or cancels does not find the coroutine running inside its own stack.
-        state->handler = [executor, handler = std::move(handler)]() mutable { asio::post(executor, std::move(handler)); };
+        state->handler = [executor, handler = std::move(handler)]() mutable {
+          asio::post(executor, std::move(handler));
+        };
         if (slot.is_connected()) {
           slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
             if (const auto locked = weak.lock(); locked && !locked->resumed) {

@@ -19,7 +19,8 @@ struct Arguments {
 
 // A row a setting: name, type, default, range. A secret's value is never among them.
 inline int print_settings(const SettingReader& reader) {
-  for (const SettingRow& row : reader.rows()) fmt::print("{}\t{}\t{}\t{}\n", row.name, row.type, row.default_value, row.range);
+  for (const SettingRow& row : reader.rows())
+    fmt::print("{}\t{}\t{}\t{}\n", row.name, row.type, row.default_value, row.range);
   return 0;
 }
 

@@ -36,7 +36,8 @@ Async<void> wait_for_database(Database& database) {
 Async<void> migrate(Database& database, const Settings& settings) {
   const std::vector<Migration> migrations = find_migrations(settings.migrations_dir, settings.modules_source_dir);
   co_await wait_for_database(database);
-  const std::vector<std::string> pending = co_await pending_migrations(database, settings.migrations_dir, settings.modules_source_dir);
+  const std::vector<std::string> pending =
+      co_await pending_migrations(database, settings.migrations_dir, settings.modules_source_dir);
   if (pending.empty()) fmt::print("nothing to do\n");
   for (const Migration& migration : migrations) {
     try {
@@ -54,7 +55,8 @@ int run(const Arguments& arguments) {
   settings.rows(reader);
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by run_main
   Reactor reactor;
-  Database database(reactor, {.conninfo = settings.database_url, .pool_max = 1, .statement_timeout = kSlowestStatement});
+  Database database(reactor,
+                    {.conninfo = settings.database_url, .pool_max = 1, .statement_timeout = kSlowestStatement});
   std::exception_ptr failure;
   reactor.spawn(migrate(database, settings), [&](std::exception_ptr ended) {
     failure = std::move(ended);

@@ -6,8 +6,8 @@
 //   plugfleet-worker --print-settings      every setting with its type, default and range
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -42,14 +42,19 @@ void harden() {
 }
 
 Severity severity_of(const std::string& level) {
-  return level == "debug" ? Severity::debug : level == "warning" ? Severity::warning : level == "error" ? Severity::error : Severity::info;
+  return level == "debug"     ? Severity::debug
+         : level == "warning" ? Severity::warning
+         : level == "error"   ? Severity::error
+                              : Severity::info;
 }
 
 Async<void> refuse_missing_migrations(Platform& platform) {
   try {
-    const auto missing = co_await pending_migrations(platform.database, platform.settings.migrations_dir, platform.settings.modules_source_dir);
+    const auto missing = co_await pending_migrations(platform.database, platform.settings.migrations_dir,
+                                                     platform.settings.modules_source_dir);
     if (missing.empty()) co_return;
-    throw Failure(Kind::internal, fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
+    throw Failure(Kind::internal,
+                  fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
   } catch (const Failure& failure) {
     if (failure.kind() != Kind::unavailable) throw;
     log(Severity::warning, "database_down_at_start", {});  // what needs no database is served all the same
@@ -68,7 +73,8 @@ class Worker {
         requests_left_(settings.max_requests == 0 ? INT64_MAX : jittered(settings.max_requests)) {}
 
   int run() {
-    reactor_.spawn(refuse_missing_migrations(platform_), [this](std::exception_ptr failure) { started(std::move(failure)); });
+    reactor_.spawn(refuse_missing_migrations(platform_),
+                   [this](std::exception_ptr failure) { started(std::move(failure)); });
     reactor_.run();
     return status_;
   }
@@ -106,14 +112,17 @@ class Worker {
 
   void retire(const char* why) {
     if (std::exchange(retiring_, true)) return;
-    log(Severity::info, "draining", {{"why", why}, {"served", dispatch_.served()}, {"inFlight", dispatch_.in_flight()}});
+    log(Severity::info, "draining",
+        {{"why", why}, {"served", dispatch_.served()}, {"inFlight", dispatch_.in_flight()}});
     server_->drain(settings_.drain_timeout, [this] {
       reactor_.spawn(platform_.recorder.flush(kFlushPatience), [this](std::exception_ptr) { reactor_.stop(); });
     });
   }
 
   // Workers that started together must not retire together.
-  static std::int64_t jittered(std::int64_t count) { return count - static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(count / 5 + 1)); }
+  static std::int64_t jittered(std::int64_t count) {
+    return count - static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(count / 5 + 1));
+  }
 
   Reactor& reactor_;
   const Settings& settings_;
@@ -149,7 +158,8 @@ int run(const Arguments& arguments) {
 
   harden();
   log_open(settings.log_file, severity_of(settings.log_level));
-  if (!settings.run_dir.empty()) metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
+  if (!settings.run_dir.empty())
+    metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
   Reactor reactor;
   Worker worker(reactor, settings, router);
   const int status = worker.run();

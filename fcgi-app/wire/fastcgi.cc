@@ -40,8 +40,14 @@ bool parse_params(FastcgiParams& params) {
 }
 
 void append_header(std::string& out, Type type, std::uint16_t id, std::size_t size) {
-  const char header[8] = {static_cast<char>(kVersion), static_cast<char>(type), static_cast<char>(id >> 8), static_cast<char>(id),
-                          static_cast<char>(size >> 8), static_cast<char>(size), 0, 0};
+  const char header[8] = {static_cast<char>(kVersion),
+                          static_cast<char>(type),
+                          static_cast<char>(id >> 8),
+                          static_cast<char>(id),
+                          static_cast<char>(size >> 8),
+                          static_cast<char>(size),
+                          0,
+                          0};
   out.append(header, sizeof header);
 }
 
@@ -113,7 +119,8 @@ bool FastcgiParser::content(std::string_view part, bool last) {
     case kBegin: {
       small_.append(part);
       if (!last) return true;
-      const auto role = static_cast<std::uint16_t>(static_cast<std::uint8_t>(small_[0]) << 8 | static_cast<std::uint8_t>(small_[1]));
+      const auto role =
+          static_cast<std::uint16_t>(static_cast<std::uint8_t>(small_[0]) << 8 | static_cast<std::uint8_t>(small_[1]));
       if (role != kResponder) return broken("a role that is not the responder's");
       keep_connection_ = (small_[2] & kKeepConnection) != 0;
       stage_ = Stage::params;

@@ -28,10 +28,10 @@ class FastcgiParser {
  public:
   // What the bytes meant. Called from within feed(), in the order of the stream.
   struct Events {
-    std::function<void(FastcgiParams)> begin;      // the parameters are complete
-    std::function<void(std::string_view)> body;    // some of STDIN
-    std::function<void()> end;                     // STDIN has ended
-    std::function<void()> abort;                   // the web server gave the request up
+    std::function<void(FastcgiParams)> begin;    // the parameters are complete
+    std::function<void(std::string_view)> body;  // some of STDIN
+    std::function<void()> end;                   // STDIN has ended
+    std::function<void()> abort;                 // the web server gave the request up
   };
 
   explicit FastcgiParser(Events events) : events_(std::move(events)) {}

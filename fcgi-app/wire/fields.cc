@@ -41,9 +41,9 @@ void FieldReader::take(const JsonView& value, const std::string& path, std::stri
   target = value.text();
   const std::size_t count = utf8_count(target);
   if (count < rule.length_min || count > rule.length_max) {
-    return complain(path, rule.length_max == SIZE_MAX
-                              ? fmt::format("must have at least {} characters", rule.length_min)
-                              : fmt::format("must have {} to {} characters, not {}", rule.length_min, rule.length_max, count));
+    return complain(path, rule.length_max == SIZE_MAX ? fmt::format("must have at least {} characters", rule.length_min)
+                                                      : fmt::format("must have {} to {} characters, not {}",
+                                                                    rule.length_min, rule.length_max, count));
   }
   if (rule.accepts && !rule.accepts(target)) complain(path, rule.complaint);
 }

@@ -75,9 +75,15 @@ class FieldReader {
 
  private:
   template <class T>
-  static constexpr bool is_optional = requires(T t) { t.emplace(); t.has_value(); };
+  static constexpr bool is_optional = requires(T t) {
+    t.emplace();
+    t.has_value();
+  };
   template <class T>
-  static constexpr bool is_vector = requires(T t) { t.emplace_back(); t.reserve(1); } && !std::same_as<T, std::string>;
+  static constexpr bool is_vector = requires(T t) {
+    t.emplace_back();
+    t.reserve(1);
+  } && !std::same_as<T, std::string>;
 
   template <class T>
   void read(const JsonView& value, const std::string& path, T& target, const Rule& rule) {
@@ -88,7 +94,7 @@ class FieldReader {
       for (std::size_t i = 0; i < value.items().size(); ++i) {
         read(value.items()[i], field_path(path, i), target.emplace_back(), rule);
       }
-    } else if constexpr (requires(FieldReader & f) { target.fields(f); }) {
+    } else if constexpr (requires(FieldReader& f) { target.fields(f); }) {
       if (value.type() != JsonView::Type::object) return complain(path, "must be an object");
       FieldReader inner(value, path, wrong_);
       target.fields(inner);
@@ -142,7 +148,7 @@ class FieldWriter {
  private:
   template <class T>
   static Json shown(const T& value) {
-    if constexpr (requires(T v, FieldWriter & f) { v.fields(f); }) {
+    if constexpr (requires(T v, FieldWriter& f) { v.fields(f); }) {
       FieldWriter inner;
       const_cast<T&>(value).fields(inner);  // one fields() serves reading and writing; a writer changes nothing
       return inner.take();

@@ -73,7 +73,9 @@ std::vector<std::pair<std::string, std::string>> parse_query(std::string_view qu
   return pairs;
 }
 
-std::string media_type_of(std::string_view content_type) { return lower(trimmed(content_type.substr(0, content_type.find(';')))); }
+std::string media_type_of(std::string_view content_type) {
+  return lower(trimmed(content_type.substr(0, content_type.find(';'))));
+}
 
 bool is_json_type(std::string_view content_type) {
   const std::string type = media_type_of(content_type);

@@ -98,7 +98,8 @@ std::string Json::dump() const {
     static_cast<std::string*>(to)->append(text, size);
     return 0;
   };
-  if (json_dump_callback(value_, append, &out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) != 0) throw std::bad_alloc();
+  if (json_dump_callback(value_, append, &out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) != 0)
+    throw std::bad_alloc();
   return out;
 }
 

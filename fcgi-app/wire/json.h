@@ -20,7 +20,7 @@ class Json {
   Json();  // null
   Json(std::nullptr_t) : Json() {}
   Json(bool value);
-  Json(double value);  // no number where the value is not finite: null
+  Json(double value);            // no number where the value is not finite: null
   Json(std::string_view value);  // bytes that are no UTF-8 become U+FFFD
   Json(const char* value) : Json(std::string_view(value)) {}
   Json(const std::string& value) : Json(std::string_view(value)) {}

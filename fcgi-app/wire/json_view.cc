@@ -60,8 +60,9 @@ struct JsonBuilder {
       case ondemand::json_type::number: {
         view.type_ = JsonView::Type::number;
         const ondemand::number number = value.get_number();
-        view.number_ = number.is_double() ? number.get_double() : number.is_int64() ? static_cast<double>(number.get_int64())
-                                                                                  : static_cast<double>(number.get_uint64());
+        view.number_ = number.is_double()  ? number.get_double()
+                       : number.is_int64() ? static_cast<double>(number.get_int64())
+                                           : static_cast<double>(number.get_uint64());
         if (number.is_int64()) view.integer_ = number.get_int64();
         break;
       }
@@ -137,7 +138,8 @@ std::expected<JsonView, std::string> parse_json_view(std::string_view text, Json
       return std::unexpected("the body must be a JSON object or array");
     }
     JsonView view = builder.build(document.get_value(), 1);
-    if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return std::unexpected("something follows the JSON");
+    if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
+      return std::unexpected("something follows the JSON");
     return view;
   } catch (const Refused& refused) {
     return std::unexpected(refused.why);

@@ -34,7 +34,7 @@ class JsonView {
   // The number, where it is one without a fraction in an int64's range.
   std::optional<std::int64_t> integer() const { return integer_; }
 
-  const JsonView* find(std::string_view key) const;  // a member; null where there is none
+  const JsonView* find(std::string_view key) const;              // a member; null where there is none
   const std::vector<JsonView>& items() const { return items_; }  // an array's items, or an object's members' values
   const std::vector<std::string_view>& keys() const { return keys_; }
 

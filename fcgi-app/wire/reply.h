@@ -32,7 +32,8 @@ Reply json(int status, const T& value) {
 }
 Reply text(int status, std::string body, std::string content_type = "text/plain; charset=utf-8");
 
-// {"error", "message", "requestId", "retryAfter"?, "details"?} with its status and Retry-After: the contract's "Common".
+// {"error", "message", "requestId", "retryAfter"?, "details"?} with its status and Retry-After: the contract's
+// "Common".
 Reply error_reply(const Failure& failure, std::string_view request_id);
 
 std::string_view reason_phrase(int status);

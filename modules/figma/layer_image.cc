@@ -31,7 +31,8 @@ std::expected<LayerImage, std::string> read_layer_image(std::string_view raw) {
   if (raw.find('\\') != raw.npos) {
     // Some encoders write "/" as "\/"; no other escape belongs in base64.
     image.unescaped = raw;
-    for (std::size_t at = 0; (at = image.unescaped.find("\\/", at)) != std::string::npos; ++at) image.unescaped.erase(at, 1);
+    for (std::size_t at = 0; (at = image.unescaped.find("\\/", at)) != std::string::npos; ++at)
+      image.unescaped.erase(at, 1);
     image.unescaped = without_data_prefix(image.unescaped);
   } else {
     image.view = without_data_prefix(raw);
@@ -44,7 +45,8 @@ std::expected<LayerImage, std::string> read_layer_image(std::string_view raw) {
   image.media_type = media_type(*format);
   const ImageLimits limits;
   const auto size = image_size(*head);
-  if (size && (std::max(size->width, size->height) > limits.side || std::uint64_t{size->width} * size->height > limits.pixels)) {
+  if (size && (std::max(size->width, size->height) > limits.side ||
+               std::uint64_t{size->width} * size->height > limits.pixels)) {
     return std::unexpected(fmt::format("declares {} x {} pixels, more than are taken", size->width, size->height));
   }
   return image;

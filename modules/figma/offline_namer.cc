@@ -229,8 +229,8 @@ class Namer {
 }  // namespace
 
 std::expected<std::string, plugfleet::ImageError> offline_name(std::string_view node_type,
-                                                                     std::string_view current_name,
-                                                                     std::span<const std::uint8_t> image) {
+                                                               std::string_view current_name,
+                                                               std::span<const std::uint8_t> image) {
   const auto pixels = plugfleet::decode_image(image);
   if (!pixels) return std::unexpected(pixels.error());
   return Namer(node_type, current_name, traits_of(*pixels)).name();

@@ -82,9 +82,10 @@ struct Renaming {
 
 Async<void> rename_one(Call& call, Renaming& renaming, std::size_t index) {
   const Layer& layer = renaming.request.layers[index];
-  Prompt prompt{.text = naming_prompt(layer.type, layer.current_name),
-                .image = PromptImage{layer.image.media_type, layer.image.base64()},
-                .offline = [&layer] { return offline_layer_name(layer.type, layer.current_name, layer.image.base64()); }};
+  Prompt prompt{
+      .text = naming_prompt(layer.type, layer.current_name),
+      .image = PromptImage{layer.image.media_type, layer.image.base64()},
+      .offline = [&layer] { return offline_layer_name(layer.type, layer.current_name, layer.image.base64()); }};
   try {
     const Completion completion = co_await call.complete(std::move(prompt));
     renaming.names[index] = name_from_answer(completion.text);
@@ -135,11 +136,14 @@ Async<Reply> rename_layers(Call& call) {
 
   const std::size_t count = renaming.request.layers.size();
   renaming.names.resize(count);
-  std::function<Async<void>(std::size_t)> each = [&call, &renaming](std::size_t index) { return rename_one(call, renaming, index); };
+  std::function<Async<void>(std::size_t)> each = [&call, &renaming](std::size_t index) {
+    return rename_one(call, renaming, index);
+  };
   try {
-    co_await for_each_parallel(call.services.reactor, count,
-                               {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = call.deadline() - kAnswerMargin},
-                               std::move(each));
+    co_await for_each_parallel(
+        call.services.reactor, count,
+        {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = call.deadline() - kAnswerMargin},
+        std::move(each));
   } catch (...) {
     record(call, renaming, "cancelled", Json());
     throw;
@@ -153,7 +157,11 @@ Async<Reply> rename_layers(Call& call) {
   const std::size_t renamed = renaming.renamed();
   Json result = Json::object({{"layers", layers}});
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - call.started()).count();
-  const Json reply = Json::object({{"layers", layers}, {"jobId", renaming.job_id}, {"durationMs", took}, {"renamed", renamed}, {"kept", count - renamed}});
+  const Json reply = Json::object({{"layers", layers},
+                                   {"jobId", renaming.job_id},
+                                   {"durationMs", took},
+                                   {"renamed", renamed},
+                                   {"kept", count - renamed}});
   record(call, renaming, "completed", result);
   co_return json(200, reply);
 }
@@ -167,7 +175,9 @@ void RenameSettings::rows(SettingReader& settings) {
 
 Route rename_layers_route(const RenameSettings& settings) {
   in_flight_per_request = settings.in_flight;
-  return {Method::POST, "/api/rename-layers", rename_layers,
+  return {Method::POST,
+          "/api/rename-layers",
+          rename_layers,
           {.auth = Auth::optional, .limit = per_client(settings.limit_per_minute, 1min)}};
 }
 

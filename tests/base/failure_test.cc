@@ -14,7 +14,8 @@ TEST(every_kind_has_the_contracts_code_and_status) {
 }
 
 TEST(a_failure_carries_its_wait_and_its_fields) {
-  const Failure failure = Failure(Kind::rate_limited, "slow down").retry_after(std::chrono::seconds(3)).details({{"a", "b"}});
+  const Failure failure =
+      Failure(Kind::rate_limited, "slow down").retry_after(std::chrono::seconds(3)).details({{"a", "b"}});
   CHECK_EQ(failure.retry_after()->count(), 3000);
   CHECK_EQ(failure.details().at(0).field, "a");
 }

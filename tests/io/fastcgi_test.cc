@@ -102,7 +102,8 @@ struct Edge {
         continue;
       }
       records.append(buffer, static_cast<std::size_t>(got));
-      if (records.size() >= 16 && records[records.size() - 15] == 3 && records[records.size() - 16] == 1) co_return test::stdout_text(records);
+      if (records.size() >= 16 && records[records.size() - 15] == 3 && records[records.size() - 16] == 1)
+        co_return test::stdout_text(records);
     }
   }
 
@@ -120,7 +121,9 @@ Async<void> next_turn(Reactor& reactor) {
   co_await turned.wait();
 }
 
-std::string get(const std::string& path, bool keep = true) { return request_bytes(1, {{"REQUEST_URI", path}}, "", keep); }
+std::string get(const std::string& path, bool keep = true) {
+  return request_bytes(1, {{"REQUEST_URI", path}}, "", keep);
+}
 
 }  // namespace
 
@@ -155,7 +158,8 @@ ASYNC_TEST(a_body_arrives_whole) {
 
 ASYNC_TEST(a_body_nobody_wants_is_read_away_and_the_connection_goes_on) {
   Edge edge(reactor);
-  co_await edge.send(request_bytes(1, {{"REQUEST_URI", "/hello"}, {"CONTENT_LENGTH", "900000"}}, std::string(900'000, 'x'), true));
+  co_await edge.send(
+      request_bytes(1, {{"REQUEST_URI", "/hello"}, {"CONTENT_LENGTH", "900000"}}, std::string(900'000, 'x'), true));
   std::string reply = co_await edge.reply();
   CHECK_CONTAINS(reply, "hello");
   co_await edge.send(get("/hello"));

@@ -65,8 +65,9 @@ ASYNC_TEST(a_cancelled_task_ends_with_its_reason_and_waits_no_more) {
 
 ASYNC_TEST(a_task_cancelled_before_it_ran_ends_too) {
   auto ended = std::make_shared<Waiter>();
-  const TaskPtr task =
-      reactor.spawn(wait_on(std::make_shared<Waiter>()), [ended](std::exception_ptr failure) { if (failure) ended->resume(); });
+  const TaskPtr task = reactor.spawn(wait_on(std::make_shared<Waiter>()), [ended](std::exception_ptr failure) {
+    if (failure) ended->resume();
+  });
   task->cancel(Failure(Kind::cancelled, "at once"));
   co_await ended->wait();
 }
@@ -102,11 +103,13 @@ ASYNC_TEST(a_watch_tells_of_every_readiness_until_it_is_gone) {
   {
     Waiter twice;
     int seen = 0;
-    FdWatch watch(reactor, ends[0], [&] {
-      char byte;
-      CHECK_EQ(read(ends[0], &byte, 1), 1);
-      if (++seen == 2) twice.resume();
-    }, {});
+    FdWatch watch(reactor, ends[0],
+                  [&] {
+                    char byte;
+                    CHECK_EQ(read(ends[0], &byte, 1), 1);
+                    if (++seen == 2) twice.resume();
+                  },
+                  {});
     watch.want_read(true);
     CHECK_EQ(write(ends[1], "ab", 2), 2);
     co_await twice.wait();

@@ -11,11 +11,11 @@ void run_async(Reactor& reactor, Async<void> body);
 }  // namespace plugfleet::test
 
 // ASYNC_TEST(a_late_reply_is_dropped) { co_await ...; }   `reactor` is the test's own.
-#define ASYNC_TEST(name)                                                                             \
-  static ::plugfleet::Async<void> name##_body(::plugfleet::Reactor&);                                \
-  static void name() {                                                                               \
-    ::plugfleet::Reactor reactor;                                                                    \
-    ::plugfleet::test::run_async(reactor, name##_body(reactor));                                     \
-  }                                                                                                  \
-  static const ::plugfleet::test::Registration registered_##name{#name, name};                       \
+#define ASYNC_TEST(name)                                                       \
+  static ::plugfleet::Async<void> name##_body(::plugfleet::Reactor&);          \
+  static void name() {                                                         \
+    ::plugfleet::Reactor reactor;                                              \
+    ::plugfleet::test::run_async(reactor, name##_body(reactor));               \
+  }                                                                            \
+  static const ::plugfleet::test::Registration registered_##name{#name, name}; \
   static ::plugfleet::Async<void> name##_body([[maybe_unused]] ::plugfleet::Reactor& reactor)

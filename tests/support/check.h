@@ -45,21 +45,28 @@ void check_equal(const A& actual, const B& expected, const char* text,
 
 }  // namespace plugfleet::test
 
-#define TEST(name)                                                      \
-  static void name();                                                   \
+#define TEST(name)                                                             \
+  static void name();                                                          \
   static const ::plugfleet::test::Registration registered_##name{#name, name}; \
   static void name()
-#define CHECK(condition) \
-  do { if (!(condition)) ::plugfleet::test::fail(#condition); } while (false)
+#define CHECK(condition)                                   \
+  do {                                                     \
+    if (!(condition)) ::plugfleet::test::fail(#condition); \
+  } while (false)
 #define CHECK_EQ(actual, expected) ::plugfleet::test::check_equal((actual), (expected), #actual)
-#define CHECK_CONTAINS(text, part)                                                                          \
-  do {                                                                                                      \
-    const std::string text_ = (text);                                                                       \
-    if (text_.find(part) == std::string::npos) ::plugfleet::test::fail(fmt::format("{} holds no {}: {}", #text, #part, text_)); \
+#define CHECK_CONTAINS(text, part)                                                     \
+  do {                                                                                 \
+    const std::string text_ = (text);                                                  \
+    if (text_.find(part) == std::string::npos)                                         \
+      ::plugfleet::test::fail(fmt::format("{} holds no {}: {}", #text, #part, text_)); \
   } while (false)
 #define CHECK_THROWS(type, expression)                                      \
   do {                                                                      \
     bool thrown_ = false;                                                   \
-    try { (void)(expression); } catch (const type&) { thrown_ = true; }     \
+    try {                                                                   \
+      (void)(expression);                                                   \
+    } catch (const type&) {                                                 \
+      thrown_ = true;                                                       \
+    }                                                                       \
     if (!thrown_) ::plugfleet::test::fail(#expression " throws no " #type); \
   } while (false)

@@ -10,8 +10,14 @@
 namespace plugfleet::test {
 
 inline std::string record(std::uint8_t type, std::uint16_t id, std::string_view content, std::size_t padding) {
-  std::string out{1, static_cast<char>(type), static_cast<char>(id >> 8), static_cast<char>(id),
-                  static_cast<char>(content.size() >> 8), static_cast<char>(content.size()), static_cast<char>(padding), 0};
+  std::string out{1,
+                  static_cast<char>(type),
+                  static_cast<char>(id >> 8),
+                  static_cast<char>(id),
+                  static_cast<char>(content.size() >> 8),
+                  static_cast<char>(content.size()),
+                  static_cast<char>(padding),
+                  0};
   out += content;
   out.append(padding, 'P');
   return out;
@@ -19,14 +25,16 @@ inline std::string record(std::uint8_t type, std::uint16_t id, std::string_view 
 
 inline std::string length_bytes(std::size_t length) {
   if (length < 128) return {static_cast<char>(length)};
-  return {static_cast<char>(0x80 | (length >> 24)), static_cast<char>(length >> 16), static_cast<char>(length >> 8), static_cast<char>(length)};
+  return {static_cast<char>(0x80 | (length >> 24)), static_cast<char>(length >> 16), static_cast<char>(length >> 8),
+          static_cast<char>(length)};
 }
 
 inline std::string request_bytes(std::uint16_t id, const std::vector<std::pair<std::string, std::string>>& params,
                                  std::string_view body, bool keep) {
   std::string out = record(1, id, std::string{0, 1, static_cast<char>(keep ? 1 : 0), 0, 0, 0, 0, 0}, 0);
   std::string list;
-  for (const auto& [name, value] : params) list += length_bytes(name.size()) + length_bytes(value.size()) + name + value;
+  for (const auto& [name, value] : params)
+    list += length_bytes(name.size()) + length_bytes(value.size()) + name + value;
   if (!list.empty()) out += record(4, id, list, 0);
   out += record(4, id, "", 0);
   while (!body.empty()) {

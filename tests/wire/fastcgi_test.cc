@@ -30,7 +30,8 @@ std::string fault_of(const std::string& bytes) {
 }  // namespace
 
 TEST(a_request_is_the_same_wherever_its_bytes_are_split) {
-  const std::string bytes = request_bytes(1, {{"REQUEST_URI", "/a"}, {"LONG", std::string(300, 'x')}}, "body text", true);
+  const std::string bytes =
+      request_bytes(1, {{"REQUEST_URI", "/a"}, {"LONG", std::string(300, 'x')}}, "body text", true);
   for (std::size_t split = 0; split <= bytes.size(); ++split) {
     Seen seen;
     CHECK(seen.parser.feed(std::string_view(bytes).substr(0, split)));
@@ -55,7 +56,8 @@ TEST(a_request_is_the_same_byte_by_byte_with_padding) {
 
 TEST(two_requests_follow_each_other_on_one_connection) {
   Seen seen;
-  CHECK(seen.parser.feed(request_bytes(1, {{"REQUEST_URI", "/1"}}, "", true) + request_bytes(1, {{"REQUEST_URI", "/2"}}, "", true)));
+  CHECK(seen.parser.feed(request_bytes(1, {{"REQUEST_URI", "/1"}}, "", true) +
+                         request_bytes(1, {{"REQUEST_URI", "/2"}}, "", true)));
   CHECK_EQ(seen.begun, 2);
   CHECK_EQ(seen.path, "/2");
 }
@@ -78,7 +80,8 @@ TEST(broken_streams_are_refused_not_guessed_at) {
   CHECK_CONTAINS(fault_of(record(1, 1, "short", 0)), "wrong shape");
   CHECK_CONTAINS(fault_of(good.substr(0, 16) + good), "second request");
   const std::string begin = good.substr(0, 16);
-  CHECK_CONTAINS(fault_of(begin + record(4, 1, std::string("\xff\xff\xff\xff\x01", 5), 0) + record(4, 1, "", 0)), "wrong shape");
+  CHECK_CONTAINS(fault_of(begin + record(4, 1, std::string("\xff\xff\xff\xff\x01", 5), 0) + record(4, 1, "", 0)),
+                 "wrong shape");
   CHECK_CONTAINS(fault_of(begin + record(5, 1, "early", 0)), "out of place");
   std::string large = begin;
   for (int i = 0; i < 2; ++i) large += record(4, 1, std::string(60'000, 'p'), 0);

@@ -50,24 +50,30 @@ std::string complaints(const std::string& text) {
 }  // namespace
 
 TEST(a_body_becomes_its_struct_and_back) {
-  const Outer outer = read(R"({"name":"caf\u00e9","count":3,"flag":true,"list":[{"id":"a","x":1.5},{"id":"b","x":null}]})");
+  const Outer outer =
+      read(R"({"name":"caf\u00e9","count":3,"flag":true,"list":[{"id":"a","x":1.5},{"id":"b","x":null}]})");
   CHECK_EQ(outer.name, "caf\xc3\xa9");
   CHECK_EQ(outer.count.value(), 3);
   CHECK_EQ(outer.list.at(0).x.value(), 1.5);
   CHECK(!outer.list.at(1).x);
   CHECK_EQ(write_fields(outer).dump(),
-           "{\"name\":\"caf\xc3\xa9\",\"count\":3,\"flag\":true,\"list\":[{\"id\":\"a\",\"x\":1.5},{\"id\":\"b\",\"x\":null}]}");
+           "{\"name\":\"caf\xc3\xa9\",\"count\":3,\"flag\":true,\"list\":[{\"id\":\"a\",\"x\":1.5},{\"id\":\"b\",\"x\":"
+           "null}]}");
 }
 
 TEST(every_wrong_field_is_named) {
-  const std::string said = complaints(R"({"name":"","count":10,"flag":"yes","list":[{"id":"a"},{"id":7,"x":11,"y":0}],"more":1})");
+  const std::string said =
+      complaints(R"({"name":"","count":10,"flag":"yes","list":[{"id":"a"},{"id":7,"x":11,"y":0}],"more":1})");
   for (const char* part : {"name must have 1 to 10", "count must be between 1 and 9", "flag must be true or false",
-                           "list[1].id must be a string", "list[1].x must be between", "list[1].y is not a field", "more is not a field"}) {
+                           "list[1].id must be a string", "list[1].x must be between", "list[1].y is not a field",
+                           "more is not a field"}) {
     CHECK_CONTAINS(said, part);
   }
 }
 
-TEST(what_is_missing_is_named) { CHECK_CONTAINS(complaints(R"({"flag":true,"list":[{"id":"a"}]})"), "name is missing"); }
+TEST(what_is_missing_is_named) {
+  CHECK_CONTAINS(complaints(R"({"flag":true,"list":[{"id":"a"}]})"), "name is missing");
+}
 
 TEST(arrays_are_bounded_before_they_are_read) {
   CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"list":[]})"), "list must have 1 to 3 items, not 0");
@@ -75,5 +81,6 @@ TEST(arrays_are_bounded_before_they_are_read) {
 }
 
 TEST(a_fraction_is_no_whole_number) {
-  CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"count":1.5,"list":[{"id":"a"}]})"), "count must be a whole number");
+  CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"count":1.5,"list":[{"id":"a"}]})"),
+                 "count must be a whole number");
 }

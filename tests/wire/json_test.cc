@@ -13,9 +13,7 @@ TEST(members_are_dumped_in_the_order_they_were_set) {
 
 TEST(broken_utf8_is_repaired_not_lost) { CHECK_EQ(Json("a\xff b\xc3\xa9").dump(), "\"a\xEF\xBF\xBD b\xc3\xa9\""); }
 
-TEST(a_number_that_is_not_finite_is_null) {
-  CHECK_EQ(Json(std::numeric_limits<double>::infinity()).dump(), "null");
-}
+TEST(a_number_that_is_not_finite_is_null) { CHECK_EQ(Json(std::numeric_limits<double>::infinity()).dump(), "null"); }
 
 TEST(a_member_named_twice_is_refused) { CHECK(!Json::parse(R"({"exp":1,"exp":2})")); }
 

@@ -44,8 +44,9 @@ TEST(escapes_are_resolved_on_demand) {
 }
 
 TEST(what_is_no_json_is_refused) {
-  for (const char* text : {"", "   ", "{", "[1,2", R"({"a" 1})", R"({"a":})", R"({"a":1}x)", R"({"a":tru})", R"(["\q"])",
-                           R"(["\u00"])", R"(["a)", R"({"a":nulll})", "[1 2]", R"(["a\"])", "[01]", "[1.]", "[-]"}) {
+  for (const char* text :
+       {"", "   ", "{", "[1,2", R"({"a" 1})", R"({"a":})", R"({"a":1}x)", R"({"a":tru})", R"(["\q"])", R"(["\u00"])",
+        R"(["a)", R"({"a":nulll})", "[1 2]", R"(["a\"])", "[01]", "[1.]", "[-]"}) {
     if (error_of(text).empty()) test::fail(std::string("accepted: ") + text);
   }
   CHECK(!error_of("[\"a\nb\"]").empty());
@@ -54,9 +55,7 @@ TEST(what_is_no_json_is_refused) {
   CHECK_CONTAINS(error_of("\"just text\""), "object or array");
 }
 
-TEST(a_member_that_stands_twice_is_refused_by_name) {
-  CHECK_CONTAINS(error_of(R"({"id":1,"b":2,"id":3})"), "\"id\"");
-}
+TEST(a_member_that_stands_twice_is_refused_by_name) { CHECK_CONTAINS(error_of(R"({"id":1,"b":2,"id":3})"), "\"id\""); }
 
 TEST(nesting_and_number_of_values_are_bounded) {
   CHECK_CONTAINS(error_of(std::string(100, '[') + std::string(100, ']')), "nested");

@@ -26,12 +26,11 @@
 #include "wire/fields.h"
 #include "wire/reply.h"
 
-#define PLUGFLEET_MODULE(describe)                                     \
-  extern "C" {                                                         \
-  extern const int plugfleet_module_abi;                               \
-  const int plugfleet_module_abi = ::plugfleet::kModuleAbi;            \
-  void plugfleet_module_describe(::plugfleet::SettingReader* settings, \
-                                 ::plugfleet::Module* module) {        \
-    *module = describe(*settings);                                     \
-  }                                                                    \
+#define PLUGFLEET_MODULE(describe)                                                                    \
+  extern "C" {                                                                                        \
+  extern const int plugfleet_module_abi;                                                              \
+  const int plugfleet_module_abi = ::plugfleet::kModuleAbi;                                           \
+  void plugfleet_module_describe(::plugfleet::SettingReader* settings, ::plugfleet::Module* module) { \
+    *module = describe(*settings);                                                                    \
+  }                                                                                                   \
   }

@@ -25,7 +25,8 @@ TEST(what_cannot_be_seen_is_taken_out) {
 }
 
 TEST(what_is_no_name_keeps_the_layers_own) {
-  for (const char* answer : {"", "   \n ", "\"\"", "```\n```", "\u200b", "{\"title\": 1}", "{\"name\": 7}", "{broken"}) CHECK_EQ(name(answer), "(kept)");
+  for (const char* answer : {"", "   \n ", "\"\"", "```\n```", "\u200b", "{\"title\": 1}", "{\"name\": 7}", "{broken"})
+    CHECK_EQ(name(answer), "(kept)");
   CHECK_EQ(name(std::string(200, 'a')), "(kept)");
   CHECK_EQ(name(std::string(80, 'a')), std::string(80, 'a'));
 }

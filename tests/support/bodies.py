@@ -1,4 +1,4 @@
-"""What the benchmarks send: PNGs, rename bodies of a wanted size, bearer tokens. Standard library only."""
+"""What live tests and benchmarks send: PNGs, rename bodies of a wanted size, bearer tokens. Standard library only."""
 
 import base64
 import hashlib

@@ -1,0 +1,31 @@
+#include "base/ids.h"
+
+#include <set>
+
+#include "base/clock.h"
+#include "support/check.h"
+
+using namespace plugfleet;
+
+TEST(uuids_are_version_4_and_never_twice_the_same) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string id = uuid_v4();
+    CHECK(is_uuid(id));
+    CHECK_EQ(id[14], '4');
+    CHECK(std::string("89ab").find(id[19]) != std::string::npos);
+    CHECK(seen.insert(id).second);
+  }
+}
+
+TEST(what_is_no_uuid_is_told) {
+  for (const char* bad : {"", "x", "12345678-1234-1234-1234-12345678901", "12345678-1234-1234-1234-1234567890123",
+                          "12345678-1234-1234-1234-12345678901g", "12345678x1234-1234-1234-123456789012"}) {
+    CHECK(!is_uuid(bad));
+  }
+}
+
+TEST(times_are_rfc_3339_in_utc) {
+  CHECK_EQ(rfc3339(WallClock::time_point(milliseconds(1'700'000'000'123))), "2023-11-14T22:13:20.123Z");
+  CHECK_EQ(rfc3339(WallClock::time_point(milliseconds(0))), "1970-01-01T00:00:00.000Z");
+}

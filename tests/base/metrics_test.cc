@@ -1,0 +1,101 @@
+#include "base/metrics.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "support/check.h"
+
+using namespace plugfleet;
+
+namespace {
+
+std::string folder() {
+  char name[] = "/tmp/plugfleet-metrics-XXXXXX";
+  CHECK(::mkdtemp(name));
+  return name;
+}
+
+std::int64_t value_of(const std::string& name) {
+  for (const Metric& metric : metrics_snapshot()) {
+    if (metric.name == name) return metric.value;
+  }
+  return -1;
+}
+
+// Runs `work` as another process of the fleet would: in a slot of its own, and then it is gone.
+void in_another_process(const std::string& directory, int slot, void (*work)()) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    metrics_open(directory, "worker", slot);
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK_EQ(status, 0);
+}
+
+}  // namespace
+
+TEST(any_process_adds_up_all_of_them) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  counter("shared_total").add(5);
+  in_another_process(directory, 1, [] { counter("shared_total").add(7); });
+  CHECK_EQ(value_of("shared_total"), 12);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(a_counter_goes_on_where_the_process_before_left_it_and_a_gauge_does_not) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  for (int i = 0; i < 2; ++i) {
+    in_another_process(directory, 1, [] {
+      counter("again_total").add(3);
+      gauge("held").add(1);
+    });
+  }
+  CHECK_EQ(value_of("again_total"), 6);
+  CHECK_EQ(value_of("held"), -1);  // the process is gone, and what it held with it
+  std::filesystem::remove_all(directory);
+}
+
+TEST(a_file_of_something_else_is_begun_anew) {
+  const std::string directory = folder();
+  std::FILE* const file = std::fopen((directory + "/worker-00.cells").c_str(), "w");
+  std::fputs("not cells at all", file);
+  std::fclose(file);
+  metrics_open(directory, "worker", 0);
+  counter("fresh_total").add();
+  CHECK_EQ(value_of("fresh_total"), 1);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(prometheus_text_is_cumulative_in_its_buckets) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  const Histogram seconds = histogram("seconds", "route=\"GET /x\"");
+  seconds.observe(milliseconds(1));
+  seconds.observe(milliseconds(40));
+  seconds.observe(std::chrono::minutes(5));
+  const std::string text = prometheus_text(metrics_snapshot());
+  CHECK_CONTAINS(text, "# TYPE seconds histogram\n");
+  CHECK_CONTAINS(text, "seconds_bucket{route=\"GET /x\",le=\"0.001\"} 1\n");
+  CHECK_CONTAINS(text, "seconds_bucket{route=\"GET /x\",le=\"0.05\"} 2\n");
+  CHECK_CONTAINS(text, "seconds_bucket{route=\"GET /x\",le=\"+Inf\"} 3\n");
+  CHECK_CONTAINS(text, "seconds_count{route=\"GET /x\"} 3\n");
+  CHECK_CONTAINS(text, "seconds_sum{route=\"GET /x\"} 300.041000\n");
+  std::filesystem::remove_all(directory);
+}
+
+TEST(quantiles_are_interpolated_within_their_bucket) {
+  std::vector<std::int64_t> buckets(kBucketCount);
+  CHECK_EQ(bucket_quantile(buckets, 0.5), 0.0);
+  buckets[2] = 100;  // 0.5 to 1 ms
+  CHECK_EQ(bucket_quantile(buckets, 0.5), 0.75);
+  buckets.back() = 1000;  // over the last bound: told as the last bound
+  CHECK_EQ(bucket_quantile(buckets, 0.99), 120'000.0);
+}

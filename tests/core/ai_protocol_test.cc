@@ -1,0 +1,109 @@
+#include "core/ai_protocol.h"
+
+#include "support/check.h"
+#include "wire/json.h"
+
+using namespace plugfleet;
+
+namespace {
+
+const AiTarget kChat{"openai", Protocol::chat_completions, "http://x/v1", "the-key", "m"};
+const AiTarget kGemini{"gemini", Protocol::gemini, "http://x/v1beta", "the-key", "m"};
+
+std::string body_of(const ProviderCall& call) {
+  std::string body;
+  for (const std::string_view part : call.request.body) body += part;
+  return body;
+}
+
+std::expected<Completion, ProviderFault> read(const AiTarget& target, int status, std::string body) {
+  return read_reply(target, {.status = status, .body = std::move(body)});
+}
+
+ProviderFault fault(const AiTarget& target, int status, std::string body) {
+  auto result = read(target, status, std::move(body));
+  if (result) test::fail("no fault: " + result->text);
+  return result.error();
+}
+
+}  // namespace
+
+TEST(an_image_goes_out_as_the_view_it_came_in_as) {
+  const std::string image = "QUJD";
+  const Prompt prompt{.text = "say \"hi\"\n", .image = PromptImage{"image/png", image}};
+  for (const AiTarget& target : {kChat, kGemini}) {
+    const ProviderCall call = make_call(target, prompt, {"trace-1", "00-a"});
+    CHECK_EQ(call.request.body.size(), 3u);
+    CHECK(call.request.body[1].data() == image.data());
+    CHECK(Json::parse(body_of(call)).has_value());
+  }
+  const auto chat = Json::parse(body_of(make_call(kChat, prompt, {})));
+  const Json content = (*chat)["messages"].at(0)["content"];
+  CHECK_EQ(content.at(0)["text"].string().value(), "say \"hi\"\n");
+  CHECK_EQ(content.at(1)["image_url"]["url"].string().value(), "data:image/png;base64,QUJD");
+  const auto gemini = Json::parse(body_of(make_call(kGemini, prompt, {})));
+  const Json part = (*gemini)["contents"].at(0)["parts"].at(1)["inlineData"];
+  CHECK_EQ(part["mimeType"].string().value(), "image/png");
+  CHECK_EQ(part["data"].string().value(), "QUJD");
+}
+
+TEST(an_answer_is_read_with_its_usage) {
+  const auto chat = read(
+      kChat, 200,
+      R"({"model":"real","choices":[{"message":{"content":"A Name"}}],"usage":{"prompt_tokens":7,"completion_tokens":2}})");
+  CHECK_EQ(chat->text, "A Name");
+  CHECK_EQ(chat->model, "real");
+  CHECK_EQ(chat->input_tokens, 7);
+  const auto gemini =
+      read(kGemini, 200,
+           R"({"candidates":[{"content":{"parts":[{"text":"A Name"}]}}],"usageMetadata":{"candidatesTokenCount":3}})");
+  CHECK_EQ(gemini->text, "A Name");
+  CHECK_EQ(gemini->output_tokens, 3);
+}
+
+TEST(an_error_inside_a_200_is_an_error) {
+  const ProviderFault overloaded = fault(kChat, 200, R"({"error":{"code":503,"message":"overloaded"}})");
+  CHECK(overloaded.retryable);
+  CHECK(overloaded.outage);
+  CHECK(!fault(kChat, 200, R"({"error":{"code":400,"message":"bad"}})").retryable);
+}
+
+TEST(what_trying_again_cannot_mend_is_not_retried) {
+  CHECK(fault(kChat, 429, "{}").retryable);
+  CHECK(!fault(kChat, 429, "{}").outage);
+  CHECK(!fault(kChat, 429, R"({"error":{"code":"insufficient_quota"}})").retryable);
+  for (const int status : {400, 401, 402, 403, 404, 413, 422}) CHECK(!fault(kChat, status, "{}").retryable);
+  for (const int status : {500, 502, 503, 504, 524, 529}) CHECK(fault(kChat, status, "<html>").retryable);
+  CHECK(!fault(kChat, 200, "not json").retryable);
+  CHECK(!fault(kGemini, 200, R"({"promptFeedback":{"blockReason":"SAFETY"}})").retryable);
+  CHECK(!fault(kGemini, 200, R"({"candidates":[{"finishReason":"SAFETY"}]})").retryable);
+}
+
+TEST(an_empty_answer_is_no_answer) {
+  for (const char* body :
+       {"{}", R"({"choices":[]})", R"({"choices":[{}]})", R"({"choices":[{"message":{"content":""}}]})",
+        R"({"choices":[{"message":{"content":null}}]})", R"({"choices":{}})", R"({"choices":[7]})"}) {
+    CHECK(fault(kChat, 200, body).retryable);
+  }
+  for (const char* body :
+       {"{}", R"({"candidates":[]})", R"({"candidates":[{"content":{"parts":[]}}]})", R"({"candidates":[{}]})"}) {
+    CHECK(fault(kGemini, 200, body).retryable);
+  }
+}
+
+TEST(no_key_and_nothing_of_the_provider_reaches_the_client) {
+  const ProviderFault leak = fault(kChat, 401, R"({"error":{"message":"Incorrect API key the-key"}})");
+  CHECK(leak.failure.message().find("the-key") == std::string::npos);
+}
+
+TEST(auto_takes_the_first_that_has_a_key) {
+  Settings settings;
+  settings.ai_provider = "auto";
+  CHECK_EQ(choose_target(settings).name, "offline");
+  settings.openai_api_key = "k";
+  CHECK_EQ(choose_target(settings).name, "openai");
+  settings.openrouter_api_key = "k";
+  CHECK_EQ(choose_target(settings).name, "openrouter");
+  settings.ai_provider = "offline";
+  CHECK_EQ(choose_target(settings).name, "offline");
+}

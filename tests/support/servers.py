@@ -1,0 +1,187 @@
+"""What the live tests and the benchmarks run: a private fleet and a fake provider. Each is a context manager that stops
+what it started, whatever ends the block. Standard library only."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from processes import processes_under
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = (ROOT / os.environ.get("BUILD", "build/release")).resolve()
+TOOLS = BUILD / "tests/tools"
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def fetch(url, body=None, headers=None, timeout=60):
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json", **(headers or {})})
+    with OPENER.open(request, timeout=timeout) as reply:
+        return reply.read().decode()
+
+
+def wait_for(condition, what, seconds=10):
+    """Waits until condition() is true and returns what it gave; raises "`what` within N s" when it never is."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} within {seconds} s")
+        time.sleep(0.05)
+    return value
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Fleet:
+    """scripts/fleet with a folder, ports and settings of its own; nginx's limits out of the way unless set.
+
+    `name` makes the folder: .fleet-NAME. Settings are those of fleet.conf (WORKERS) and the workers' (PLUGFLEET_*).
+    """
+
+    def __init__(self, name, settings, build=BUILD):
+        self.folder = ROOT / f".fleet-{name}"
+        self.https_port, self.port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.base = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PLUGFLEET_")},
+            "BUILD": str(build),
+            "FLEET_DIR": str(self.folder),
+            "HTTPS_PORT": str(self.https_port),
+            "HTTP_PORT": str(self.port),
+            "WORKERS": "2",
+            **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME")},
+            **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME")},
+        }
+        self.environment = {**self.base, **settings}
+
+    def script(self, verb):
+        """Runs scripts/fleet VERB and returns what it said; raises with that when it fails."""
+        # In a session of its own, and left to end after a ctrl-C: half a start could not be stopped cleanly.
+        process = subprocess.Popen(
+            [ROOT / "scripts/fleet", verb], env=self.environment, cwd=ROOT, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        try:
+            said, _ = process.communicate(timeout=300)
+        except KeyboardInterrupt:
+            process.communicate(timeout=300)
+            raise
+        if process.returncode:
+            raise RuntimeError(f"scripts/fleet {verb}: {said}")
+        return said
+
+    def change(self, settings):
+        """Takes other settings than at the start, and restarts the workers where that changes theirs."""
+        self.environment = {**self.base, **settings}
+        return self.script("start")
+
+    def __enter__(self):
+        self.remove()  # what a killed run left behind
+        try:
+            self.script("start")
+            self.run = (self.folder / "run").resolve()
+            self.supervisord = int((self.run / "supervisord.pid").read_text(encoding="utf-8"))
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *failure):
+        self.remove()
+
+    def remove(self):
+        """Stops the fleet and forgets its data; the database may be kept outside of the folder."""
+        if not self.folder.exists():
+            return
+        database = (self.folder / "run/pgdata").resolve()
+        self.script("stop")
+        for folder in (self.folder, database.parent):
+            if folder == self.folder or folder.name.startswith("plugfleet-"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def workers(self):
+        return [process.pid for process in processes_under([self.supervisord]) if process.program == "worker"]
+
+    def sql(self, query):
+        """The rows of a query, each a list of strings. Asks PostgreSQL itself, not through PgBouncer."""
+        done = subprocess.run(
+            ["psql", "-h", self.run / "postgresql", "-U", "plugfleet", "-d", "plugfleet", "-XAtq", "-F", "\x1f",
+             "-v", "ON_ERROR_STOP=1", "-c", query],
+            capture_output=True, text=True, timeout=30, check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{query}: {done.stderr}")
+        return [line.split("\x1f") for line in done.stdout.splitlines()]
+
+    def redis(self, *command, which="state"):
+        """What redis-cli prints for a command to Redis `which`: state or payloads."""
+        done = subprocess.run(
+            ["redis-cli", "-s", self.run / f"redis/{which}.sock", *command],
+            capture_output=True, text=True, timeout=30, check=True,
+        )
+        return done.stdout.strip()
+
+    def log_lines(self, name="worker.log"):
+        """The lines of a log of JSON lines; one that is still being written is left out."""
+        text = (self.folder / "log" / name).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+class Provider:
+    """The fake provider; it ends with this process."""
+
+    def __init__(self, tools=TOOLS):
+        self.process = subprocess.Popen(
+            [f"{tools}/fake_provider", "--port", "0", "--until-stdin-closes"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )
+        self.url = "http://" + self.process.stdout.readline().split()[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        end(self.process)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def script(self, *rules):
+        """Forgets what it has seen, and answers by these rules (tests/tools/provider_script.h) from now on."""
+        fetch(f"{self.url}/reset", b"")
+        fetch(f"{self.url}/script", json.dumps(rules).encode())
+
+    def answer_after(self, milliseconds):
+        self.script({"latencyMs": milliseconds})
+
+    def stats(self):
+        return json.loads(fetch(f"{self.url}/stats"))
+
+    def calls(self):
+        """The calls since the last script, oldest first; the 4096 last at most."""
+        return json.loads(fetch(f"{self.url}/calls?n=4096"))

@@ -1,0 +1,29 @@
+#include "wire/reply.h"
+
+#include "support/check.h"
+
+using namespace plugfleet;
+
+TEST(an_error_has_the_contracts_shape) {
+  const Reply reply =
+      error_reply(Failure(Kind::unprocessable, "id is missing").details({{"layers[3].id", "is missing"}}), "trace-1");
+  CHECK_EQ(reply.status, 422);
+  CHECK_EQ(
+      reply.body,
+      R"({"error":"unprocessable","message":"id is missing","requestId":"trace-1","details":[{"field":"layers[3].id","message":"is missing"}]})");
+}
+
+TEST(a_wait_is_told_in_whole_seconds_rounded_up) {
+  const Reply reply =
+      error_reply(Failure(Kind::rate_limited, "slow").retry_after(std::chrono::milliseconds(1200)), "t");
+  CHECK_CONTAINS(reply.body, "\"retryAfter\":2");
+  CHECK_CONTAINS(cgi_header(reply), "Retry-After: 2\r\n");
+  CHECK_CONTAINS(cgi_header(error_reply(Failure(Kind::unavailable, "down"), "t")), "Retry-After: 1\r\n");
+}
+
+TEST(a_header_cannot_forge_another) {
+  const std::string header = cgi_header(text(200, "x").with("X-A", "b\r\nSet-Cookie: c").with("X-B", "fine"));
+  CHECK(header.find("Set-Cookie") == std::string::npos);
+  CHECK_CONTAINS(header, "X-B: fine\r\n");
+  CHECK(header.ends_with("\r\n\r\n"));
+}
