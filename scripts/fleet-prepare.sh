@@ -145,7 +145,7 @@ END
 # Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
 # shellcheck disable=SC2034
 configure() {
-  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) FILES
+  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) WORKER_SLOTS=$((WORKERS + 1)) FILES
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} WAIT_GENERAL WAIT_RENAME
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
   local address template text

@@ -21,20 +21,21 @@ restarts_of() {
 }
 
 process_table() {
-  local name state pid age memory format='%-16s %-9s %8s %12s %9s %9s\n'
+  local name state pid age memory holds format='%-16s %-9s %8s %12s %9s %9s\n'
   # shellcheck disable=SC2059
   printf "$format" PROGRAM STATE PID AGE MEMORY RESTARTS
   while read -r name state _ pid _; do
-    age='-' memory='-'
+    age='-' memory='-' holds=''
     if [[ $state == RUNNING ]]; then
       pid=${pid%,}
       age=$(ps -o etime= -p "$pid" | xargs) || age='-'
       memory=$(memory_of "$pid")
+      if [[ $(ps -o args= -p "$pid") == plugfleet-holder* ]]; then holds=' socket'; fi
     else
       pid='-'
     fi
     # shellcheck disable=SC2059
-    printf "$format" "${name#*:}" "$state" "$pid" "$age" "$memory" "$(restarts_of "${name#*:}")"
+    printf "$format" "${name#*:}$holds" "$state" "$pid" "$age" "$memory" "$(restarts_of "${name#*:}")"
   done <<<"$1"
 }
 

@@ -144,7 +144,8 @@ class Cells {
 
   std::mutex mutex_;
   std::string directory_;
-  File* file_ = new File{};  // replaced by the mapped file; neither is ever given back: cells are used until exit
+  File own_{};  // until a file is mapped
+  File* file_ = &own_;  // never unmapped: cells are used until the process ends
   std::map<std::string, std::size_t, std::less<>> index_;
   std::atomic<std::uint64_t> overflow_{0};
 };

@@ -53,7 +53,7 @@ class Histogram {
   std::atomic<std::uint64_t>* sum_us_ = nullptr;
 };
 
-// Opens this process's file; before it is called (unit tests) the cells live in this process's memory alone.
+// Opens this process's file. Cells taken before, all of them in unit tests, stay in this process's memory alone.
 // Throws Failure. `directory` is made if it is missing.
 void metrics_open(const std::string& directory, const std::string& pool, int slot);
 

@@ -152,11 +152,15 @@ Async<bool> Recorder::write_batch(Queue<Row>& queue) {
 
 Async<void> Recorder::flush(Clock::duration patience) {
   const auto until = Clock::now() + patience;
-  while (waiting() > 0 && Clock::now() < until) {
+  while ((writing_ || waiting() > 0) && Clock::now() < until) {
     timer_.disarm();
     if (!writing_) reactor_.spawn(write_all());
     co_await sleep_for(20ms);
   }
+  if (waiting() == 0) co_return;
+  log(Severity::warning, "rows_dropped", {{"rows", waiting()}});
+  calls_.dropped.add(calls_.rows.size());
+  jobs_.dropped.add(jobs_.rows.size());
 }
 
 }  // namespace plugfleet

@@ -40,7 +40,7 @@ class Recorder {
   void record(ApiCallRow row);
   void record(DoneJobRow row);
 
-  // Writes what waits; for the process's end. Gives up after `patience`.
+  // Writes what waits; for the process's end. What is left after `patience` is counted as dropped.
   Async<void> flush(Clock::duration patience);
 
   std::size_t waiting() const { return calls_.rows.size() + jobs_.rows.size(); }

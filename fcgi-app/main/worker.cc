@@ -4,8 +4,10 @@
 //   plugfleet-worker [--settings FILE]     serve until SIGTERM; then drain and exit. SIGHUP opens the log anew.
 //   plugfleet-worker --check               say what is wrong with the settings and modules, and exit
 //   plugfleet-worker --print-settings      every setting with its type, default and range
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -99,14 +101,25 @@ class Worker {
   void watch() {
     const std::size_t resident = resident_memory();
     resident_.set(static_cast<std::int64_t>(resident));
-    if (resident > settings_.memory_limit) return retire("memory");
-    if (dispatch_.served() >= requests_left_) return retire("max_requests");
+    const bool full = resident > settings_.memory_limit;
+    if ((full || dispatch_.served() >= requests_left_) && take_turn()) return retire(full ? "memory" : "max_requests");
     watch_.arm(kWatchEvery, [this] { watch(); });
+  }
+
+  // One worker of a pool at a time makes room, while the others accept. The turn ends with the process.
+  bool take_turn() {
+    if (settings_.run_dir.empty()) return true;
+    if (turn_ < 0) {
+      const std::string path = fmt::format("{}/retiring-{}", settings_.run_dir, settings_.pool);
+      turn_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    }
+    return turn_ < 0 || ::flock(turn_, LOCK_EX | LOCK_NB) == 0;
   }
 
   void signalled(int number) {
     if (number == SIGHUP) return log_reopen();
-    if (retiring_ || !server_) return reactor_.stop();  // asked twice, or before it served: at once
+    if (!server_ || std::exchange(told_, true)) return reactor_.stop();  // before it served, or told twice: at once
+    take_turn();  // where another has it, both go
     retire("signal");
   }
 
@@ -133,7 +146,8 @@ class Worker {
   std::optional<FastcgiServer> server_;
   Gauge resident_ = gauge("plugfleet_resident_bytes");
   std::int64_t requests_left_;
-  bool retiring_ = false;
+  bool retiring_ = false, told_ = false;
+  int turn_ = -1;
   int status_ = 0;
 };
 
@@ -145,6 +159,12 @@ int run(const Arguments& arguments) {
   if (arguments.print_settings) return print_settings(reader);
   reader.finish();
 
+  if (!arguments.check) {
+    harden();
+    log_open(settings.log_file, severity_of(settings.log_level));
+    if (!settings.run_dir.empty())  // before the routes take their counters
+      metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
+  }
   Router router;
   for (Route& route : operator_routes().routes) router.add("operator", std::move(route));
   for (Module& module : modules) {
@@ -156,10 +176,6 @@ int run(const Arguments& arguments) {
     return 0;
   }
 
-  harden();
-  log_open(settings.log_file, severity_of(settings.log_level));
-  if (!settings.run_dir.empty())
-    metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
   Reactor reactor;
   Worker worker(reactor, settings, router);
   const int status = worker.run();

@@ -1,14 +1,10 @@
 #include "io/fastcgi.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <filesystem>
 #include <map>
 
 #include "support/async.h"
 #include "support/check.h"
+#include "support/edge.h"
 #include "support/fastcgi_client.h"
 
 using namespace plugfleet;
@@ -58,60 +54,10 @@ struct Handler : FastcgiHandler {
   }
 };
 
-// A server on a socket of its own, and a connection to it.
-struct Edge {
-  explicit Edge(Reactor& the_reactor, FastcgiOptions options = {}) : reactor(the_reactor) {
-    path = std::filesystem::temp_directory_path() / ("plugfleet-edge-" + std::to_string(getpid()) + ".sock");
-    ::unlink(path.c_str());
-    listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    sockaddr_un address{.sun_family = AF_UNIX};
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    CHECK_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    CHECK_EQ(::listen(listening, 16), 0);
-    server.emplace(reactor, listening, handler, options);
-    fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    CHECK_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  ~Edge() {
-    hang_up();
-    server.reset();
-    ::close(listening);
-    ::unlink(path.c_str());
-  }
-  void hang_up() {
-    if (fd >= 0) ::close(std::exchange(fd, -1));
-  }
-
-  Async<void> send(std::string bytes) {
-    for (std::size_t done = 0; done < bytes.size();) {
-      const auto wrote = ::send(fd, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
-      if (wrote > 0) done += static_cast<std::size_t>(wrote);
-      if (wrote <= 0) co_await sleep_for(1ms);
-    }
-  }
-
-  // Reads until one END_REQUEST has come; gives the STDOUT text.
-  Async<std::string> reply() {
-    std::string records;
-    char buffer[65536];
-    for (;;) {
-      const auto got = ::recv(fd, buffer, sizeof buffer, 0);
-      if (got == 0) co_return "(closed)";
-      if (got < 0) {
-        co_await sleep_for(1ms);
-        continue;
-      }
-      records.append(buffer, static_cast<std::size_t>(got));
-      if (records.size() >= 16 && records[records.size() - 15] == 3 && records[records.size() - 16] == 1)
-        co_return test::stdout_text(records);
-    }
-  }
-
-  Reactor& reactor;
+struct Edge : test::Edge {
+  explicit Edge(Reactor& reactor, FastcgiOptions options = {}) : test::Edge(reactor) { serve(handler, options); }
+  ~Edge() { end(); }
   Handler handler;
-  std::string path;
-  int listening = -1, fd = -1;
-  std::optional<FastcgiServer> server;
 };
 
 // Lets everything that is ready run once.

@@ -124,6 +124,19 @@ class Fleet:
             if folder == self.folder or folder.name.startswith("plugfleet-"):
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def ctl(self, *words):
+        """What supervisorctl prints; it says by its exit status what is no error here, such as a stopped program."""
+        done = subprocess.run(
+            ["supervisorctl", "-c", self.run / "conf/supervisord/supervisord.conf", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200, check=False,
+        )
+        return done.stdout
+
+    def pid(self, program):
+        """The pid supervisord knows for one of its programs while it is RUNNING, else None."""
+        words = self.ctl("status", program).split()
+        return int(words[3].rstrip(",")) if words[1] == "RUNNING" else None
+
     @property
     def workers(self):
         return [process.pid for process in processes_under([self.supervisord]) if process.program == "worker"]
@@ -147,29 +160,38 @@ class Fleet:
         )
         return done.stdout.strip()
 
-    def log_lines(self, name="worker.log"):
-        """The lines of a log of JSON lines; one that is still being written is left out."""
+    def log_lines(self, name="worker.log", having=""):
+        """The lines with that text of a log of JSON lines; one that is still being written is left out."""
         text = (self.folder / "log" / name).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in text.split("\n")[:-1] if having in line]
 
 
 class Provider:
     """The fake provider; it ends with this process."""
 
     def __init__(self, tools=TOOLS):
+        self.tools, self.port = tools, 0
+        self.start()
+
+    def start(self):
+        """Listens, after stop() where it did before."""
         self.process = subprocess.Popen(
-            [f"{tools}/fake_provider", "--port", "0", "--until-stdin-closes"],
+            [f"{self.tools}/fake_provider", "--port", str(self.port), "--until-stdin-closes"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )
         self.url = "http://" + self.process.stdout.readline().split()[-1]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def stop(self):
+        end(self.process)
+        self.process.stdin.close()
+        self.process.stdout.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *failure):
-        end(self.process)
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.stop()
 
     def script(self, *rules):
         """Forgets what it has seen, and answers by these rules (tests/tools/provider_script.h) from now on."""

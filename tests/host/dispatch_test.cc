@@ -1,0 +1,153 @@
+#include "host/dispatch.h"
+
+#include "base/log.h"
+#include "support/async.h"
+#include "support/check.h"
+#include "support/edge.h"
+
+using namespace plugfleet;
+
+// Without Redis and PostgreSQL: what dispatch does by itself, and how it does without them.
+
+namespace {
+
+struct Named {
+  std::string name;
+  void fields(auto& f) { f("name", name, length(1, 5)); }
+};
+
+Async<Reply> greet(Call& call) {
+  const Named named = co_await call.json<Named>();
+  co_return text(200, "hello " + named.name).with("X-Mine", "1");
+}
+Async<Reply> show(Call& call, std::int64_t id) { co_return text(200, std::to_string(id) + " " + call.query("q").value_or("-")); }
+Async<Reply> fault(Call&) { throw std::runtime_error("a secret detail"); }
+Async<Reply> wait(Call&) {
+  co_await sleep_for(60s);
+  co_return text(200, "");
+}
+
+struct Fleet {
+  explicit Fleet(Reactor& reactor) : edge(reactor) {
+    SettingReader reader(std::map<std::string, std::string>{
+        {"REQUESTS_IN_FLIGHT_MAX", "1"}, {"JWT_ALG", "HS256"}, {"JWT_SECRET", std::string(32, 's')}, {"JWT_ISSUER", "i"}, {"JWT_AUDIENCE", "a"}});
+    settings.rows(reader);
+    reader.finish();
+    log_open("/dev/null", Severity::error);
+    platform.emplace(reactor, settings);
+    router.add("test", {Method::POST, "/greet", greet, {.limit = per_client(3, 1min), .body_max = 100}});
+    router.add("test", {Method::GET, "/show/{id}", show, {}});
+    router.add("test", {Method::GET, "/fault", fault, {}});
+    router.add("test", {Method::GET, "/wait", wait, {}});
+    router.add("test", {Method::GET, "/mine", fault, {.auth = Auth::required}});
+    router.add("test", {Method::GET, "/perhaps", show_nobody, {.auth = Auth::optional}});
+    dispatch.emplace(*platform, router);
+    edge.serve(*dispatch);
+  }
+  ~Fleet() { edge.end(); }
+
+  static Async<Reply> show_nobody(Call& call) { co_return text(200, call.client_key()); }
+
+  Async<std::string> ask(std::string method, std::string path, std::string body = "",
+                         std::vector<std::pair<std::string, std::string>> more = {}) {
+    std::vector<std::pair<std::string, std::string>> params{{"REQUEST_METHOD", method}, {"DOCUMENT_URI", path}, {"REMOTE_ADDR", "10.0.0.1"},
+                                                            {"TRACE_ID", "trace-7"}, {"CONTENT_LENGTH", std::to_string(body.size())}};
+    if (!body.empty()) params.emplace_back("CONTENT_TYPE", "application/json");
+    params.insert(params.begin(), more.begin(), more.end());
+    co_await edge.send(test::request_bytes(1, params, body, true));
+    std::string reply = co_await edge.reply();
+    co_return reply;
+  }
+
+  Settings settings;
+  Router router;
+  std::optional<Platform> platform;
+  std::optional<Dispatch> dispatch;
+  test::Edge edge;
+};
+
+}  // namespace
+
+ASYNC_TEST(a_request_reaches_its_handler_and_its_headers_come_back) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("POST", "/greet", R"({"name":"Ann"})");
+  CHECK_CONTAINS(reply, "hello Ann");
+  CHECK_CONTAINS(reply, "X-Mine: 1\r\n");
+  CHECK_CONTAINS(reply, "RateLimit-Limit: 3\r\n");
+  CHECK_CONTAINS(reply, "RateLimit-Remaining: 2\r\n");
+  reply = co_await fleet.ask("GET", "/show/12", "", {{"QUERY_STRING", "q=a%20b"}});
+  CHECK_CONTAINS(reply, "12 a b");
+}
+
+ASYNC_TEST(what_is_not_there_is_told_from_what_is_not_for_this_method) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("GET", "/nothing");
+  CHECK_CONTAINS(reply, "Status: 404");
+  CHECK_CONTAINS(reply, R"("requestId":"trace-7")");
+  reply = co_await fleet.ask("DELETE", "/greet");
+  CHECK_CONTAINS(reply, "Status: 405");
+  CHECK_CONTAINS(reply, "Allow: POST\r\n");
+  reply = co_await fleet.ask("GET", "/show/twelve");
+  CHECK_CONTAINS(reply, "Status: 404");
+}
+
+ASYNC_TEST(wrong_bodies_are_refused_each_with_its_status) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("POST", "/greet", R"({"name":"too long"})");
+  CHECK_CONTAINS(reply, "Status: 422");
+  CHECK_CONTAINS(reply, R"("field":"name")");
+  reply = co_await fleet.ask("POST", "/greet", "{broken");
+  CHECK_CONTAINS(reply, "Status: 400");
+  reply = co_await fleet.ask("POST", "/greet", R"({"name":"x"})", {{"CONTENT_TYPE", "text/plain"}});
+  CHECK_CONTAINS(reply, "Status: 415");
+}
+
+ASYNC_TEST(a_body_over_the_routes_bound_is_refused_before_it_is_read) {
+  Fleet fleet(reactor);
+  const std::string reply = co_await fleet.ask("POST", "/greet", std::string(101, 'x'));
+  CHECK_CONTAINS(reply, "Status: 413");
+}
+
+ASYNC_TEST(one_too_many_is_told_when_to_come_back) {
+  Fleet fleet(reactor);
+  std::string reply;
+  for (int i = 0; i < 4; ++i) reply = co_await fleet.ask("POST", "/greet", R"({"name":"Ann"})");
+  CHECK_CONTAINS(reply, "Status: 429");
+  CHECK_CONTAINS(reply, "Retry-After: ");
+  CHECK_CONTAINS(reply, "RateLimit-Remaining: 0\r\n");
+}
+
+ASYNC_TEST(a_fault_is_a_500_that_tells_nothing) {
+  Fleet fleet(reactor);
+  const std::string reply = co_await fleet.ask("GET", "/fault");
+  CHECK_CONTAINS(reply, "Status: 500");
+  CHECK(reply.find("secret detail") == std::string::npos);
+}
+
+ASYNC_TEST(who_must_be_somebody_and_is_nobody_is_refused) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("GET", "/mine");
+  CHECK_CONTAINS(reply, "Status: 401");
+  reply = co_await fleet.ask("GET", "/perhaps");
+  CHECK_CONTAINS(reply, "addr:10.0.0.1");
+  reply = co_await fleet.ask("GET", "/perhaps", "", {{"HTTP_AUTHORIZATION", "Bearer nonsense"}});
+  CHECK_CONTAINS(reply, "Status: 401");
+}
+
+ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {
+  Fleet fleet(reactor);
+  Fleet& same = fleet;
+  const TaskPtr waiting = reactor.spawn([](Fleet& f) -> Async<void> { co_await f.ask("GET", "/wait"); }(same));
+  while (fleet.dispatch->in_flight() == 0) co_await sleep_for(1ms);
+  test::Edge second(reactor);
+  second.serve(*fleet.dispatch);
+  co_await second.send(test::request_bytes(1, {{"REQUEST_METHOD", "GET"}, {"DOCUMENT_URI", "/show/1"}}, "", true));
+  const std::string reply = co_await second.reply();
+  CHECK_CONTAINS(reply, "Status: 503");
+  CHECK_CONTAINS(reply, "Retry-After: 1\r\n");
+  second.end();
+  fleet.edge.hang_up();
+  while (fleet.dispatch->in_flight() > 0) co_await sleep_for(1ms);
+  waiting->cancel(Failure(Kind::cancelled, "the test is over"));
+  while (!waiting->ended()) co_await sleep_for(1ms);
+}

@@ -1,0 +1,160 @@
+#include "io/http_client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support/async.h"
+#include "support/check.h"
+
+using namespace plugfleet;
+
+namespace {
+
+// A server on a thread of its own that answers every request with `answer` and keeps the connection; an empty answer is
+// silence. Bodies are read by their Content-Length.
+class Server {
+ public:
+  explicit Server(std::string answer) : answer_(std::move(answer)) {
+    listening_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    CHECK_EQ(::bind(listening_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    CHECK_EQ(::listen(listening_, 8), 0);
+    ::getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &size);
+    url = fmt::format("http://127.0.0.1:{}/x", ntohs(address.sin_port));
+    thread_ = std::thread([this] { accept_all(); });
+  }
+  ~Server() {
+    ::shutdown(listening_, SHUT_RDWR);
+    thread_.join();
+    ::close(listening_);
+  }
+
+  std::string url;
+  std::atomic<int> connections = 0, requests = 0, left = 0;
+  std::string last;  // the last request, whole; read it once its answer has come
+
+ private:
+  void accept_all() {
+    for (int fd; (fd = ::accept(listening_, nullptr, nullptr)) >= 0;) {
+      ++connections;
+      serve(fd);
+      ++left;
+      ::close(fd);
+    }
+  }
+
+  void serve(int fd) {
+    std::string bytes;
+    char buffer[65536];
+    for (ssize_t got; (got = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+      bytes.append(buffer, static_cast<std::size_t>(got));
+      const std::size_t end = bytes.find("\r\n\r\n");
+      const std::size_t length = bytes.find("Content-Length: ");
+      if (end == bytes.npos) continue;
+      if (length < end && bytes.size() < end + 4 + std::stoul(bytes.substr(length + 16))) continue;
+      last = std::exchange(bytes, {});
+      ++requests;
+      ::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+    }
+  }
+
+  const std::string answer_;
+  int listening_ = -1;
+  std::thread thread_;
+};
+
+std::string answer(std::string_view status, std::string_view body, std::string_view headers = "") {
+  return fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\n{}\r\n{}", status, body.size(), headers, body);
+}
+
+Async<Kind> kind_of(HttpClient& client, HttpRequest request) {
+  try {
+    co_await client.send(std::move(request));
+  } catch (const Failure& failure) {
+    co_return failure.kind();
+  }
+  test::fail("it succeeded");
+}
+
+Async<void> send_and_forget(HttpClient& client, HttpRequest request) { co_await client.send(std::move(request)); }
+
+}  // namespace
+
+ASYNC_TEST(a_body_of_pieces_arrives_as_one) {
+  Server server(answer("200 OK", "fine"));
+  HttpClient client(reactor, 4);
+  const std::string large(300'000, 'v');
+  const HttpReply reply = co_await client.send({.url = server.url, .headers = {"X-A: b"}, .body = {"<", large, ">"}});
+  CHECK_EQ(reply.status, 200);
+  CHECK_EQ(reply.body, "fine");
+  CHECK(server.last.ends_with("\r\n\r\n<" + large + ">"));
+  CHECK_CONTAINS(server.last, "X-A: b\r\n");
+  CHECK(server.last.find("Expect:") == std::string::npos);
+}
+
+ASYNC_TEST(connections_are_kept_and_used_again) {
+  Server server(answer("200 OK", "x"));
+  HttpClient client(reactor, 4);
+  for (int i = 0; i < 5; ++i) co_await client.send({.url = server.url});
+  CHECK_EQ(server.requests.load(), 5);
+  CHECK_EQ(server.connections.load(), 1);
+  CHECK_EQ(client.in_flight(), 0u);
+}
+
+ASYNC_TEST(an_error_status_is_a_reply_with_the_wait_it_asks_for) {
+  Server server(answer("429 Too Many", "slow", "Retry-After: 7\r\n"));
+  HttpClient client(reactor, 4);
+  const HttpReply reply = co_await client.send({.url = server.url});
+  CHECK_EQ(reply.status, 429);
+  CHECK(reply.retry_after == std::chrono::seconds(7));
+}
+
+ASYNC_TEST(a_reply_over_its_bound_is_cut_off) {
+  Server server(answer("200 OK", std::string(50'000, 'x')));
+  HttpClient client(reactor, 4);
+  const Kind kind = co_await kind_of(client, {.url = server.url, .reply_max = 1000});
+  CHECK(kind == Kind::provider_error);
+}
+
+ASYNC_TEST(a_reply_cut_short_is_an_error_not_an_answer) {
+  Server server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort");
+  HttpClient client(reactor, 4);
+  const Kind kind = co_await kind_of(client, {.url = server.url, .timeout = 300ms});
+  CHECK(kind == Kind::provider_timeout || kind == Kind::provider_error);
+}
+
+ASYNC_TEST(silence_ends_at_the_timeout) {
+  Server server("");
+  HttpClient client(reactor, 4);
+  const Kind kind = co_await kind_of(client, {.url = server.url, .timeout = 50ms});
+  CHECK(kind == Kind::provider_timeout);
+}
+
+ASYNC_TEST(nobody_there_is_an_error_at_once) {
+  HttpClient client(reactor, 4);
+  const Kind kind = co_await kind_of(client, {.url = "http://127.0.0.1:1/x"});
+  CHECK(kind == Kind::provider_error);
+}
+
+ASYNC_TEST(only_http_is_spoken) {
+  HttpClient client(reactor, 4);
+  const Kind kind = co_await kind_of(client, {.url = "file:///etc/passwd"});
+  CHECK(kind == Kind::provider_error);
+}
+
+ASYNC_TEST(a_cancelled_call_is_hung_up) {
+  Server server("");
+  HttpClient client(reactor, 4);
+  const TaskPtr task = reactor.spawn(send_and_forget(client, {.url = server.url}));
+  while (server.requests == 0) co_await sleep_for(1ms);
+  task->cancel(Failure(Kind::cancelled, "the client left"));
+  while (server.left == 0) co_await sleep_for(1ms);
+  CHECK(task->ended());
+  CHECK_EQ(client.in_flight(), 0u);
+}

@@ -1,0 +1,249 @@
+"""What becomes of a rename when the AI provider fails: faults and odd answers, retries, the breaker."""
+
+import datetime
+import json
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from live import KEY, PATIENCE, Live, frame, layer, some_layers
+from servers import wait_for
+
+live = Live(__file__)
+tearDownModule = live.stop
+
+FOR_EVER = "10000"  # failures before the breaker opens, where it is in the way
+TRIES = 2
+
+
+def answering(text):
+    return {"text": text}
+
+
+class FaultCase(live.Case):
+    def rename(self, count):
+        """The names of a frame of `count` layers called "Old 0;" and on; whatever happens to a call, it is a 200."""
+        reply = live.rename(frame(*(layer(f"1:{i}", name=f"Old {i};") for i in range(count))))
+        self.assertEqual(reply.status, 200, reply)
+        answer = reply.json
+        names = [one["newName"] for one in answer["layers"]]
+        kept = sum(name == f"Old {i};" for i, name in enumerate(names))
+        self.assertEqual((len(names), answer["renamed"], answer["kept"]), (count, count - kept, kept))
+        self.trace, self.job, self.took_ms = reply.trace, answer["jobId"], answer["durationMs"]
+        return names
+
+    def assert_kept(self, *rules, calls):
+        """Each rule alone makes a layer keep its name, after so many calls."""
+        live.provider.script(*({**rule, "match": f"Old {i};"} for i, rule in enumerate(rules)))
+        names = self.rename(len(rules))
+        for i, (rule, name) in enumerate(zip(rules, names)):
+            self.assertEqual(name, f"Old {i};", rule)
+        self.assertEqual(live.provider.stats()["calls"], calls * len(rules), "calls")
+
+    def assert_named(self, names, *rules):
+        """Each rule alone makes a layer's name this one, with one call."""
+        live.provider.script(*({**rule, "match": f"Old {i};"} for i, rule in enumerate(rules)))
+        self.assertEqual(self.rename(len(rules)), names)
+        self.assertEqual(live.provider.stats()["calls"], len(rules), "calls")
+
+    def assert_named_in_the_end(self, first):
+        """A layer whose first call has this fault is named by the second."""
+        live.provider.script({**first, "times": 1}, answering("Blue Card"))
+        self.assertEqual(self.rename(1), ["Blue Card"])
+        self.assertEqual(live.provider.stats()["calls"], 2, "calls")
+
+
+class FaultsTest(FaultCase):
+    settings = {"PLUGFLEET_OPENROUTER_API_KEY": KEY, "PLUGFLEET_BREAKER_FAILURES": FOR_EVER,
+                "PLUGFLEET_AI_ATTEMPTS": str(TRIES), "PLUGFLEET_AI_TIMEOUT": "1s"}
+
+    # ---- what may help to try again ----
+
+    def test_what_may_pass_is_tried_again(self):
+        for fault in ({"status": 500}, {"status": 429}, {"fault": "error_in_200"}, {"fault": "truncate"}):
+            with self.subTest(fault=fault):
+                self.assert_named_in_the_end(fault)
+
+    def test_when_the_tries_are_used_up_the_name_stays(self):
+        self.assert_kept(*({"status": status} for status in (408, 429, 500, 502, 503, 504, 524, 529)), calls=TRIES)
+
+    def test_an_error_inside_a_200_is_an_error(self):
+        self.assert_kept({"fault": "error_in_200"}, calls=TRIES)
+
+    def test_an_answer_without_choices_is_tried_again(self):
+        self.assert_kept({"fault": "empty_choices"}, calls=TRIES)
+
+    def test_an_empty_answer_is_tried_again(self):
+        self.assert_kept(answering(""), calls=TRIES)
+
+    def test_an_answer_that_is_cut_off_is_tried_again_and_never_used(self):
+        self.assert_kept({"fault": "truncate", "text": "Half A Name"}, calls=TRIES)
+
+    def test_a_connection_that_is_reset_is_tried_again(self):
+        live.provider.script({"fault": "reset"})
+        self.assertEqual(self.rename(1), ["Old 0;"])
+        self.assertGreaterEqual(live.provider.stats()["calls"], TRIES)  # curl itself tries a kept connection anew
+
+    def test_a_provider_that_never_answers_or_trickles_is_given_up_after_the_timeout(self):
+        self.assert_kept({"fault": "hang"}, {"fault": "slow_body"}, calls=TRIES)
+        wait_for(lambda: live.provider.stats()["aborted"] == 2 * TRIES, "the calls were not ended", PATIENCE)
+
+    def test_an_answer_of_fifty_megabytes_is_cut_off(self):
+        self.assert_kept({"fault": "huge"}, calls=TRIES)
+
+    def test_a_megabyte_of_text_is_no_name(self):
+        self.assert_kept(answering("a" * 2**20), calls=TRIES)
+
+    def test_a_provider_that_asks_for_time_is_given_it(self):
+        self.assert_named_in_the_end({"status": 429, "headers": {"Retry-After": "2"}})
+        self.assertGreaterEqual(self.took_ms, 2000)
+
+    def test_a_provider_that_asks_for_too_much_time_is_not_waited_for(self):
+        self.assert_kept({"status": 503, "headers": {"Retry-After": "60"}}, calls=1)
+
+    # ---- what no second try will mend ----
+
+    def test_a_request_the_provider_refuses_is_not_sent_again(self):
+        self.assert_kept(*({"status": status} for status in (400, 401, 402, 403, 404, 413, 422)), calls=1)
+
+    def test_a_bill_to_pay_is_not_tried_again(self):
+        error = {"message": "You exceeded your current quota", "type": "insufficient_quota",
+                 "code": "insufficient_quota", "param": None}
+        self.assert_kept({"status": 429, "body": json.dumps({"error": error})}, calls=1)
+
+    def test_an_answer_that_is_no_json_is_not_tried_again(self):
+        bodies = ("<html>Bad Gateway</html>", "", "[]", '"text"', '{"choices":', "\x01\x02",
+                  r'{"choices": [{"message": {"content": "Blue\u0000Card"}}]}')
+        self.assert_kept(*({"body": body} for body in bodies), calls=1)
+
+    def test_an_answer_of_another_shape_is_no_name(self):
+        bodies = ({}, {"choices": {}}, {"choices": [7]}, {"choices": [{"message": "Blue"}]},
+                  {"choices": [{"message": {"content": ["Blue"]}}]}, {"choices": [{"message": {"content": None}}]})
+        self.assert_kept(*({"body": json.dumps(body)} for body in bodies), calls=TRIES)
+
+    # ---- what a model may say ----
+
+    def test_an_answer_is_stripped_to_its_name(self):
+        said = ("Blue Card", " Blue Card \n", '"Blue Card"', "'Blue Card'", "**Blue Card**", "Blue Card.",
+                "```\nBlue Card\n```", "```text\nBlue Card\n```", "Name: Blue Card", '{"name": "Blue Card"}',
+                '```json\n{"name": "Blue Card"}\n```', "Blue\tCard", "Blue\x07 Card", "Bl\u200bue Card",
+                "\u202eBlue Card", "Blue Card\r\nbecause it is blue")
+        self.assert_named(["Blue Card"] * len(said), *map(answering, said))
+
+    def test_an_answer_in_any_script_is_a_name_and_markup_is_text(self):
+        said = ["Синяя карточка", "青いカード", "Carte bleue élégante", "🦊 Fox", '<img src=x onerror="alert(1)">']
+        self.assert_named(said, *map(answering, said))
+
+    def test_an_answer_that_holds_no_name_keeps_the_layers(self):
+        said = ("   ", '""', "```\n```", "\x01\x02", "\u200b", "a" * 200, '{"name": 7}', '{"title": "Blue"}')
+        self.assert_kept(*map(answering, said), calls=1)
+
+    # ---- one among many ----
+
+    def test_a_layer_whose_call_fails_keeps_its_name_and_the_others_are_named(self):
+        live.provider.script({"match": "Broken", "status": 500}, {"match": "Endless", "fault": "hang"},
+                             answering("Blue Card"))
+        layers = some_layers(30)
+        layers[7]["currentName"], layers[23]["currentName"] = "Broken", "Endless"
+        reply = live.rename(frame(*layers))
+        self.assertEqual(reply.status, 200, reply)
+        names = [one["newName"] for one in reply.json["layers"]]
+        expected = ["Blue Card"] * 30
+        expected[7], expected[23] = "Broken", "Endless"
+        self.assertEqual(names, expected)
+        self.assertEqual((reply.json["renamed"], reply.json["kept"]), (28, 2))
+        (row,) = live.rows(f"select status, layer_count, error_message from jobs where id = '{reply.json['jobId']}'")
+        self.assertEqual(row, ["completed", "30", "2 layers kept their names"])
+
+    def test_the_log_says_why_a_layer_kept_its_name(self):
+        self.assert_kept({"status": 402}, calls=1)
+        self.assertIn("402", live.log_of(self.trace, "layer_kept")["why"])
+
+    def test_retries_and_failures_are_counted(self):
+        def counted():
+            values = {}
+            for line in live.get("/metrics").body.decode().splitlines():
+                if line.startswith("plugfleet_ai_"):
+                    name, _, value = line.rpartition(" ")
+                    values[name.split("{")[0].removeprefix("plugfleet_ai_")] = float(value)
+            return [values[name] for name in ("calls_total", "retries_total", "failures_total")]
+
+        before = counted()
+        self.assert_kept({"status": 500}, calls=TRIES)
+        more = [now - then for now, then in zip(counted(), before)]
+        self.assertEqual(more, [TRIES, TRIES - 1, 1])
+
+
+class GeminiFaultsTest(FaultCase):
+    settings = {**FaultsTest.settings, "PLUGFLEET_OPENROUTER_API_KEY": "", "PLUGFLEET_GEMINI_API_KEY": KEY}
+
+    def test_an_answer_is_stripped_to_its_name(self):
+        self.assert_named(["Blue Card"], answering(' "Blue Card" '))
+
+    def test_what_may_pass_is_tried_again(self):
+        self.assert_kept({"status": 429}, {"fault": "empty_choices"}, {"fault": "error_in_200"}, calls=TRIES)
+
+    def test_a_blocked_prompt_and_an_answer_refused_for_safety_are_not_tried_again(self):
+        bodies = ({"promptFeedback": {"blockReason": "SAFETY"}}, {"candidates": [{"finishReason": "SAFETY"}]})
+        self.assert_kept(*({"body": json.dumps(body)} for body in bodies), calls=1)
+
+
+class BreakerTest(FaultCase):
+    OPEN_FOR = 3  # seconds
+    settings = {"PLUGFLEET_OPENAI_API_KEY": KEY, "PLUGFLEET_AI_ATTEMPTS": "1", "PLUGFLEET_BREAKER_FAILURES": "5",
+                "PLUGFLEET_BREAKER_WINDOW": "60s", "PLUGFLEET_BREAKER_OPEN_FOR": f"{OPEN_FOR}s"}
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.close)
+
+    def open(self, fault):
+        live.provider.script(fault)
+        self.rename(10)
+        wait_for(lambda: self.all_say("open until"), "the breaker did not open", PATIENCE)
+        live.provider.script(fault)  # counts from none again
+
+    def close(self):
+        """Lets calls go well, until every worker has seen it: while it is half open, one may be tried."""
+        live.provider.script(answering("Blue Card"))
+        wait_for(lambda: self.rename(1) == ["Blue Card"] and self.all_say("ok"), "the breaker did not close", PATIENCE)
+
+    def all_say(self, what):
+        replies = live.by_worker(lambda headers: live.get("/health", headers=headers))
+        return all(one.json["checks"]["provider"].startswith(what) for many in replies.values() for one in many)
+
+    def test_after_enough_failures_every_layer_is_kept_at_once_without_a_call_through_either_worker(self):
+        self.open({"status": 500})
+        replies = live.by_worker(lambda headers: live.rename(frame(*some_layers(3)), headers=headers))
+        for reply in (one for many in replies.values() for one in many):
+            self.assertEqual((reply.status, reply.json["renamed"], reply.json["kept"]), (200, 0, 3), reply)
+        self.assertEqual(live.provider.stats()["calls"], 0)
+
+    def test_health_says_until_when_a_wrong_key_has_opened_it(self):
+        self.open({"status": 401})
+        reply = live.get("/health")
+        self.assertEqual((reply.status, reply.json["status"]), (503, "degraded"))
+        until = datetime.datetime.fromisoformat(reply.json["checks"]["provider"].removeprefix("open until "))
+        left = (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+        self.assertGreater(left, -1)
+        self.assertLessEqual(left, self.OPEN_FOR)
+        others = {name: said for name, said in reply.json["checks"].items() if name != "provider"}
+        self.assertEqual(set(others.values()), {"ok"}, others)
+
+    def test_it_closes_after_one_call_that_went_well(self):
+        self.open({"fault": "reset"})
+        self.close()
+        self.assertEqual(live.get("/health").status, 200)
+        self.assertEqual(self.rename(20), ["Blue Card"] * 20)
+
+    def test_what_is_the_clients_or_the_models_fault_never_opens_it(self):
+        for rule in ({"status": 400}, {"status": 429}, answering(""), answering("   ")):
+            live.provider.script(rule)
+            self.rename(20)
+            self.assertEqual(live.provider.stats()["calls"], 20, rule)
+
+
+if __name__ == "__main__":
+    unittest.main()
