@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/log.h"
 
 namespace plugfleet {
 namespace {
@@ -83,6 +84,7 @@ Async<std::expected<Completion, ProviderFault>> Ai::ask_once(const Prompt& promp
   } const counted(in_flight_);
   calls_.add();
   ProviderCall call = make_call(target_, prompt, trace);
+  call.request.trace = trace.id;
   call.request.timeout = timeout_;
   call.request.reply_max = kReplyMax;
   const auto before = Clock::now();
@@ -97,6 +99,11 @@ Async<std::expected<Completion, ProviderFault>> Ai::ask_once(const Prompt& promp
   seconds_.observe(Clock::now() - before);
   auto answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target_, std::move(reply));
   permit.record(answer || !answer.error().outage ? CallResult::success : CallResult::failure);
+  if (!answer && !answer.error().said.empty()) {
+    const ProviderFault& refusal = answer.error();
+    log(Severity::warning, "provider_refused",
+        {{"trace", trace.id}, {"why", refusal.failure.message()}, {"said", refusal.said}});
+  }
   co_return answer;
 }
 

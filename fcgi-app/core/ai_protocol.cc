@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "wire/json.h"
 #include "wire/json_view.h"
 
@@ -67,15 +69,29 @@ const JsonView* first_of(const JsonView* object, std::string_view name) {
   return list && list->type() == JsonView::Type::array && !list->items().empty() ? &list->items().front() : nullptr;
 }
 
+// An error may quote what was sent: no long word, a key or an image perhaps, is kept whole.
+std::string fit_for_log(std::string_view text) {
+  constexpr std::size_t kTextMax = 200, kWordMax = 20, kKept = 4;
+  std::string out;
+  while (!text.empty() && out.size() < kTextMax) {
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n"), text.size());
+    const std::string_view word = text.substr(0, end);
+    if (!out.empty()) out += ' ';
+    out += word.size() > kWordMax ? fmt::format("{}...", utf8_prefix(word, kKept)) : std::string(word);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 // {"error": {"code", "message", "type"}}: `code` is a number, or a word such as insufficient_quota, which is a bill to
 // pay and no reason to try again.
 ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
   const JsonView* const code = error.find("code");
   const std::int64_t status = reply.status != 200 ? reply.status : code ? code->integer().value_or(500) : 500;
   const bool unpaid = text_of(code) == "insufficient_quota" || text_of(error.find("type")) == "insufficient_quota";
-  log(Severity::warning, "provider_refused",
-      {{"status", status}, {"why", text_of(error.find("message")).substr(0, 200)}});
-  return status_fault(status, may_help_to_retry(status) && !unpaid, reply);
+  ProviderFault out = status_fault(status, may_help_to_retry(status) && !unpaid, reply);
+  out.said = fit_for_log(text_of(error.find("message")));
+  return out;
 }
 
 std::expected<Completion, ProviderFault> read_chat(const JsonView& root) {

@@ -58,6 +58,7 @@ struct ProviderFault {
   Failure failure;
   bool retryable = false;
   bool outage = false;  // the provider itself is out of order, or will not serve us: what the breaker counts
+  std::string said{};   // its own words, fit for a log
 };
 
 // A request whose body looks into `prompt` and into `owned`.

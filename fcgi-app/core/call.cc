@@ -1,17 +1,24 @@
 #include "core/call.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/ids.h"
 
 namespace plugfleet {
 namespace {
 
+constexpr auto kTraceIdBytes = [] {
+  std::array<bool, 256> allowed{};
+  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")) {
+    allowed[static_cast<unsigned char>(c)] = true;
+  }
+  return allowed;
+}();
+
 bool is_trace_id(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
+  return !text.empty() && text.size() <= 128 &&
+         std::ranges::all_of(text, [](char c) { return kTraceIdBytes[static_cast<unsigned char>(c)]; });
 }
 
 // nginx has checked or made both ids (conf/nginx); another peer's are checked here again.

@@ -45,6 +45,9 @@ class Call {
   }
   Async<const JsonView*> json_view();
 
+  // The next part of a large body that is worked on as it comes, an upload say; empty at its end.
+  Async<std::string> body_part() { return incoming_.body_part(body_max_); }
+
   // Asks the AI (core/ai.h), with this call's trace.
   Async<Completion> complete(Prompt prompt);
   // Spent in such calls so far, added up where they ran side by side.

@@ -15,7 +15,7 @@ namespace {
 constexpr auto kCheckTimeout = 2s;
 const Clock::time_point started = Clock::now();
 
-Async<Reply> healthz(Call&) { co_return json(200, Json::object({{"status", "ok"}})); }
+Async<Reply> healthz(Call&) { co_return Reply{.body = R"({"status":"ok"})"}; }
 
 // The four dependencies of GET /health, each told in a word.
 struct Checks {

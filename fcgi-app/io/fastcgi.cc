@@ -18,8 +18,7 @@ namespace plugfleet {
 namespace {
 
 constexpr std::size_t kReadSize = 128 * 1024;
-constexpr int kReadsATurn = 8;  // then other connections get theirs
-constexpr std::size_t kEarlyBodyMax = 64 * 1024;
+constexpr int kReadsATurn = 8;                      // then other connections get theirs
 constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copied into one write
 constexpr std::size_t kPiecesAWrite = 64;
 constexpr auto kDeadlinesEvery = 100ms;
@@ -72,34 +71,42 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   }
 
   Async<std::string_view> take_body(std::size_t max) {
-    if (incoming_->content_length_ > max) {
-      throw Failure(Kind::payload_too_large,
-                    fmt::format("the body has {} bytes; at most {} are taken here", incoming_->content_length_, max));
-    }
+    refuse_over(incoming_->content_length_, max);
     body_max_ = max;
     wants_body_ = true;
     body_.reserve(incoming_->content_length_ + kJsonPadding);
     watch_->want_read(true);
     while (!stdin_ended_) {
-      Waiter progress;
-      body_progress_ = &progress;
-      const bool came = co_await wait_for_progress(progress);
-      if (!came) throw Failure(Kind::request_timeout, "the body stopped coming");
-      if (body_.size() > max)
-        throw Failure(Kind::payload_too_large, fmt::format("at most {} bytes are taken here", max));
+      co_await wait_for_progress();
+      refuse_over(body_.size(), max);
     }
     body_.reserve(body_.size() + kJsonPadding);
     co_return std::string_view(body_);
   }
 
+  Async<std::string> take_part(std::size_t max) {
+    refuse_over(incoming_->content_length_, max);
+    while (body_.empty() && !stdin_ended_) co_await wait_for_progress();
+    taken_ += body_.size();
+    refuse_over(taken_, max);
+    watch_->want_read(true);
+    co_return std::exchange(body_, {});
+  }
+
  private:
-  Async<bool> wait_for_progress(Waiter& progress) {
+  static void refuse_over(std::size_t size, std::size_t max) {
+    if (size > max)
+      throw Failure(Kind::payload_too_large, fmt::format("the body is over the {} bytes taken here", max));
+  }
+
+  Async<void> wait_for_progress() {
+    Waiter progress;
     struct Forget {
       Waiter*& pointer;
       ~Forget() { pointer = nullptr; }
-    } forget{body_progress_};
+    } const forget{body_progress_ = &progress};
     const bool came = co_await progress.wait_for(server_.options_.body_timeout);
-    co_return came;
+    if (!came) throw Failure(Kind::request_timeout, "the body stopped coming");
   }
 
   // ---- reading ----
@@ -133,6 +140,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     const std::string_view length = incoming_->param("CONTENT_LENGTH");
     std::from_chars(length.data(), length.data() + length.size(), incoming_->content_length_);
     stdin_ended_ = wants_body_ = discarding_ = false;
+    taken_ = 0;
     deadline_ = incoming_->started_ + server_.options_.request_timeout;
     task_ = server_.reactor_.spawn(
         run(), [self = shared_from_this()](std::exception_ptr failure) { self->handler_ended(std::move(failure)); });
@@ -140,12 +148,10 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   void body_part(std::string_view part) {
     if (discarding_) return;
-    if (wants_body_ && body_.size() + part.size() > body_max_) {
-      body_.append(part.substr(0, body_max_ + 1 - std::min(body_.size(), body_max_ + 1)));  // over: take_body sees it
-      if (body_progress_) body_progress_->resume();
-      return;
-    }
+    // One byte over its bound is enough for take_body to see, and no more of it is kept.
+    if (wants_body_) part = part.substr(0, body_max_ + 1 - std::min(body_.size(), body_max_ + 1));
     body_.append(part);
+    if (body_progress_ && (!wants_body_ || body_.size() > body_max_)) body_progress_->resume();
   }
 
   void body_ended() {
@@ -268,7 +274,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   std::unique_ptr<Incoming> incoming_;
   TaskPtr task_;
   std::string body_;
-  std::size_t body_max_ = 0;
+  std::size_t body_max_ = 0, taken_ = 0;
   Waiter* body_progress_ = nullptr;
   bool stdin_ended_ = false, wants_body_ = false, discarding_ = false;
   Reply result_;  // the handler's, until its task has ended
@@ -278,6 +284,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 };
 
 Async<std::string_view> Incoming::body(std::size_t max) { return connection_->take_body(max); }
+Async<std::string> Incoming::body_part(std::size_t max) { return connection_->take_part(max); }
 
 FastcgiServer::FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, FastcgiOptions options)
     : reactor_(reactor),

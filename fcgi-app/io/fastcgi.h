@@ -24,6 +24,8 @@ namespace plugfleet {
 
 class FastcgiConnection;
 
+inline constexpr std::size_t kEarlyBodyMax = 64 * 1024;
+
 // One request, as the edge hands it over. It lives until FastcgiHandler::finished has returned.
 class Incoming {
  public:
@@ -34,6 +36,10 @@ class Incoming {
   // The whole body, followed by kJsonPadding readable bytes; asked for at most once. Throws Failure: payload_too_large
   // over `max`, request_timeout where it stops coming.
   Async<std::string_view> body(std::size_t max);
+
+  // The next part of a body that is worked on as it comes; empty at its end. At most kEarlyBodyMax wait unread, however
+  // large the body is. Throws Failure as body() does; not to be mixed with it.
+  Async<std::string> body_part(std::size_t max);
 
   // What the handler keeps with the request: its log line's route, user and the like.
   std::shared_ptr<void> attachment;

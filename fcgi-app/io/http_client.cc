@@ -211,7 +211,8 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   if (transfer.result != CURLE_OK) {
     if (transfer.too_large) throw Failure(Kind::provider_error, "the reply is larger than allowed");
     log(Severity::info, "http_call_failed",
-        {{"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
+        {{"trace", transfer.request.trace},
+         {"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
     if (transfer.result == CURLE_OPERATION_TIMEDOUT) throw Failure(Kind::provider_timeout, "no answer in time");
     throw Failure(Kind::provider_error, "the connection failed");
   }

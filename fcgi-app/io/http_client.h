@@ -24,6 +24,7 @@ struct HttpRequest {
   Clock::duration timeout = 60s;       // from start to last byte
   Clock::duration connect_timeout = 5s;
   std::size_t reply_max = 1024 * 1024;
+  std::string trace;  // for the log
 };
 
 struct HttpReply {

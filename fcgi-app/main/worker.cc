@@ -158,6 +158,7 @@ int run(const Arguments& arguments) {
   std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
   if (arguments.print_settings) return print_settings(reader);
   reader.finish();
+  const Authenticator checked(settings);
 
   if (!arguments.check) {
     harden();
@@ -171,7 +172,6 @@ int run(const Arguments& arguments) {
     for (Route& route : module.routes) router.add(module.name, std::move(route));
   }
   if (arguments.check) {
-    const Authenticator checked(settings);
     fmt::print("{} modules, settings fine\n", modules.size());
     return 0;
   }

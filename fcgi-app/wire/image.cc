@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <csetjmp>
 #include <cstring>
 #include <memory>
@@ -80,7 +81,7 @@ class Shrinker {
       for (const auto& box : boxes_) {
         const double each = box.alpha ? 1.0 / static_cast<double>(box.alpha) : 0;
         for (const auto colour : box.colour)
-          *out++ = static_cast<std::uint8_t>(static_cast<double>(colour) * each + 0.5);
+          *out++ = static_cast<std::uint8_t>(std::lround(static_cast<double>(colour) * each));
         *out++ = static_cast<std::uint8_t>((box.alpha + box.count / 2) / std::max(box.count, 1U));
       }
     }

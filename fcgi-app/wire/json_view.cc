@@ -73,6 +73,8 @@ struct JsonBuilder {
       case ondemand::json_type::null:
         if (!value.is_null()) throw Refused{kInvalid};
         break;
+      default:
+        throw Refused{kInvalid};
     }
     return view;
   }

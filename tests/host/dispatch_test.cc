@@ -20,7 +20,9 @@ Async<Reply> greet(Call& call) {
   const Named named = co_await call.json<Named>();
   co_return text(200, "hello " + named.name).with("X-Mine", "1");
 }
-Async<Reply> show(Call& call, std::int64_t id) { co_return text(200, std::to_string(id) + " " + call.query("q").value_or("-")); }
+Async<Reply> show(Call& call, std::int64_t id) {
+  co_return text(200, std::to_string(id) + " " + call.query("q").value_or("-"));
+}
 Async<Reply> fault(Call&) { throw std::runtime_error("a secret detail"); }
 Async<Reply> wait(Call&) {
   co_await sleep_for(60s);
@@ -29,8 +31,11 @@ Async<Reply> wait(Call&) {
 
 struct Fleet {
   explicit Fleet(Reactor& reactor) : edge(reactor) {
-    SettingReader reader(std::map<std::string, std::string>{
-        {"REQUESTS_IN_FLIGHT_MAX", "1"}, {"JWT_ALG", "HS256"}, {"JWT_SECRET", std::string(32, 's')}, {"JWT_ISSUER", "i"}, {"JWT_AUDIENCE", "a"}});
+    SettingReader reader(std::map<std::string, std::string>{{"REQUESTS_IN_FLIGHT_MAX", "1"},
+                                                            {"JWT_ALG", "HS256"},
+                                                            {"JWT_SECRET", std::string(32, 's')},
+                                                            {"JWT_ISSUER", "i"},
+                                                            {"JWT_AUDIENCE", "a"}});
     settings.rows(reader);
     reader.finish();
     log_open("/dev/null", Severity::error);
@@ -50,8 +55,11 @@ struct Fleet {
 
   Async<std::string> ask(std::string method, std::string path, std::string body = "",
                          std::vector<std::pair<std::string, std::string>> more = {}) {
-    std::vector<std::pair<std::string, std::string>> params{{"REQUEST_METHOD", method}, {"DOCUMENT_URI", path}, {"REMOTE_ADDR", "10.0.0.1"},
-                                                            {"TRACE_ID", "trace-7"}, {"CONTENT_LENGTH", std::to_string(body.size())}};
+    std::vector<std::pair<std::string, std::string>> params{{"REQUEST_METHOD", method},
+                                                            {"DOCUMENT_URI", path},
+                                                            {"REMOTE_ADDR", "10.0.0.1"},
+                                                            {"TRACE_ID", "trace-7"},
+                                                            {"CONTENT_LENGTH", std::to_string(body.size())}};
     if (!body.empty()) params.emplace_back("CONTENT_TYPE", "application/json");
     params.insert(params.begin(), more.begin(), more.end());
     co_await edge.send(test::request_bytes(1, params, body, true));

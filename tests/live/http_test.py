@@ -1,4 +1,4 @@
-"""What every answer has around it: trace ids, CORS, security headers, compression."""
+"""What every answer has around it (trace ids, CORS, security headers, compression), and what operators see of it all."""
 
 import gzip
 import json
@@ -9,11 +9,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from live import KEY, Live, frame, layer, some_layers, some_trace
+from bodies import bearer
+from live import KEY, PATIENCE, Live, frame, layer, picture, some_layers, some_trace
+from servers import wait_for
 
 live = Live(__file__)
 tearDownModule = live.stop
 
+SECRET = "a live test's secret of more than 32 bytes"
 MADE = "^[0-9a-f]{32}$"
 PARENT = "^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$"
 
@@ -30,7 +33,8 @@ ANSWERS = {
 
 
 class HttpCase(live.Case):
-    settings = {"PLUGFLEET_OPENROUTER_API_KEY": KEY}
+    settings = {"PLUGFLEET_OPENROUTER_API_KEY": KEY, "PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET": SECRET,
+                "PLUGFLEET_JWT_ISSUER": "issuer", "PLUGFLEET_JWT_AUDIENCE": "audience"}
 
     def each_answer(self, **how):
         for status, (method, path, body) in ANSWERS.items():
@@ -182,6 +186,183 @@ class CompressionTest(HttpCase):
     def test_it_is_so_over_https_too(self):
         reply = live.rename(frame(*some_layers(60)), headers={"Accept-Encoding": "gzip"}, secure=True)
         self.assertEqual(json.loads(gzip.decompress(reply.body))["renamed"], 60)
+
+
+class HealthTest(HttpCase):
+    def test_healthz_answers_and_that_is_all(self):
+        for secure in (False, True):
+            reply = live.get("/healthz", secure=secure)
+            self.assertEqual((reply.status, reply.json), (200, {"status": "ok"}))
+
+    def test_health_tells_of_every_dependency(self):
+        reply = live.get("/health")
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(set(reply.json), {"status", "checks", "memory", "uptime"})
+        self.assertEqual(reply.json["status"], "ok")
+        self.assertEqual(reply.json["checks"],
+                         dict.fromkeys(("server", "database", "redis", "payloads", "provider"), "ok"))
+        memory = reply.json["memory"]
+        self.assertEqual(set(memory), {"rssMB", "limitMB"})
+        self.assertTrue(0 < memory["rssMB"] < memory["limitMB"] == 1024, memory)
+        self.assertGreaterEqual(reply.json["uptime"], 0)
+
+    def test_only_operators_may_ask_however_the_path_is_written(self):
+        for path in ("/health", "/healthz", "/metrics", "/metrics?x=1", "/%68ealth", "//health", "/health/", "/./metrics",
+                     "/api/../health", "/health%2f", "/HEALTH", "/health%20", "/health;x", "/health/x", "/healthz%00"):
+            for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Real-IP": "127.0.0.1", "Host": "127.0.0.1"}):
+                with self.subTest(path=path, headers=headers):
+                    reply = live.get(path, headers=headers, address="127.0.0.2")
+                    self.assertIn(reply.status, (400, 403, 404), reply)
+                    self.assertEqual(reply.json["requestId"], reply.trace)
+        reply = live.get("/metrics", address="127.0.0.2", secure=True)
+        self.assertEqual((reply.status, reply.json["error"]), (403, "forbidden"))
+
+    def test_operators_requests_are_not_limited_and_leave_no_row(self):
+        agent = some_trace()
+        for path in ("/health", "/healthz", "/metrics"):
+            reply = live.get(path, headers={"User-Agent": agent})
+            self.assertIsNone(reply.headers["RateLimit-Limit"])
+        live.rename(frame(layer("1")), headers={"User-Agent": agent})
+        self.assertEqual(live.rows(f"select endpoint from api_calls where user_agent = '{agent}'"),
+                         [["POST /api/rename-layers"]])
+
+
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="[^"]*",?)+)\})? (-?[0-9.e+]+)')
+
+
+class MetricsTest(HttpCase):
+    RENAMES = ("plugfleet_requests_total", (("route", "POST /api/rename-layers"),))
+    UNKNOWN = ("plugfleet_requests_total", (("route", "none"),))
+
+    def metrics(self, reply=None):
+        """{(name, labels): value}, after checking that the text is as Prometheus wants it."""
+        reply = reply or live.get("/metrics")
+        self.assertEqual(reply.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
+        text = reply.body.decode()
+        self.assertTrue(text.endswith("\n"))
+        kinds, values = {}, {}
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                self.assertNotIn(name, kinds)
+                kinds[name] = kind
+                continue
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            family = re.sub("_(bucket|sum|count)$", "", name)
+            self.assertEqual(list(kinds)[-1], family if kinds.get(family) == "histogram" else name)
+            key = (name, tuple(re.findall(r'([a-z_]+)="([^"]*)"', labels or "")))
+            self.assertNotIn(key, values)
+            values[key] = float(value)
+        self.assertEqual(set(kinds.values()), {"counter", "gauge", "histogram"})
+        return values
+
+    def test_they_are_prometheus_text_with_whole_histograms(self):
+        live.rename(frame(layer("1")))
+        values = self.metrics()
+        route = ("route", "POST /api/rename-layers")
+        buckets = [(dict(labels)["le"], value) for (name, labels), value in values.items()
+                   if name == "plugfleet_request_seconds_bucket" and route in labels]
+        bounds = [float(bound) for bound, _ in buckets]
+        counts = [value for _, value in buckets]
+        self.assertEqual((bounds, counts), (sorted(bounds), sorted(counts)))
+        self.assertEqual(bounds[-1], float("inf"))
+        self.assertEqual(counts[-1], values["plugfleet_request_seconds_count", (route,)])
+        self.assertGreater(values["plugfleet_request_seconds_sum", (route,)], 0)
+
+    def test_they_add_up_over_both_workers_whichever_is_asked(self):
+        before = self.metrics()
+        renamed = live.by_worker(lambda headers: live.rename(frame(layer("1")), headers=headers))
+        sent = sum(map(len, renamed.values()))
+        unknown = live.by_worker(lambda headers: live.get("/nothing", headers=headers))
+        lost = sum(map(len, unknown.values()))
+
+        def more():  # a request is counted just after its answer
+            now = self.metrics()
+            return [now[key] - before[key] for key in (self.RENAMES, self.UNKNOWN)]
+
+        wait_for(lambda: more() == [sent, lost], f"not {sent} and {lost} requests were counted", PATIENCE)
+        asked = live.by_worker(lambda headers: live.get("/metrics", headers=headers))
+        self.assertEqual({self.metrics(reply)[self.RENAMES] for many in asked.values() for reply in many},
+                         {before[self.RENAMES] + sent})
+        self.assertEqual(self.metrics()["plugfleet_errors_total", self.RENAMES[1]],
+                         before["plugfleet_errors_total", self.RENAMES[1]])
+
+    def test_what_is_written_to_the_database_is_counted(self):
+        live.rename(frame(layer("1")))
+        for table in ("jobs", "api_calls"):
+            key = ("plugfleet_rows_written_total", (("table", table),))
+            wait_for(lambda: [[str(int(self.metrics()[key]))]] == live.fleet.sql(f"select count(*) from {table}") != [["0"]],
+                     f"the rows of {table} were not counted", PATIENCE)
+
+    def test_they_come_as_json_too(self):
+        live.rename(frame(layer("1")))
+        reply = live.get("/metrics", headers={"Accept": "application/json"})
+        self.assertEqual(reply.headers["Content-Type"], "application/json")
+        self.assertEqual(set(reply.json), {"requests", "errors", "latency"})
+        latency = reply.json["latency"]
+        self.assertEqual(list(latency), ["p50", "p95", "p99"])
+        self.assertTrue(0 < latency["p50"] <= latency["p95"] <= latency["p99"], latency)
+        total = sum(value for (name, _), value in self.metrics().items() if name == "plugfleet_requests_total")
+        self.assertAlmostEqual(reply.json["requests"], total, delta=2)
+
+
+class LogTest(HttpCase):
+    def test_a_request_is_one_line_that_tells_what_it_took(self):
+        live.provider.answer_after(30)
+        body = json.dumps(frame(*some_layers(2))).encode()
+        token = bearer(SECRET, {"sub": "user-42", "iss": "issuer", "aud": "audience"})
+        reply = live.rename(body, headers={"Authorization": f"Bearer {token}", "x-trace-id": some_trace()})
+        self.assertEqual(reply.status, 200, reply)
+        line = live.log_of(reply.trace)
+        wanted = {"level": "info", "event": "request", "trace": reply.trace, "route": "POST /api/rename-layers",
+                  "method": "POST", "status": 200, "bytesIn": len(body), "bytesOut": len(reply.body), "user": "user-42",
+                  "address": "127.0.0.1"}
+        self.assertEqual({name: line[name] for name in wanted}, wanted)
+        self.assertEqual(set(line), {*wanted, "time", "pid", "ms", "upstreamMs"})
+        self.assertGreaterEqual(line["ms"], 30)
+        self.assertGreaterEqual(line["upstreamMs"], 2 * 30)
+        self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def test_every_request_has_its_line_and_no_more_than_one(self):
+        traces = {}
+        for status, (method, path, body) in ANSWERS.items():
+            traces[some_trace()] = status
+            live.ask(method, path, body, headers={"x-trace-id": list(traces)[-1]})
+
+        def lines():  # nginx logs what no worker saw; it writes once a second
+            found = [line for name in ("worker.log", "nginx-access.log") for line in live.fleet.log_lines(name)
+                     if line.get("trace") in traces and line.get("event", "request") == "request"]
+            return found if len(found) >= len(traces) else None
+
+        self.assertEqual({line["trace"]: line["status"] for line in wait_for(lines, "lines were missing", PATIENCE)}, traces)
+        self.assertEqual(len(lines()), len(traces))
+
+    def test_no_log_holds_an_image_a_key_a_token_or_a_body(self):
+        token = bearer(SECRET, {"sub": "user-43", "iss": "issuer", "aud": "audience"})
+        images = [picture() for _ in range(6)]
+        secrets = [KEY, SECRET, token, token.split(".")[2], "A Layer's Own Name", "somebody@example.com",
+                   *(image[at : at + 40] for image in images for at in range(0, len(image) - 40, 20))]
+        layers = [layer(f"1:{i}", image, "A Layer's Own Name") for i, image in enumerate(images)]
+        good = frame(*layers, userEmail="somebody@example.com")
+        echo = f"Incorrect key {KEY}: invalid image_url data:image/png;base64,{images[0]} of {token}"
+        live.provider.script({"times": 2, "status": 401, "text": echo}, {"times": 1, "fault": "reset"},
+                             {"times": 1, "body": json.dumps(good)}, {"times": 1, "fault": "error_in_200", "text": echo})
+        last = some_trace()
+        for body, headers in ((good, {}), ({**good, "userEmail": 7}, {}), (json.dumps(good).encode()[:-1], {}),
+                              (frame(*layers, layers[0]), {}), (good, {"Authorization": f"Bearer {token}"}),
+                              (good, {"Authorization": f"Bearer {token}x"}), (good, {"Content-Type": "text/plain"}),
+                              (json.dumps(good).encode() + b" " * 20 * 2**20, {}), (good, {"x-trace-id": last})):
+            live.rename(body, headers=headers)
+        live.get(f"/nothing?token={token}&key={KEY}", headers={"Authorization": f"Bearer {token}"})
+        live.log_of(last)
+        wait_for(lambda: [line for line in live.fleet.log_lines("nginx-access.log") if line["status"] == 413],
+                 "nginx did not log the large body", PATIENCE)
+        for file in (live.fleet.folder / "log").iterdir():
+            text = file.read_text(encoding="utf-8", errors="replace")
+            for secret in secrets:
+                if secret in text:
+                    at = text.index(secret)
+                    self.fail(f"{file.name} holds {secret!r}: ...{text[max(0, at - 200) : at + 60]}...")
 
 
 if __name__ == "__main__":

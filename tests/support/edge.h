@@ -34,7 +34,9 @@ class Edge {
     ::unlink(path_.c_str());
   }
 
-  void serve(FastcgiHandler& handler, FastcgiOptions options = {}) { server.emplace(reactor, listening_, handler, options); }
+  void serve(FastcgiHandler& handler, FastcgiOptions options = {}) {
+    server.emplace(reactor, listening_, handler, options);
+  }
 
   // Before the handler goes.
   void end() {
