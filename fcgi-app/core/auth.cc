@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
+#include "base/files.h"
 #include "wire/http.h"
 
 namespace plugfleet {
@@ -20,11 +19,9 @@ Authenticator::Authenticator(const Settings& settings) {
                  .issuer = settings.jwt_issuer,
                  .audience = settings.jwt_audience};
   if (rules.algorithm != Algorithm::HS256) {
-    std::ifstream file(settings.jwt_jwks_file, std::ios::binary);
-    if (!file) throw Failure(Kind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
-    std::stringstream text;
-    text << file.rdbuf();
-    rules.jwks = text.str();
+    const auto jwks = read_file(settings.jwt_jwks_file);
+    if (!jwks) throw Failure(Kind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
+    rules.jwks = *jwks;
   }
   try {
     verifier_.emplace(rules);

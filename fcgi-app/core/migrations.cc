@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 
+#include "base/files.h"
 #include "base/utf8.h"
 
 namespace plugfleet {
@@ -65,11 +65,10 @@ void read_component(const std::string& component, const fs::path& folder, std::v
     if (!is_file_name(name)) refuse(path, "a migration is named NNNN_verb_noun.sql");
     const std::string version = name.substr(0, 4);
     if (version == previous) refuse(path, "its number is used twice");
-    std::ifstream file(path, std::ios::binary);
-    std::string sql(std::istreambuf_iterator<char>(file), {});
-    if (!file || sql.empty()) refuse(path, "can't be read, or is empty");
-    if (!is_utf8(sql) || sql.contains('\0')) refuse(path, "is no text in UTF-8");
-    into.push_back({component, version, name.substr(5, name.size() - 9), std::move(sql)});
+    const auto sql = read_file(path);
+    if (!sql || sql->empty()) refuse(path, "can't be read, or is empty");
+    if (!is_utf8(*sql) || sql->contains('\0')) refuse(path, "is no text in UTF-8");
+    into.push_back({component, version, name.substr(5, name.size() - 9), *sql});
     previous = version;
   }
 }

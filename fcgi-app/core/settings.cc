@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <sstream>
 
+#include "base/files.h"
 #include "wire/http.h"
 
 extern char** environ;
@@ -18,14 +18,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "PLUGFLEET_";
 constexpr std::string_view kTestPrefix = "PLUGFLEET_TEST_";  // the tests' own, not settings
-
-std::optional<std::string> file_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // "20MiB" -> 20 and "MiB".
 std::optional<std::pair<std::int64_t, std::string_view>> number_and_unit(std::string_view text) {
@@ -74,7 +66,7 @@ std::string shown(std::size_t size) {
 
 SettingReader::SettingReader(const std::string& path) {
   if (!path.empty()) {
-    const auto text = file_text(path);
+    const auto text = read_file(path);
     if (!text) throw Failure(Kind::internal, fmt::format("cannot read the settings file {}", path));
     std::istringstream lines(*text);
     std::string line;
@@ -114,7 +106,7 @@ void SettingReader::secret(const std::string& name, std::string& target) {
   claimed_.insert(name + "_FILE");
   const auto file = values_.find(name + "_FILE");
   if (file == values_.end() || file->second.empty()) return;
-  const auto content = file_text(file->second);
+  const auto content = read_file(file->second);
   if (!content) return complain(fmt::format("{}_FILE: cannot read {}", name, file->second));
   target = *content;
   while (target.ends_with('\n') || target.ends_with('\r')) target.pop_back();

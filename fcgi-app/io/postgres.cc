@@ -244,11 +244,9 @@ void Pool::give_back(const std::shared_ptr<Connection>& connection) {
 
 void Pool::finished(Connection& connection) {
   last_success_ = Clock::now();
-  if (!connection.proven) {
-    connection.proven = true;
-    if (std::exchange(failures_, 0) > 0) {
-      log(Severity::info, "database_reachable", {{"after_ms", to_ms(Clock::now() - failing_since_)}});
-    }
+  connection.proven = true;
+  if (std::exchange(failures_, 0) > 0) {
+    log(Severity::info, "database_reachable", {{"after_ms", to_ms(Clock::now() - failing_since_)}});
     retry_.disarm();
     open_more();
   }
@@ -274,7 +272,8 @@ void Pool::lost(Connection& connection, std::string_view why) {
   } else {
     attempt_failed(why);
   }
-  open_more();
+  // The last connection of a pool whose attempts were failing: the next one may have waited for somebody to ask.
+  failures_ > 0 && connections_.empty() && !retry_.armed() && !closing_ ? open() : open_more();
   check_drained();
 }
 

@@ -289,6 +289,38 @@ ASYNC_TEST(after_a_failure_a_connection_is_proven_before_it_is_handed_out) {
   UNTIL(outcomes->rows == 1);
 }
 
+// Invariant 7: an attempt failed while another connection served everybody, and then that one is lost.
+ASYNC_TEST(a_pool_that_loses_its_last_connection_after_a_failure_makes_another) {
+  FakeServer server;
+  DatabaseOptions options = server.folder.options();
+  options.acquire_timeout = 50ms;
+  Database db(reactor, options);
+  auto outcomes = std::make_shared<Outcomes>();
+  start(reactor, db, "select", outcomes);
+  UNTIL(server.accepts());
+  UNTIL(server.hears());
+  server.say(kWelcome);
+  UNTIL(server.hears());
+  int other = std::exchange(server.client, -1);
+  start(reactor, db, "select", outcomes);
+  UNTIL(server.accepts());
+  std::swap(server.client, other);
+  server.say(kNoRows);
+  UNTIL(server.hears());
+  server.say(kNoRows);
+  UNTIL(outcomes->rows == 2);
+  ::close(other);
+  UNTIL(!db.trouble().empty());
+  UNTIL(!db.reachable());
+  server.hang_up();
+  UNTIL(server.accepts());
+  UNTIL(server.hears());
+  server.say(kWelcome);
+  UNTIL(server.hears());
+  server.say(kNoRows);
+  UNTIL(db.reachable());
+}
+
 // Invariant 6: what may have been sent is not sent again.
 ASYNC_TEST(a_backend_terminated_within_a_statement_fails_it_once) {
   Database admin(reactor, direct(1));

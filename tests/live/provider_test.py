@@ -193,7 +193,8 @@ class GeminiFaultsTest(FaultCase):
 class BreakerTest(FaultCase):
     OPEN_FOR = 3  # seconds
     settings = {"PLUGFLEET_OPENAI_API_KEY": KEY, "PLUGFLEET_AI_ATTEMPTS": "1", "PLUGFLEET_BREAKER_FAILURES": "5",
-                "PLUGFLEET_BREAKER_WINDOW": "60s", "PLUGFLEET_BREAKER_OPEN_FOR": f"{OPEN_FOR}s"}
+                "PLUGFLEET_BREAKER_WINDOW": "60s", "PLUGFLEET_BREAKER_OPEN_FOR": f"{OPEN_FOR}s",
+                "PLUGFLEET_REQUEST_TIMEOUT": "5s"}
 
     def setUp(self):
         super().setUp()
@@ -243,6 +244,16 @@ class BreakerTest(FaultCase):
             live.provider.script(rule)
             self.rename(20)
             self.assertEqual(live.provider.stats()["calls"], 20, rule)
+
+
+class DeadlineTest(FaultCase):
+    settings = BreakerTest.settings
+
+    def test_a_rename_is_answered_with_what_there_is_before_its_time_is_up(self):
+        live.provider.script({"match": "Old 3;", "fault": "hang"}, answering("Blue Card"))
+        self.assertEqual(self.rename(5), ["Blue Card"] * 3 + ["Old 3;"] + ["Blue Card"])
+        self.assertLess(self.took_ms, 5000)
+        wait_for(lambda: live.provider.stats()["inFlight"] == 0, "the call was not ended", PATIENCE)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,12 @@
+// Small files read whole: settings, keys, prompts, migrations.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace plugfleet {
+
+// The file's bytes; empty where it can't be read.
+std::optional<std::string> read_file(const std::string& path);
+
+}  // namespace plugfleet
