@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from live import KEY, PATIENCE, Live, at_once, frame, some_layers
 from processes import processes_under
 from servers import wait_for
-from traffic import Traffic, counters, in_flight, numbers
+from traffic import Traffic, all_renamed, counters, in_flight, numbers
 
 live = Live(__file__)
 tearDownModule = live.stop
@@ -40,12 +40,15 @@ def replaced(program, old):
     return wait_for(new, f"{program} did not come back", PATIENCE)
 
 
+def kill_and_wait(program):
+    """Kills a program of supervisord's; the pid it has once it runs again."""
+    old = live.fleet.pid(program)
+    kill(old)
+    return replaced(program, old)
+
+
 def start(*programs):
     live.fleet.ctl("start", *programs)
-
-
-def all_renamed(status, text):
-    return status == 200 and '"kept":0' in text.replace(" ", "")
 
 
 def health():
@@ -64,7 +67,7 @@ class FailureCase(live.Case):
         """The job ids of that many renames at once, each of which must succeed whole."""
         replies = at_once(count, lambda _: live.rename(BODY, **how))
         for reply in replies:
-            self.assertTrue(all_renamed(reply.status, reply.body.decode()), reply)
+            self.assertTrue(all_renamed(reply), reply)
         return [reply.json["jobId"] for reply in replies]
 
     def assert_recorded(self, jobs):
@@ -111,20 +114,17 @@ class WorkersTest(FailureCase):
         clients.start()
         wait_for(lambda: live.provider.stats()["inFlight"] == 20, "the provider was not asked")
         for slot in WORKERS:
-            old = live.fleet.pid(slot)
-            kill(old)
-            replaced(slot, old)
+            kill_and_wait(slot)
         clients.join(PATIENCE)
         self.assertEqual(in_flight(live.fleet), 0)
 
     def test_restarting_workers_costs_no_rename(self):
         live.provider.answer_after(200)
         with Traffic(live.fleet, "/api/rename-layers", json.dumps(BODY).encode(), clients=16, good=all_renamed) as traffic:
-            for slot in WORKERS:
-                traffic.wait_for_more(50)
-                old = live.fleet.pid(slot)
-                live.fleet.ctl("restart", slot)
-                self.assertNotEqual(live.fleet.pid(slot), old)
+            traffic.wait_for_more(50)
+            old = {live.fleet.pid(slot) for slot in WORKERS}
+            at_once(2, lambda slot: live.fleet.ctl("restart", WORKERS[slot]))
+            self.assertFalse(old & {live.fleet.pid(slot) for slot in WORKERS})
             traffic.wait_for_more(50)
         self.assertEqual(traffic.failures, [])
 
@@ -142,7 +142,7 @@ class WorkersTest(FailureCase):
         self.assertEqual({reply.json["kept"] for reply in replies}, {0})
         for slot, pid in old.items():
             replaced(slot, pid)
-        drained = [line for line in live.fleet.log_lines() if line["event"] == "draining" and line["pid"] in old.values()]
+        drained = [line for line in live.fleet.log_lines(having='"draining"') if line["pid"] in old.values()]
         self.assertEqual({line["why"] for line in drained}, {"signal"})
         self.assertEqual(sum(line["inFlight"] for line in drained), 40)
         self.assert_recorded([reply.json["jobId"] for reply in replies])
@@ -161,13 +161,18 @@ class StartTest(FailureCase):
             live.fleet.sql("update schema_migrations set component = 'core' where component = 'hidden'")
         wait_for(lambda: live.fleet.ctl("start", WORKERS[0]) and live.fleet.pid(WORKERS[0]), "it did not start", PATIENCE)
 
-    def test_a_worker_starts_and_serves_without_a_database(self):
-        self.addCleanup(start, "postgresql", "worker:*")
-        live.fleet.ctl("stop", "postgresql", WORKERS[1])
-        live.fleet.ctl("restart", WORKERS[0])
+    def test_workers_start_and_serve_without_a_database(self):
+        self.addCleanup(start, "postgresql")
+        live.fleet.ctl("stop", "postgresql")
+        new = {kill_and_wait(slot) for slot in WORKERS}
         jobs = self.renamed(3)
         self.assertEqual(health()[1]["database"], "down")
-        start("postgresql", WORKERS[1])
+
+        def warned():
+            return {line["pid"] for line in live.fleet.log_lines(having='"database_down_at_start"')}
+
+        wait_for(lambda: new <= warned(), "a worker did not start", PATIENCE)
+        start("postgresql")
         self.assert_recorded(jobs)
 
 
@@ -207,7 +212,7 @@ class DatabaseTest(FailureCase):
         jobs = self.renamed(5)
         old = live.fleet.pid("pgbouncer")
         kill(old)
-        jobs += self.renamed(20)
+        jobs += self.renamed(20)  # while it is gone
         replaced("pgbouncer", old)
         jobs += self.renamed(5)
         self.assert_recorded(jobs)
@@ -220,7 +225,7 @@ class RedisTest(FailureCase):
         self.addCleanup(start, "redis-state")
         live.fleet.ctl("stop", "redis-state")
         reply = live.rename(BODY)
-        self.assertTrue(all_renamed(reply.status, reply.body.decode()), reply)
+        self.assertTrue(all_renamed(reply), reply)
         self.assertLess(int(reply.headers["RateLimit-Remaining"]), int(reply.headers["RateLimit-Limit"]))
         self.renamed(10)
         self.assertGreaterEqual(numbers(live.fleet)["plugfleet_limit_fallbacks_total"], before + 11)

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -25,9 +24,8 @@ def run(fleet, *words, **settings):
 
 class NotRunningTest(unittest.TestCase):
     def setUp(self):
-        temporary = tempfile.TemporaryDirectory(prefix="plugfleet-test-")
-        self.addCleanup(temporary.cleanup)
-        self.fleet = Fleet("test-never", {"FLEET_DIR": temporary.name})
+        self.fleet = Fleet("test-never", {})
+        self.addCleanup(self.fleet.remove)
 
     def assert_refused(self, saying, *words, **settings):
         """One sentence on stderr, and nothing was started."""
