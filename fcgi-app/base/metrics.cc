@@ -144,7 +144,7 @@ class Cells {
 
   std::mutex mutex_;
   std::string directory_;
-  File own_{};  // until a file is mapped
+  File own_{};          // until a file is mapped
   File* file_ = &own_;  // never unmapped: cells are used until the process ends
   std::map<std::string, std::size_t, std::less<>> index_;
   std::atomic<std::uint64_t> overflow_{0};

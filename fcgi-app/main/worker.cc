@@ -119,7 +119,7 @@ class Worker {
   void signalled(int number) {
     if (number == SIGHUP) return log_reopen();
     if (!server_ || std::exchange(told_, true)) return reactor_.stop();  // before it served, or told twice: at once
-    take_turn();  // where another has it, both go
+    take_turn();                                                         // where another has it, both go
     retire("signal");
   }
 
