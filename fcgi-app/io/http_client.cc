@@ -12,8 +12,9 @@
 namespace plugfleet {
 namespace {
 
-constexpr long kUploadBuffer = 128 * 1024;
-constexpr std::size_t kEasyKept = 512;
+constexpr std::size_t kLargeBody = 64 * 1024;  // worth a larger buffer, which its handle then holds for ever
+constexpr long kLargeBodyBuffer = 128 * 1024;
+constexpr std::size_t kEasyKept = 64;
 
 struct Transfer {
   HttpRequest request;
@@ -75,11 +76,12 @@ struct Easy {  // an easy handle in the multi handle, out of it again however th
   CURL* handle;
   curl_slist* headers = nullptr;
   std::vector<CURL*>& kept;
+  bool large = false;
 
   ~Easy() {
     curl_multi_remove_handle(multi, handle);
     curl_slist_free_all(headers);
-    if (kept.size() < kEasyKept) {
+    if (kept.size() < kEasyKept && !large) {
       curl_easy_reset(handle);
       kept.push_back(handle);
     } else {
@@ -186,14 +188,16 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_TCP_NODELAY, 1L);
-  set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
   set(CURLOPT_TIMEOUT_MS, to_curl_ms(transfer.request.timeout));
   set(CURLOPT_CONNECTTIMEOUT_MS, to_curl_ms(transfer.request.connect_timeout));
   set(CURLOPT_WRITEFUNCTION, &write_reply);
   set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
   if (!transfer.request.body.empty()) {
+    const std::size_t size = transfer.body_size();
+    easy.large = size > kLargeBody;
+    if (easy.large) set(CURLOPT_UPLOAD_BUFFERSIZE, kLargeBodyBuffer);
     set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer.body_size()));
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
     set(CURLOPT_READFUNCTION, &read_body);
     set(CURLOPT_READDATA, static_cast<void*>(&transfer));
     set(CURLOPT_SEEKFUNCTION, &seek_body);

@@ -56,12 +56,21 @@ def health():
     return reply.status, reply.json["checks"]
 
 
+def fallbacks():
+    return numbers(live.fleet).get("plugfleet_limit_fallbacks_total", 0)
+
+
 def wait_until_well():
     wait_for(lambda: health()[0] == 200, "the fleet is not well again", PATIENCE)
 
 
 class FailureCase(live.Case):
     settings = OPENAI
+
+    def setUp(self):
+        super().setUp()
+        if not all(live.fleet.pid(slot) for slot in WORKERS):  # a test that failed may have left them so
+            start("all")
 
     def renamed(self, count=1, **how):
         """The job ids of that many renames at once, each of which must succeed whole."""
@@ -221,14 +230,14 @@ class DatabaseTest(FailureCase):
 
 class RedisTest(FailureCase):
     def test_without_redis_limits_hold_in_each_process(self):
-        before = numbers(live.fleet)["plugfleet_limit_fallbacks_total"]
+        before = fallbacks()
         self.addCleanup(start, "redis-state")
         live.fleet.ctl("stop", "redis-state")
         reply = live.rename(BODY)
         self.assertTrue(all_renamed(reply), reply)
         self.assertLess(int(reply.headers["RateLimit-Remaining"]), int(reply.headers["RateLimit-Limit"]))
         self.renamed(10)
-        self.assertGreaterEqual(numbers(live.fleet)["plugfleet_limit_fallbacks_total"], before + 11)
+        self.assertGreaterEqual(fallbacks(), before + 11)
         status, checks = health()
         self.assertEqual((status, checks["redis"], checks["payloads"]), (503, "down", "ok"))
         start("redis-state")
@@ -280,7 +289,8 @@ class ProviderTest(FailureCase):
         try:
             for _ in range(5):
                 reply = live.rename(body)
-                self.assertEqual((reply.status, reply.json["renamed"], reply.json["kept"]), (200, 0, 3), reply)
+                self.assertEqual(reply.status, 200, reply)
+                self.assertEqual((reply.json["renamed"], reply.json["kept"]), (0, 3))
                 names = [one["newName"] for one in reply.json["layers"]]
                 self.assertEqual(names, [one["currentName"] for one in body["layers"]])
         finally:

@@ -78,6 +78,10 @@ class OpenrouterTest(EveryProtocol, RenameCase):
         ids = ["1:2", "I5:6;7:8", "ключ", "日本語", "🦊🦊", 'a"b\\c', "a/b", " spaced ", "e\u0301", "\u00e9"]
         self.assert_named_by_image(frame(*(layer(id_, name=f"{id_} 名前", type_="NEW_TYPE") for id_ in ids)))
 
+    def test_texts_of_the_greatest_length_are_taken(self):
+        longest = layer("ü" * 255, name="名" * 1000, type_="Ü" * 64)
+        self.assert_named_by_image(frame(longest, layer("1", name=""), userEmail="ü" * 253 + "@b", userId="ü" * 255))
+
     def test_members_nobody_knows_are_passed_over(self):
         body = frame({**layer("1"), "visible": True, "children": [{"id": 7}]}, pluginVersion="9.1")
         self.assert_named_by_image(body)
