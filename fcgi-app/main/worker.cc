@@ -1,9 +1,11 @@
 // plugfleet-worker: answers requests. It listens on descriptor 0, a socket that supervisord made and its other workers
 // share. Needs no privilege; reads its settings, the modules and the log file; writes the log and its metric cells.
 //
-//   plugfleet-worker [--settings FILE]     serve until SIGTERM; then drain and exit. SIGHUP opens the log anew.
+//   plugfleet-worker [--settings FILE]     serve until SIGTERM; then drain and exit
 //   plugfleet-worker --check               say what is wrong with the settings and modules, and exit
 //   plugfleet-worker --print-settings      every setting with its type, default and range
+//
+// SIGQUIT drains as SIGTERM does and may be said again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -71,7 +73,7 @@ class Worker {
         platform_(reactor, settings),
         dispatch_(platform_, router),
         watch_(reactor),
-        signals_(reactor, {SIGTERM, SIGINT, SIGHUP}, [this](int number) { signalled(number); }),
+        signals_(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [this](int number) { signalled(number); }),
         requests_left_(settings.max_requests == 0 ? INT64_MAX : jittered(settings.max_requests)) {}
 
   int run() {
@@ -118,6 +120,7 @@ class Worker {
 
   void signalled(int number) {
     if (number == SIGHUP) return log_reopen();
+    if (number == SIGQUIT && told_) return;
     if (!server_ || std::exchange(told_, true)) return reactor_.stop();  // before it served, or told twice: at once
     take_turn();                                                         // where another has it, both go
     retire("signal");

@@ -203,6 +203,9 @@ class ReplacementTest(LoadCase):
                 renames.wait_for_more(50)
         self.assertEqual((renames.failures, probes.failures), ([], []))
         self.assertLessEqual(first, set(self.drained("max_requests", since)))
+        ends = [line for line in live.fleet.log_lines() if line["event"] in ("draining", "stopped") and line["pid"] in first]
+        one, other = ends[0]["pid"], ends[-1]["pid"]
+        self.assertEqual([line["pid"] for line in ends], [one, one, other, other])  # one after the other
 
     @unittest.skipIf(SANITIZED, "a sanitizer's process is over 64 MiB from the start")
     def test_a_worker_over_its_memory_is_replaced_and_no_request_fails(self):

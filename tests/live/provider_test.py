@@ -157,9 +157,12 @@ class FaultsTest(FaultCase):
         (row,) = live.rows(f"select status, layer_count, error_message from jobs where id = '{reply.json['jobId']}'")
         self.assertEqual(row, ["completed", "30", "2 layers kept their names"])
 
-    def test_the_log_says_why_a_layer_kept_its_name(self):
-        self.assert_kept({"status": 402}, calls=1)
+    def test_the_log_says_why_a_layer_kept_its_name_and_what_the_provider_said(self):
+        self.assert_kept({"status": 402, "text": "Out of credits: " + "x" * 400}, calls=1)
         self.assertIn("402", live.log_of(self.trace, "layer_kept")["why"])
+        self.assertEqual(live.log_of(self.trace, "provider_refused")["said"], "Out of credits: xxxx...")
+        self.assert_kept({"fault": "hang"}, calls=TRIES)
+        self.assertIn("timed out", live.log_of(self.trace, "http_call_failed")["why"])
 
     def test_retries_and_failures_are_counted(self):
         def counted():
