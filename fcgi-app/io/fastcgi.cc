@@ -65,7 +65,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     if (!incoming_ || now < deadline_) return;
     if (task_) {
       task_->cancel(Failure(Kind::request_timeout, "the request took too long"));
-    } else if (!pieces_.empty()) {
+    } else {
       close();
     }
   }
@@ -173,6 +173,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     discarding_ = true;
     free_body();
     if (stdin_ended_) return write_reply();
+    deadline_ = Clock::now() + server_.options_.body_timeout;
     watch_->want_read(true);
   }
 
@@ -267,7 +268,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   const int fd_;
   FastcgiParser parser_;
   std::unique_ptr<FdWatch> watch_;
-  Clock::time_point deadline_;  // of the handler, then of each wait for the peer to take some of its reply
+  Clock::time_point deadline_;  // of the handler, then of STDIN's end, then of each wait for the peer to take some
   bool closed_ = false;
 
   // The request being served.

@@ -6,7 +6,7 @@
 // 1. The process never closes a kept connection first: nginx would fail the POST that it just sent there. On drain()
 //    it stops accepting and serves what still comes until nginx closes (its keepalive_time bounds that).
 // 2. A body is read as fast as its handler takes it: unasked, kEarlyBodyMax bytes are held and then reading pauses.
-// 3. A reply is written once STDIN has ended; what nobody asked for is thrown away meanwhile.
+// 3. A reply is written once STDIN has ended; what nobody asked for is thrown away meanwhile, for body_timeout at most.
 // 4. A client that leaves (nginx closes the connection, or sends ABORT) cancels its handler.
 // 5. Nothing here blocks; a peer that takes nothing for write_timeout is cut off.
 #pragma once

@@ -134,6 +134,16 @@ ASYNC_TEST(a_body_nobody_wants_is_read_away_and_the_connection_goes_on) {
   CHECK_CONTAINS(reply, "hello");
 }
 
+ASYNC_TEST(a_peer_that_never_ends_the_body_is_cut_off) {
+  Edge edge(reactor, {.body_timeout = 20ms});
+  const std::string whole = request_bytes(1, {{"REQUEST_URI", "/hello"}}, "a body", true);
+  co_await edge.send(whole.substr(0, whole.size() - 8));  // without the record that ends STDIN
+  const std::string reply = co_await edge.reply();
+  CHECK_EQ(reply, "(closed)");
+  CHECK_EQ(edge.handler.statuses[200], 1);
+  CHECK_EQ(edge.server->connections(), 0u);
+}
+
 ASYNC_TEST(the_end_of_the_body_may_come_at_any_moment_of_the_handler) {
   Edge edge(reactor);
   const std::string bytes = get("/hello");

@@ -24,8 +24,9 @@ ISSUER, AUDIENCE = "https://project.supabase.co/auth/v1", "authenticated"
 POINTS = 5  # renames a minute
 PROXY = "127.9.9.9"
 HMAC = {
-    "PLUGFLEET_OPENROUTER_API_KEY": KEY, "PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET_FILE": str(folder / "secret"),
-    "PLUGFLEET_JWT_ISSUER": ISSUER, "PLUGFLEET_JWT_AUDIENCE": AUDIENCE,
+    "PLUGFLEET_OPENROUTER_API_KEY": KEY, "PLUGFLEET_JWT_ALG": "HS256",
+    "PLUGFLEET_JWT_SECRET_FILE": str(folder / "secret"), "PLUGFLEET_JWT_ISSUER": ISSUER,
+    "PLUGFLEET_JWT_AUDIENCE": AUDIENCE,
     "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": str(POINTS), "TRUSTED_PROXIES": PROXY,
 }
 (folder / "secret").write_text(SECRET + "\n", encoding="utf-8")
@@ -45,6 +46,10 @@ def bearing(token):
     return {"Authorization": f"Bearer {token}"}
 
 
+def rate_limit(reply):
+    return [reply.headers[f"RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")]
+
+
 class ClientCase(live.Case):
     settings = HMAC
 
@@ -55,9 +60,8 @@ class ClientCase(live.Case):
         self.assertEqual(set(said), {"error", "message", "requestId", "retryAfter"})
         self.assertEqual((said["error"], said["requestId"]), ("rate_limited", reply.trace))
         self.assertTrue(1 <= said["retryAfter"] <= most, said)
-        values = {name: reply.headers[name] for name in ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")}
         wait = str(said["retryAfter"])
-        self.assertEqual(values, {"Retry-After": wait, "RateLimit-Limit": str(limit), "RateLimit-Remaining": "0", "RateLimit-Reset": wait})
+        self.assertEqual((reply.headers["Retry-After"], *rate_limit(reply)), (wait, str(limit), "0", wait))
         self.assertEqual(reply.headers["Access-Control-Allow-Origin"], "*")
 
     def assert_unauthorized(self, token, saying=""):
@@ -145,15 +149,17 @@ class ClientLimitTest(ClientCase):
         for left in reversed(range(POINTS)):
             reply = live.rename(frame(layer("1")) if left % 2 else {}, address=address)
             self.assertIn(reply.status, (200, 422))
-            self.assertEqual((reply.headers["RateLimit-Limit"], reply.headers["RateLimit-Remaining"]), (str(POINTS), str(left)))
-            self.assertTrue(0 < int(reply.headers["RateLimit-Reset"]) <= 60)
+            limit, remaining, reset = map(int, rate_limit(reply))
+            self.assertEqual((limit, remaining), (POINTS, left))
+            self.assertTrue(0 < reset <= 60)
         for _ in range(3):
             self.assert_limited(live.rename(frame(layer("1")), address=address), POINTS, most=60)
         self.assertEqual(live.rename(b"{", address=address).status, 429, "the body was read first")
 
     def test_a_user_is_counted_wherever_they_ask_from(self):
         headers = bearing(signed_with(SECRET, claims()))
-        statuses = [live.rename(frame(layer("1")), address=some_address(), headers=headers).status for _ in range(POINTS + 1)]
+        statuses = [live.rename(frame(layer("1")), address=some_address(), headers=headers).status
+                    for _ in range(POINTS + 1)]
         self.assertEqual(statuses, [200] * POINTS + [429])
 
     def test_users_behind_one_address_are_counted_apart_and_apart_from_it(self):
@@ -165,8 +171,8 @@ class ClientLimitTest(ClientCase):
 
     def test_what_a_body_says_of_its_sender_is_not_who_is_counted(self):
         address = some_address()
-        statuses = [live.rename(frame(layer("1"), userEmail=f"{i}@example.com", userId=f"user-{i}"), address=address).status
-                    for i in range(POINTS + 1)]
+        bodies = [frame(layer("1"), userEmail=f"{i}@example.com", userId=f"user-{i}") for i in range(POINTS + 1)]
+        statuses = [live.rename(body, address=address).status for body in bodies]
         self.assertEqual(statuses, [200] * POINTS + [429])
 
     def test_a_token_that_is_refused_costs_nothing(self):
@@ -175,20 +181,19 @@ class ClientLimitTest(ClientCase):
             headers = bearing(signed_with("another secret of more than 32 bytes, too", user))
             reply = live.rename(frame(layer("1")), address=address, headers=headers)
             self.assertEqual((reply.status, reply.headers["RateLimit-Limit"]), (401, None))
-        self.assertEqual(live.rename(frame(layer("1")), address=address).headers["RateLimit-Remaining"], str(POINTS - 1))
-        headers = bearing(signed_with(SECRET, user))
-        reply = live.rename(frame(layer("1")), address=address, headers=headers)
-        self.assertEqual(reply.headers["RateLimit-Remaining"], str(POINTS - 1))
+        for headers in ({}, bearing(signed_with(SECRET, user))):
+            reply = live.rename(frame(layer("1")), address=address, headers=headers)
+            self.assertEqual(reply.headers["RateLimit-Remaining"], str(POINTS - 1))
 
     def test_a_forwarded_address_is_believed_from_a_trusted_proxy_and_from_nobody_else(self):
         for sender, believed in ((some_address(), False), (PROXY, True)):
             left, agent = [], some_trace()
-            for i in range(2):
-                headers = {"X-Forwarded-For": f"198.51.100.{i}, {some_address() if i else '10.0.0.1'}", "User-Agent": agent}
+            for _ in range(2):
+                headers = {"X-Forwarded-For": f"198.51.100.1, {some_address()}", "User-Agent": agent}
                 reply = live.rename(frame(layer("1")), address=sender, headers=headers)
                 left.append(reply.headers["RateLimit-Remaining"])
             self.assertEqual(left[0] == left[1], believed, f"from {sender}")
-            rows = live.rows(f"select distinct host(ip_address) from api_calls where user_agent = '{agent}'", 2 if believed else 1)
+            rows = live.rows(f"select host(ip_address) from api_calls where user_agent = '{agent}'", 2)
             self.assertEqual([sender] in rows, not believed)
 
     def test_a_proxy_can_name_its_client_and_not_what_the_client_claims_to_be(self):
@@ -221,8 +226,9 @@ class HmacTokenTest(ClientCase):
         self.assertEqual(live.log_of(reply.trace)["user"], "")
 
     def test_good_tokens_are_taken_however_they_are_spelled(self):
-        for more in ({"aud": ["other", AUDIENCE]}, {"exp": in_seconds(-30)}, {"nbf": in_seconds(30)}, {"iat": in_seconds(-9)},
-                     {"exp": in_seconds(600) + 0.5}, {"role": "authenticated", "app_metadata": {"a": [1]}}, {"sub": "用户"}):
+        for more in ({"aud": ["other", AUDIENCE]}, {"exp": in_seconds(-30)}, {"exp": in_seconds(600) + 0.5},
+                     {"nbf": in_seconds(30)}, {"iat": in_seconds(-9)}, {"sub": "用户"},
+                     {"role": "authenticated", "app_metadata": {"a": [1]}}):
             with self.subTest(more=more):
                 user = claims(**more)
                 self.assert_taken(signed_with(SECRET, user), user["sub"])
@@ -263,11 +269,13 @@ class HmacTokenTest(ClientCase):
     def test_a_token_with_wrong_claims_is_refused(self):
         for more, saying in (
             ({"exp": None}, "exp"), ({"exp": in_seconds(-90)}, "expired"), ({"exp": str(in_seconds(90))}, "exp"),
-            ({"exp": in_seconds(90) * 1000}, "exp"), ({"exp": True}, "exp"), ({"nbf": in_seconds(120)}, "not valid yet"),
-            ({"nbf": "now"}, "nbf"), ({"iat": "now"}, "iat"), ({"iss": None}, "issuer"), ({"iss": "other"}, "issuer"),
+            ({"exp": in_seconds(90) * 1000}, "exp"), ({"exp": True}, "exp"),
+            ({"nbf": in_seconds(120)}, "not valid yet"), ({"nbf": "now"}, "nbf"), ({"iat": "now"}, "iat"),
+            ({"iss": None}, "issuer"), ({"iss": "other"}, "issuer"),
             ({"iss": [ISSUER]}, "issuer"), ({"aud": None}, "audience"), ({"aud": "other"}, "audience"),
             ({"aud": []}, "audience"), ({"aud": ["other"]}, "audience"), ({"aud": [AUDIENCE, 7]}, "audience"),
-            ({"sub": None}, "sub"), ({"sub": ""}, "sub"), ({"sub": 7}, "sub"), ({"sub": "a\nb"}, "sub"), ({"sub": "x" * 300}, "sub"),
+            ({"sub": None}, "sub"), ({"sub": ""}, "sub"), ({"sub": 7}, "sub"), ({"sub": "a\nb"}, "sub"),
+            ({"sub": "x" * 300}, "sub"),
         ):
             with self.subTest(more=more):
                 self.assert_unauthorized(signed_with(SECRET, claims(**more)), saying)
@@ -276,8 +284,9 @@ class HmacTokenTest(ClientCase):
 
     def test_what_is_no_token_is_refused_and_not_taken_for_nobody(self):
         good = signed_with(SECRET, claims())
-        for token in ("x", "a.b", "a.b.c", "..", good + ".x", good.replace(".", ".."), good + "=", "Basic " + good, "x" * 9000,
-                      signed_with(SECRET, {**claims(), "pad": "x" * 9000}), signed_with(SECRET, b"[]"), signed_with(SECRET, b"{")):
+        for token in ("x", "a.b", "a.b.c", "..", good + ".x", good.replace(".", ".."), good + "=", "Basic " + good,
+                      signed_with(SECRET, {**claims(), "pad": "x" * 9000}), "x" * 9000,
+                      signed_with(SECRET, b"[]"), signed_with(SECRET, b"{")):
             with self.subTest(token=token[:30]):
                 self.assert_unauthorized(token)
         for header in (f"Basic {encoded(b'ada:secret')}", good, "Bearer", "Bearer ", f"Token {good}"):
@@ -311,8 +320,8 @@ class PublicKeys:
 
     def test_a_key_is_chosen_by_its_name_alone(self):
         one, two = self.keys
-        for kid, saying in ((two.kid, "signature"), (None, "names no key"), ("unknown", "do not have"), ("other", "do not have"),
-                            ("../../etc/passwd", "do not have"), (7, "kid")):
+        for kid, saying in ((two.kid, "signature"), (None, "names no key"), ("unknown", "do not have"),
+                            ("other", "do not have"), ("../../etc/passwd", "do not have"), (7, "kid")):
             with self.subTest(kid=kid):
                 self.assert_unauthorized(one.signed(claims(), kid=kid), saying)
 
@@ -323,7 +332,8 @@ class PublicKeys:
 
     def test_the_public_key_is_no_secret_to_sign_with(self):
         for secret in (self.keys[0].public_pem(), json.dumps(self.keys[0].jwk()), "x" * 32):
-            self.assert_unauthorized(signed_with(secret, claims(), {"alg": "HS256", "kid": self.keys[0].kid}), "algorithm")
+            token = signed_with(secret, claims(), {"alg": "HS256", "kid": self.keys[0].kid})
+            self.assert_unauthorized(token, "algorithm")
 
     def test_claims_are_checked_here_too(self):
         key = self.keys[0]

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import sys
 import unittest
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from live import (
-    EMAIL, JPEG, KEY, PATIENCE, WEBP, Live, at_once, frame, image_name, layer, picture, some_layers, some_trace,
+    EMAIL, JPEG, KEY, WEBP, Live, at_once, frame, image_name, layer, picture, some_layers, some_trace,
 )
 from servers import ROOT, wait_for
 

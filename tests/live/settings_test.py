@@ -1,4 +1,4 @@
-"""A worker with wrong settings does not start: it says what is wrong, on stderr, and so does --check. Needs no fleet."""
+"""A worker with wrong settings does not start: it says on stderr what is wrong, and so does --check. Needs no fleet."""
 
 import json
 import os
@@ -46,7 +46,8 @@ class SettingsTest(unittest.TestCase):
             self.assertNotIn(SECRET[:12], done.stderr)
 
     def test_good_settings_are_fine(self):
-        for settings in ({}, TOKENS, {"AI_PROVIDER": "openai", "OPENAI_API_KEY": "x"}, {"RENAME_LIMIT_PER_MINUTE": "7"}):
+        asked = {"AI_PROVIDER": "openai", "OPENAI_API_KEY": "x"}
+        for settings in ({}, TOKENS, asked, {"RENAME_LIMIT_PER_MINUTE": "7"}):
             done = self.run_worker("--check", **settings)
             self.assertEqual((done.returncode, done.stderr), (0, ""), done)
             self.assertIn("settings fine", done.stdout)

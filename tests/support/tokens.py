@@ -30,8 +30,8 @@ class KeyPair:
 
     def __init__(self, algorithm, kid, folder):
         self.algorithm, self.kid, self.file = algorithm, kid, folder / f"{kid}.pem"
-        kind = ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if algorithm == "RS256" else ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        openssl("genpkey", "-algorithm", *kind, "-out", self.file)
+        kind, option = {"RS256": ("RSA", "rsa_keygen_bits:2048"), "ES256": ("EC", "ec_paramgen_curve:P-256")}[algorithm]
+        openssl("genpkey", "-algorithm", kind, "-pkeyopt", option, "-out", self.file)
 
     def jwk(self):
         if self.algorithm == "RS256":
@@ -48,7 +48,8 @@ class KeyPair:
         text = f"{encoded({k: v for k, v in header.items() if v is not None})}.{encoded(claims)}"
         signature = openssl("dgst", "-sha256", "-sign", self.file, given=text.encode())
         if self.algorithm == "ES256":  # RFC 7518, section 3.4: the two numbers, 32 bytes each, and no DER
-            numbers = re.findall("INTEGER +:([0-9A-F]+)", openssl("asn1parse", "-inform", "DER", given=signature).decode())
+            parsed = openssl("asn1parse", "-inform", "DER", given=signature).decode()
+            numbers = re.findall("INTEGER +:([0-9A-F]+)", parsed)
             signature = b"".join(int(number, 16).to_bytes(32, "big") for number in numbers)
         return f"{text}.{encoded(signature)}"
 
