@@ -4,11 +4,13 @@ set -euo pipefail
 
 wrong=()
 
-# memory_of PID: megabytes of the process and its children; a page several of them share counts once.
+# memory_of PID: megabytes of the process and its children; a page several of them share counts once. A worker's pages
+# are nobody's to look at but root's: its resident memory is told instead.
 memory_of() {
   local pid pss sum=0
   for pid in "$1" $(pgrep -P "$1"); do
-    pss=$(awk '/^Pss:/{print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
+    pss=$(awk '/^Pss:/{print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null)
+    [[ $pss ]] || pss=$(ps -o rss= -p "$pid") || continue
     sum=$((sum + ${pss:-0}))
   done
   say "$(((sum + 1023) / 1024)) MB"
