@@ -9,7 +9,7 @@ wrong=()
 memory_of() {
   local pid pss sum=0
   for pid in "$1" $(pgrep -P "$1"); do
-    pss=$(awk '/^Pss:/{print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null)
+    pss=$(awk '/^Pss:/{print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null) || true
     [[ $pss ]] || pss=$(ps -o rss= -p "$pid") || continue
     sum=$((sum + ${pss:-0}))
   done
