@@ -1,8 +1,8 @@
 // The log: one JSON object a line, to a file (or stderr until log_open). Never a body, a key or an image: callers name
 // each field they log, and long values are cut.
 //
-// Lines are collected and written together by log_flush(), which the reactor calls at the end of a turn; without a
-// reactor, and for an error or a full buffer, they are written at once. Safe from any thread.
+// Lines are collected and written together by log_flush(), which the reactor calls within 10 ms; without a reactor, and
+// for an error or a full buffer, they are written at once. Safe from any thread.
 #pragma once
 
 #include <concepts>
@@ -36,7 +36,7 @@ void log_open(const std::string& path, Severity least);
 void log_reopen();
 void log_flush();
 
-// `wake` is called when a line is the first that waits for a flush: the reactor then flushes at the end of its turn.
+// `wake` is called when a line is the first that waits for a flush: the reactor then sees to it.
 void log_on_first_line(std::function<void()> wake);
 
 bool log_wants(Severity severity);

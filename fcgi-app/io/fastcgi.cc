@@ -1,5 +1,6 @@
 #include "io/fastcgi.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -296,6 +297,8 @@ FastcgiServer::FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, 
       accept_pause_(reactor),
       drain_deadline_(reactor),
       deadlines_(reactor) {
+  // Another process may take the connection between our waking and our accept4.
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   listening_.want_read(true);
 }
 

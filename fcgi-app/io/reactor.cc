@@ -1,5 +1,8 @@
 #include "io/reactor.h"
 
+#include <sys/epoll.h>
+
+#include <array>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -9,7 +12,10 @@
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cerrno>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 
@@ -17,6 +23,7 @@ namespace plugfleet {
 namespace {
 
 constexpr std::size_t kThreads = 2;
+constexpr auto kLogLineWaits = 10ms;  // lines are written together: a write for each was a tenth of a small request
 constexpr asio::use_awaitable_t<Executor> kAwait;
 
 class SpawnedTask : public Task {
@@ -51,14 +58,105 @@ class SpawnedTask : public Task {
 
 }  // namespace
 
+// ---- FdWatch -----------------------------------------------------------------------------------------------------
+
+struct FdWatch::State {
+  int fd;
+  std::function<void()> on_readable, on_writable;
+  std::uint32_t wanted = 0;
+};
+
+// All watched descriptors are in one epoll set, level triggered, which the io_context watches as one descriptor. Its
+// own way, a descriptor at a time, costs an epoll_ctl and an allocation for every time one becomes ready: measured on
+// small requests, a tenth of what they cost.
+struct Reactor::Descriptors {
+  static constexpr int kEventsATurn = 64;
+
+  explicit Descriptors(asio::io_context& context) : set_(context, check(::epoll_create1(EPOLL_CLOEXEC))) {}
+
+  static int check(int result) {
+    if (result < 0) throw std::system_error(errno, std::generic_category(), "epoll");
+    return result;
+  }
+
+  void add(const std::shared_ptr<FdWatch::State>& state) {
+    const auto index = static_cast<std::size_t>(state->fd);
+    if (index >= by_fd_.size()) by_fd_.resize(index + 1);
+    by_fd_[index] = state;
+  }
+
+  void remove(const std::shared_ptr<FdWatch::State>& state) {
+    want(*state, 0);
+    auto& place = by_fd_[static_cast<std::size_t>(state->fd)];
+    if (place == state) place.reset();
+  }
+
+  void want(FdWatch::State& state, std::uint32_t wanted) {
+    if (wanted == state.wanted) return;
+    const int operation = state.wanted == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    epoll_event event{.events = wanted, .data = {.fd = state.fd}};
+    const int result = ::epoll_ctl(set_.native_handle(), operation, state.fd, &event);
+    if (operation != EPOLL_CTL_DEL) check(result);  // a descriptor closed already has left the set by itself
+    state.wanted = wanted;
+    if (operation == EPOLL_CTL_ADD && watched_++ == 0) wait();
+    if (operation == EPOLL_CTL_DEL && --watched_ == 0) set_.cancel();  // run() may then end
+  }
+
+  void wait() {
+    if (waiting_) return;
+    waiting_ = true;
+    set_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const std::error_code& error) {
+      waiting_ = false;
+      if (!error) dispatch();
+      if (watched_ > 0) wait();
+    });
+  }
+
+  void dispatch() {
+    std::array<epoll_event, kEventsATurn> events;
+    const int count = ::epoll_wait(set_.native_handle(), events.data(), kEventsATurn, 0);
+    for (int i = 0; i < count; ++i) {
+      // A callback may end any watch, its own included, and may open another on the same descriptor.
+      const std::shared_ptr<FdWatch::State> state = by_fd_[static_cast<std::size_t>(events[i].data.fd)];
+      if (!state) continue;
+      const std::uint32_t ready = events[i].events;
+      const bool broken = ready & (EPOLLHUP | EPOLLERR);  // whoever reads or writes will be told
+      if ((broken || ready & EPOLLIN) && state->wanted & EPOLLIN) state->on_readable();
+      if ((broken || ready & EPOLLOUT) && state->wanted & EPOLLOUT) state->on_writable();
+    }
+  }
+
+  asio::posix::stream_descriptor set_;
+  std::vector<std::shared_ptr<FdWatch::State>> by_fd_;
+  int watched_ = 0;
+  bool waiting_ = false;
+};
+
+FdWatch::FdWatch(Reactor& reactor, int fd, std::function<void()> on_readable, std::function<void()> on_writable)
+    : descriptors_(*reactor.descriptors_),
+      state_(std::make_shared<State>(fd, std::move(on_readable), std::move(on_writable))) {
+  descriptors_.add(state_);
+}
+
+FdWatch::~FdWatch() { descriptors_.remove(state_); }
+
+void FdWatch::want(Events events, bool on) {
+  descriptors_.want(*state_, on ? state_->wanted | events : state_->wanted & ~std::uint32_t{events});
+}
+
 // ---- Reactor -----------------------------------------------------------------------------------------------------
 
 struct Reactor::Pool {
   asio::thread_pool threads{kThreads};
 };
 
-Reactor::Reactor() : context_(1) {
-  log_on_first_line([this] { asio::post(context_, log_flush); });
+Reactor::Reactor() : context_(1), descriptors_(std::make_unique<Descriptors>(context_)) {
+  log_on_first_line([this] {
+    post([this] {
+      if (!log_timer_) log_timer_ = std::make_unique<Timer>(*this);
+      log_timer_->arm(kLogLineWaits, log_flush);
+    });
+  });
 }
 
 Reactor::~Reactor() {
@@ -161,56 +259,6 @@ Signals::Signals(Reactor& reactor, std::initializer_list<int> numbers, std::func
 Signals::~Signals() {
   state_->fn = {};
   state_->set.cancel();
-}
-
-// ---- FdWatch -----------------------------------------------------------------------------------------------------
-
-struct FdWatch::State : std::enable_shared_from_this<FdWatch::State> {
-  using Wait = asio::posix::stream_descriptor::wait_type;
-  struct Direction {
-    bool wanted = false, waiting = false;
-    std::function<void()> ready;
-  };
-
-  explicit State(Reactor& reactor, int fd) : descriptor(reactor.context(), fd) {}
-
-  void keep_waiting(Wait kind, Direction& direction) {
-    if (!direction.wanted || direction.waiting) return;
-    direction.waiting = true;
-    descriptor.async_wait(kind, [self = shared_from_this(), kind, &direction](const std::error_code& error) {
-      direction.waiting = false;
-      if (error || self->closed || !direction.wanted) return;
-      const auto ready = direction.ready;  // the callback may end the watch, and with it what it captured
-      ready();
-      if (!self->closed) self->keep_waiting(kind, direction);
-    });
-  }
-
-  asio::posix::stream_descriptor descriptor;
-  Direction read, write;
-  bool closed = false;
-};
-
-FdWatch::FdWatch(Reactor& reactor, int fd, std::function<void()> on_readable, std::function<void()> on_writable)
-    : state_(std::make_shared<State>(reactor, fd)) {
-  state_->read.ready = std::move(on_readable);
-  state_->write.ready = std::move(on_writable);
-}
-
-FdWatch::~FdWatch() {
-  state_->closed = true;
-  state_->descriptor.release();  // ends the waits; the descriptor stays its owner's
-  state_->read.ready = state_->write.ready = {};
-}
-
-void FdWatch::want_read(bool on) {
-  state_->read.wanted = on;
-  state_->keep_waiting(State::Wait::wait_read, state_->read);
-}
-
-void FdWatch::want_write(bool on) {
-  state_->write.wanted = on;
-  state_->keep_waiting(State::Wait::wait_write, state_->write);
 }
 
 // ---- Waiter ------------------------------------------------------------------------------------------------------

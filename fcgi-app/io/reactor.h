@@ -31,6 +31,7 @@ template <class T>
 using Async = asio::awaitable<T, Executor>;
 
 class Task;
+class Timer;
 using TaskPtr = std::shared_ptr<Task>;
 
 class Reactor {
@@ -57,11 +58,16 @@ class Reactor {
   asio::io_context& context() { return context_; }
 
  private:
+  friend class FdWatch;
+  struct Descriptors;
+  struct Pool;
+
   Async<void> offload_erased(std::function<void()> work);
 
   asio::io_context context_;
-  struct Pool;
+  std::unique_ptr<Descriptors> descriptors_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Timer> log_timer_;
 };
 
 class Task {
@@ -102,16 +108,22 @@ class Signals {
 
 class FdWatch {
  public:
-  // Watches `fd`, which stays its owner's. The callbacks run as long as the matching want_... is on.
+  // Watches `fd`, which stays its owner's and must not be closed before. The callbacks run, again and again while there
+  // is something to do (level triggered), as long as the matching want_... is on.
   FdWatch(Reactor& reactor, int fd, std::function<void()> on_readable, std::function<void()> on_writable);
   ~FdWatch();
   FdWatch(const FdWatch&) = delete;
 
-  void want_read(bool on);
-  void want_write(bool on);
+  void want_read(bool on) { want(kRead, on); }
+  void want_write(bool on) { want(kWrite, on); }
 
  private:
+  friend struct Reactor::Descriptors;
+  enum Events : std::uint32_t { kRead = 1, kWrite = 4 };  // EPOLLIN, EPOLLOUT
+  void want(Events events, bool on);
+
   struct State;
+  Reactor::Descriptors& descriptors_;
   std::shared_ptr<State> state_;
 };
 

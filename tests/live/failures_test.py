@@ -40,11 +40,12 @@ def replaced(program, old):
     return wait_for(new, f"{program} did not come back", PATIENCE)
 
 
-def kill_and_wait(program):
-    """Kills a program of supervisord's; the pid it has once it runs again."""
-    old = live.fleet.pid(program)
-    kill(old)
-    return replaced(program, old)
+def kill_workers():
+    """All of them at once; the pids of those that follow, once they run."""
+    old = {slot: live.fleet.pid(slot) for slot in WORKERS}
+    for pid in old.values():
+        kill(pid)
+    return {replaced(slot, pid) for slot, pid in old.items()}
 
 
 def start(*programs):
@@ -95,13 +96,13 @@ class WorkersTest(FailureCase):
         with Traffic(live.fleet, "/healthz") as traffic:
             seen = counters(live.fleet)
             for slot in WORKERS:
-                traffic.wait_for_more(500)
+                traffic.wait_for_more(1000)
                 old = live.fleet.pid(slot)
                 kill(old)
                 seen = self.assert_grown(seen)
                 replaced(slot, old)
                 seen = self.assert_grown(seen)
-            traffic.wait_for_more(500)
+            traffic.wait_for_more(1000)
         self.assertEqual(traffic.failures, [])
         self.assertGreaterEqual(counters(live.fleet)["plugfleet_requests_total"], traffic.answered)
         wait_for(lambda: in_flight(live.fleet) == 0, "requests stayed in flight")
@@ -109,11 +110,7 @@ class WorkersTest(FailureCase):
     def test_killing_every_worker_at_once_only_makes_gets_wait(self):
         with Traffic(live.fleet, "/healthz") as traffic:
             traffic.wait_for_more(100)
-            old = {slot: live.fleet.pid(slot) for slot in WORKERS}
-            for pid in old.values():
-                kill(pid)
-            for slot, pid in old.items():
-                replaced(slot, pid)
+            kill_workers()
             traffic.wait_for_more(100)
         self.assertEqual(traffic.failures, [])
 
@@ -122,8 +119,7 @@ class WorkersTest(FailureCase):
         clients = threading.Thread(target=at_once, args=(20, lambda _: live.rename(BODY)))
         clients.start()
         wait_for(lambda: live.provider.stats()["inFlight"] == 20, "the provider was not asked")
-        for slot in WORKERS:
-            kill_and_wait(slot)
+        kill_workers()
         clients.join(PATIENCE)
         self.assertEqual(in_flight(live.fleet), 0)
 
@@ -173,7 +169,7 @@ class StartTest(FailureCase):
     def test_workers_start_and_serve_without_a_database(self):
         self.addCleanup(start, "postgresql")
         live.fleet.ctl("stop", "postgresql")
-        new = {kill_and_wait(slot) for slot in WORKERS}
+        new = kill_workers()
         jobs = self.renamed(3)
         self.assertEqual(health()[1]["database"], "down")
 

@@ -4,7 +4,6 @@ import json
 import socket
 import sys
 import tempfile
-import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor

@@ -104,11 +104,13 @@ class Live:
 
     def stop(self):
         fleet, provider, self.fleet, self.provider = self.fleet, self.provider, None, None
-        if fleet:
-            fleet.remove()
-        if provider:
-            provider.__exit__()
         atexit.unregister(self.stop)
+        try:
+            if fleet:
+                fleet.__exit__()
+        finally:
+            if provider:
+                provider.__exit__()
 
     def ask(self, method, path, body=None, headers=None, secure=False, address="127.0.0.1"):
         """One request on a connection of its own. A body that is no bytes goes as JSON; an iterator goes chunked."""

@@ -1,0 +1,135 @@
+// The queue's statements (core/jobs.cc says what they keep true). Plain ones: no statement outlives its transaction on
+// a connection that PgBouncer lends. A batch is one statement, with an array for each column.
+#pragma once
+
+namespace plugfleet::jobs_sql {
+
+inline constexpr const char* kDeclare =
+    "insert into job_kinds (kind, at_once) select * from unnest($1::text[], $2::int[]) as k(kind, at_once) order by "
+    "kind "
+    "on conflict (kind) do update set at_once = excluded.at_once "
+    "where job_kinds.at_once is distinct from excluded.at_once";
+
+// ---- Enqueueing --------------------------------------------------------------------------------------------------
+
+inline constexpr const char* kEnqueue =
+    "select enqueue_jobs as id from enqueue_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+
+// Of those that were not inserted. The key's job may have been enqueued by a transaction that the insert waited for:
+// this statement sees it.
+inline constexpr const char* kFindEnqueued = R"sql(
+select g.place, coalesce(k.job_id, j.id) as id, k.digest is distinct from g.digest and k.key is not null as conflict
+  from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as g(id, key, digest, place)
+  left join job_keys k on k.key = g.key
+  left join jobs j on j.id = g.id
+ where k.key is not null or (g.key is null and j.id is not null))sql";
+
+// ---- Running -----------------------------------------------------------------------------------------------------
+
+inline constexpr const char* kClaim =
+    "select id, type, payload, user_email, user_id, attempt, max_attempts, event_number "
+    "from claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms')";
+
+// A row that somebody else has locked is being ended or taken: it is left alone, so that nobody waits for each other.
+inline constexpr const char* kHeartbeat = R"sql(
+with given as (
+  select * from unnest($1::uuid[], $2::bigint[]) with ordinality as g(id, token, place)
+), free as materialized (
+  select j.id from live_jobs j join given g on j.id = g.id and j.lease_token = g.token
+   where j.status = 'processing' for update of j skip locked
+), extended as (
+  update live_jobs j set lease_until = clock_timestamp() + $3 * interval '1 ms' from free where j.id = free.id
+)
+select j.id is null as lost, j.cancel_requested
+  from given g left join live_jobs j on j.id = g.id and j.lease_token = g.token and j.status = 'processing'
+ order by g.place)sql";
+
+inline constexpr const char* kProgress =
+    "update live_jobs set progress = $3, progress_message = $4, event_number = event_number + 1 "
+    "where id = $1 and lease_token = $2 and status = 'processing' returning id, type, status, event_number";
+
+// ---- Leaving the state processing, or queued for good ------------------------------------------------------------
+
+inline constexpr const char* kFinish = "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+// Rows that others have locked are being ended or renewed. What is not late does not count against the batch.
+inline constexpr const char* kReap = R"sql(
+with late as materialized (
+  select id, lease_token from live_jobs where status = 'processing' and lease_until < now() limit $1
+  for update skip locked
+), lost as (
+  select array_agg(id) as ids, array_agg(lease_token) as tokens, array[count(*)::int] as count from late
+)
+select e.* from lost, end_jobs(ids, tokens, array_fill('lost'::text, count), '{}', array_fill('internal'::text, count),
+                               array_fill('Its process died.'::text, count), '{}', '{}', '{}') as e)sql";
+
+inline constexpr const char* kCancelQueued =
+    "select * from end_jobs(array[$1::uuid], '{null}', '{cancelled}', '{}', '{}', '{}', '{}', '{}', '{}')";
+
+// What a finish whose answer never came had done: the token is still the last that the job was claimed with.
+inline constexpr const char* kFinishedBefore =
+    "select j.id, j.type, j.status, j.event_number, j.lease_token from unnest($1::uuid[], $2::bigint[]) as g(id, "
+    "token) "
+    "join jobs j on j.id = g.id and j.lease_token = g.token and j.status <> 'processing'";
+
+inline constexpr const char* kRequestCancel =
+    "update live_jobs set cancel_requested = true, event_number = event_number + (not cancel_requested)::int "
+    "where id = $1 and status = 'processing' returning id, type, status, event_number";
+
+inline constexpr const char* kFind = "select tableoid = 'jobs'::regclass as ended from jobs where id = $1";
+
+// ---- For operators -----------------------------------------------------------------------------------------------
+
+inline constexpr const char* kRetry = R"sql(
+with gone as (
+  delete from only jobs where id = $1 and status in ('failed', 'cancelled') returning *
+)
+insert into live_jobs (id, type, status, payload, user_email, user_id, ip_address, frame_name, layer_count, variant_count,
+                       created_at, priority, attempt, max_attempts, idempotency_key, event_number, attempt_errors, share,
+                       run_at)
+select id, type, 'queued', payload, user_email, user_id, ip_address, frame_name, layer_count, variant_count, created_at,
+       priority, 0, greatest(max_attempts, 1), idempotency_key, event_number + 1, attempt_errors,
+       job_share(type, priority, user_id, user_email), now()
+  from gone)sql";
+
+inline constexpr const char* kGet = R"sql(
+select *, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created,
+       to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as started,
+       to_char(completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as completed
+  from jobs where id = $1)sql";
+
+inline constexpr const char* kPause =
+    "insert into job_kinds (kind, paused) values ($1, $2) on conflict (kind) do update set paused = excluded.paused";
+
+// Three parts, each of which an index answers.
+inline constexpr const char* kDepths = R"sql(
+with depth as (
+  select type, count(*) as ready, 0 as to_come, 0 as processing, min(created_at) as oldest
+    from live_jobs where status = 'queued' and turn is not null group by type
+  union all select type, 0, count(*), 0, null from live_jobs where status = 'queued' and turn is null group by type
+  union all select type, 0, 0, count(*), null from live_jobs where status = 'processing' group by type
+)
+select coalesce(kind, type) as kind, coalesce(paused, false) as paused, at_once, coalesce(sum(ready), 0) as ready,
+       coalesce(sum(to_come), 0) as to_come, coalesce(sum(processing), 0) as processing,
+       greatest(0, coalesce(extract(epoch from now() - min(oldest)) * 1000, 0))::bigint as oldest_ms
+  from job_kinds full join depth on kind = type group by 1, 2, 3 order by 1)sql";
+
+// Oldest first, as jobs_by_type has them.
+inline constexpr const char* kPrune = R"sql(
+with doomed as materialized (
+  select j.id from unnest(array['completed', 'failed', 'cancelled'], array[$2::int, $3, $3]) as kept(status, count),
+    lateral (select id from only jobs
+              where type = $1 and status = kept.status and created_at <= now() - $4 * interval '1 s'
+                and completed_at <= now() - $4 * interval '1 s'
+                and id not in (select id from only jobs where type = $1 and status = kept.status
+                                order by created_at desc, completed_at desc, id limit kept.count)
+              order by created_at limit $5) as j
+   limit $5
+), pruned as (
+  delete from only jobs where id in (select id from doomed) returning idempotency_key
+), keys as (
+  delete from job_keys where key in (select idempotency_key from pruned)
+)
+select count(*) as deleted from pruned)sql";
+
+}  // namespace plugfleet::jobs_sql
