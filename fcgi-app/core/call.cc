@@ -30,11 +30,10 @@ Trace trace_of(const Incoming& incoming) {
 }  // namespace
 
 Call::Call(Incoming& incoming, Platform& platform)
-    : services(platform),
+    : Work(platform, trace_of(incoming)),
       incoming_(incoming),
       method_(parse_method(incoming.param("REQUEST_METHOD"))),
       path_(incoming.param("DOCUMENT_URI")),
-      trace_(trace_of(incoming)),
       body_max_(platform.settings.body_max) {}
 
 std::string_view Call::header(std::string_view name) const {
@@ -52,16 +51,6 @@ std::optional<std::string> Call::query(std::string_view name) const {
 }
 
 std::string Call::client_key() const { return user_ ? "user:" + user_->id : "addr:" + std::string(client_address()); }
-
-Async<Completion> Call::complete(Prompt prompt) {
-  struct Timed {
-    Clock::duration& total;
-    Clock::time_point begun = Clock::now();
-    ~Timed() { total += Clock::now() - begun; }
-  } const timed{upstream_time_};
-  Completion completion = co_await services.ai.complete(std::move(prompt), trace_);
-  co_return completion;
-}
 
 Async<const JsonView*> Call::json_view() {
   if (!body_) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/auth.h"
-#include "core/platform.h"
+#include "core/work.h"
 #include "io/fastcgi.h"
 #include "wire/fields.h"
 #include "wire/http.h"
@@ -16,7 +16,7 @@
 
 namespace plugfleet {
 
-class Call {
+class Call : public Work {
  public:
   Call(Incoming& incoming, Platform& platform);
 
@@ -28,13 +28,13 @@ class Call {
   std::optional<std::string> query(std::string_view name) const;
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 
-  const Trace& trace() const { return trace_; }
   const std::optional<User>& user() const { return user_; }
   // Who is limited: "user:ID" where a token said who asks, else "addr:ADDRESS".
   std::string client_key() const;
   Clock::time_point started() const { return incoming_.started(); }
   // When the request is answered 408, come what may.
-  Clock::time_point deadline() const { return incoming_.started() + services.settings.request_timeout; }
+  Clock::time_point deadline() const override { return incoming_.started() + services.settings.request_timeout; }
+  void progress(int, std::string) override {}
 
   // The body as T (wire/fields.h). Views in T live as long as the call. Throws Failure: unsupported_media_type,
   // payload_too_large, invalid_request (no JSON), unprocessable (each wrong field named).
@@ -48,17 +48,10 @@ class Call {
   // The next part of a large body that is worked on as it comes, an upload say; empty at its end.
   Async<std::string> body_part() { return incoming_.body_part(body_max_); }
 
-  // Asks the AI (core/ai.h), with this call's trace.
-  Async<Completion> complete(Prompt prompt);
-  // Spent in such calls so far, added up where they ran side by side.
-  Clock::duration upstream_time() const { return upstream_time_; }
-
   // Adds a header to whatever the reply will be, an error included.
   void reply_header(std::string name, std::string value) {
     reply_headers_.emplace_back(std::move(name), std::move(value));
   }
-
-  Platform& services;
 
  private:
   friend class Dispatch;
@@ -66,11 +59,9 @@ class Call {
   Incoming& incoming_;
   Method method_;
   std::string path_;
-  Trace trace_;
   std::optional<User> user_;
   std::size_t body_max_;
   std::optional<JsonView> body_;
-  Clock::duration upstream_time_{};
   std::vector<std::pair<std::string, std::string>> reply_headers_;
 };
 

@@ -25,7 +25,7 @@ enum class JobPriority { high = 1, normal = 2, low = 3 };
 
 // What the modules declare. A kind that nobody has declared is enqueued but never claimed.
 struct JobKind {
-  std::string name;            // "module.noun"
+  std::string name;            // the jobs' type
   std::optional<int> at_once;  // jobs of it that may be processing in the whole fleet; none: any number
 };
 
@@ -41,8 +41,12 @@ struct NewJob {
   std::string kind;
   std::string payload = "null";  // JSON, never an image
   std::string user_email;
-  std::optional<std::string> user_id, ip_address, frame_name;
+  std::optional<std::string> user_id;  // as the request said it
+  std::optional<std::string> owner;    // the user a token proved: the only one who may see the job then
+  std::optional<std::string> ip_address, frame_name;
   std::optional<int> layer_count, variant_count;
+  std::string trace_id;
+  bool has_body = false;  // a body is kept for it in the payload Redis (core/job_payloads.h)
   JobPriority priority = JobPriority::normal;
   milliseconds delay{0};
   int max_attempts = 3;
@@ -69,7 +73,10 @@ struct ClaimedJob {
   JobLease lease;
   std::string kind, payload, user_email;
   std::optional<std::string> user_id;
+  std::string trace_id;
+  bool has_body;
   int attempt, max_attempts;
+  int losses;  // how many of its attempts ended with their process's death while it was suspected (core/jobs.cc)
   int event_number;
 };
 
@@ -93,9 +100,10 @@ struct JobEnding {
   JobLease lease;
   JobOutcome outcome;
   std::optional<std::string> result;  // JSON, never an image
+  bool result_apart = false;          // the whole result, with images, is in the payload Redis for its time
   std::optional<int> variant_count;
   std::string error_code, error_message, error_stack;
-  std::optional<milliseconds> wait;
+  std::optional<milliseconds> wait;  // before it may be claimed again; with released too
 };
 
 // What a write made of a job: what a stream is told.
@@ -124,10 +132,11 @@ struct JobView {
   std::optional<std::string> started_at, completed_at;
   std::optional<std::int64_t> duration_ms;
   std::optional<std::string> result;  // JSON
+  bool result_apart;
   std::string error_code, error_message, error_stack;
   std::string attempt_errors;  // JSON: [{"attempt", "at", "code", "message"}]
   std::string user_email;
-  std::optional<std::string> user_id;
+  std::optional<std::string> user_id, owner;
   bool cancel_requested;
   int event_number;
 };
@@ -182,6 +191,8 @@ class Jobs {
   Async<bool> retry(std::string id);
 
   Async<std::optional<JobView>> get(std::string id);
+  // Of those that exist, in no order.
+  Async<std::vector<JobView>> get_many(std::vector<std::string> ids);
 
   // When pause() has returned no job of the kind is claimed any more; those that are processing go on.
   Async<void> pause(std::string kind);

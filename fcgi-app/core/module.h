@@ -10,12 +10,13 @@
 
 #include "core/auth.h"
 #include "core/call.h"
+#include "core/job.h"
 #include "core/rate_limit.h"
 
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 1;
+inline constexpr int kModuleAbi = 2;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -76,6 +77,8 @@ struct Route {
 struct Module {
   std::string name;
   std::vector<Route> routes;
+  std::vector<JobHandler> jobs;
+  std::vector<CronEntry> crons;
 };
 
 inline RateLimit per_client(std::int64_t points, Clock::duration duration, Clock::duration block = {}) {

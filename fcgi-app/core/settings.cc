@@ -186,6 +186,17 @@ void Settings::rows(SettingReader& s) {
   s.text("REDIS_SOCKET", redis_socket, "");
   s.text("PAYLOADS_SOCKET", payloads_socket, "");
 
+  s.integer("RUNNER_JOBS", runner_jobs, 50, 1, 10'000);
+  s.duration("RUNNER_GRACE", runner_grace, "25s", 1s, 900s);
+  s.duration("JOB_LEASE", job_lease, "10s", 5s, 300s);
+  s.duration("JOB_PAYLOAD_TTL", job_payload_ttl, "300s", 10s, 86400s);
+  s.duration("JOB_PAYLOAD_BOUND", job_payload_bound, "1h", 10s, 86400s);
+  s.integer("JOBS_KEEP_COMPLETED", jobs_keep_completed, 100, 0, 1'000'000);
+  s.integer("JOBS_KEEP_FAILED", jobs_keep_failed, 50, 0, 1'000'000);
+  s.integer("JOBS_KEEP_DAYS", jobs_keep_days, 7, 2, 3650);
+  s.integer("STREAMS_MAX", streams_max, 5000, 1, 100'000);
+  s.integer("STREAMS_PER_CLIENT", streams_per_client, 20, 1, 100'000);
+
   s.choice("JWT_ALG", jwt_alg, "none", {"none", "HS256", "RS256", "ES256"});
   s.secret("JWT_SECRET", jwt_secret);
   s.text("JWT_JWKS_FILE", jwt_jwks_file, "");

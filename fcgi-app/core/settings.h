@@ -82,6 +82,10 @@ struct Settings {
   std::int64_t database_pool = 0;
   std::string redis_socket, payloads_socket;
 
+  Clock::duration job_lease{}, job_payload_ttl{}, job_payload_bound{}, runner_grace{};
+  std::int64_t runner_jobs = 0, jobs_keep_completed = 0, jobs_keep_failed = 0, jobs_keep_days = 0;
+  std::int64_t streams_max = 0, streams_per_client = 0;
+
   std::string jwt_alg, jwt_secret, jwt_jwks_file, jwt_issuer, jwt_audience;
 
   std::string ai_provider;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -80,6 +81,30 @@ class Redis {
   Async<RedisReply> eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
   Async<RedisReply> eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
 
+  bool connected() const;
+
+ private:
+  class Connection;
+  std::shared_ptr<Connection> connection_;
+};
+
+// A connection of its own that only listens, however many channels it listens to. Reconnects as Redis does and
+// subscribes again by itself; what was published meanwhile is lost, which `on_gap` says.
+class RedisSubscriber {
+ public:
+  struct Events {
+    std::function<void(std::string_view channel, std::string_view message)> on_message;
+    // Every channel is subscribed (again): whoever keeps a state must read it anew. Called after each connecting.
+    std::function<void()> on_gap;
+  };
+
+  RedisSubscriber(Reactor& reactor, RedisOptions options, Events events);
+  ~RedisSubscriber();
+  RedisSubscriber(const RedisSubscriber&) = delete;
+
+  // Counted: a channel is left when it has been unsubscribed as often as subscribed.
+  void subscribe(const std::string& channel);
+  void unsubscribe(const std::string& channel);
   bool connected() const;
 
  private:

@@ -1,6 +1,7 @@
 // What a handler answers with.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,9 +13,30 @@
 
 namespace plugfleet {
 
+// Where the edge takes a streamed body's parts.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // Never waits. A client that takes less than it is sent for too long loses its stream: closed() follows.
+  virtual void write(std::string_view part) = 0;
+  // The body is complete. closed() follows when all of it has been sent.
+  virtual void end() = 0;
+};
+
+// A body that is written in parts as they come, an event stream say. The edge sends the reply's header and calls
+// opened(); from then until closed() returns whoever owns the stream may write to `sink`.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  virtual void opened(BodySink& sink) = 0;
+  // Once: after end(), or because the client left, was too slow, or the process is draining.
+  virtual void closed() = 0;
+};
+
 struct Reply {
   int status = 200;
   std::string body;
+  std::shared_ptr<BodyStream> stream;  // where it is set `body` is empty, and no Content-Length is sent
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
 

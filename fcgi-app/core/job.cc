@@ -1,0 +1,45 @@
+#include "core/job.h"
+
+#include <utility>
+
+#include "base/ids.h"
+
+namespace plugfleet {
+
+Outcome done(Json result) { return {.result = std::move(result)}; }
+
+Outcome done(Json result, Json with_images) { return {.result = std::move(result), .whole = std::move(with_images)}; }
+
+Outcome retry_in(milliseconds wait, std::string why) {
+  return {.what = JobOutcome::retry,
+          .code = std::string(info(Kind::unavailable).code),
+          .message = std::move(why),
+          .wait = wait};
+}
+
+Outcome cancel_job(std::string why) { return {.what = JobOutcome::cancelled, .message = std::move(why)}; }
+
+Outcome fail_job(Kind kind, std::string message) {
+  return {.what = JobOutcome::failed, .code = std::string(info(kind).code), .message = std::move(message)};
+}
+
+Job::Job(ClaimedJob claimed, std::string body, Clock::time_point deadline,
+         std::function<void(int, std::string)> progress, Platform& platform)
+    : Work(platform, {claimed.trace_id, {}}),
+      claimed_(std::move(claimed)),
+      body_(std::move(body)),
+      deadline_(deadline),
+      progress_(std::move(progress)) {}
+
+const JsonView* Job::json_view() {
+  if (!view_) {
+    std::string& text = claimed_.has_body ? body_ : claimed_.payload;
+    text.reserve(text.size() + kJsonPadding);
+    auto parsed = parse_json_view(text);
+    if (!parsed) throw Failure(Kind::invalid_request, parsed.error());
+    view_ = std::move(*parsed);
+  }
+  return &*view_;
+}
+
+}  // namespace plugfleet

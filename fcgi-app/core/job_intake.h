@@ -1,0 +1,31 @@
+// How a process puts jobs into the queue: what comes while a statement is under way goes with the next one, so that a
+// crowd of requests costs PostgreSQL few transactions. A job is durable before enqueue() returns.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/job_events.h"
+#include "core/job_payloads.h"
+#include "core/jobs.h"
+#include "io/reactor.h"
+
+namespace plugfleet {
+
+class JobIntake {
+ public:
+  JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events);
+
+  // `body` (empty: none) is kept in the payload Redis for the job; a view that lives until this returns. Throws
+  // Failure: unavailable (nothing is left behind), unprocessable (PostgreSQL can't store what it says).
+  Async<EnqueueResult> enqueue(NewJob job, std::string_view body = {});
+
+  std::size_t waiting() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace plugfleet
