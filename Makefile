@@ -64,14 +64,17 @@ $(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)
 	@echo "  link    $@"
 	@$(CXX) $(LDFLAGS) $< -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$ORIGIN/../lib' -o $@
 
+# $(call module_rule,LIBRARY,FOLDER OF ITS SOURCES)
 define module_rule
-$(B)/modules/$(1).so: $(call object,$(wildcard modules/$(1)/*.cc)) $(library)
+$(1): $(call object,$(wildcard $(2)/*.cc)) $(library)
 	@mkdir -p $$(@D)
 	@echo "  link    $$@"
 	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@
 endef
-$(foreach module,$(module_names),$(eval $(call module_rule,$(module))))
-
+$(foreach module,$(module_names),$(eval $(call module_rule,$(B)/modules/$(module).so,modules/$(module))))
+# A module for tests alone: tests/support/servers.py has their fleets load it.
+probe := $(B)/tests/modules/probe.so
+$(eval $(call module_rule,$(probe),tests/probe))
 
 # A test is one file and one program. tests/modules/NAME/X_test.cc also links that module's objects.
 test_support := $(call object,$(wildcard tests/support/*.cc))
@@ -115,7 +118,7 @@ status: ## Every process of the fleet on one screen
 # ---- Proving -----------------------------------------------------------------------------------------------------
 
 test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread for the sanitizers)
-	@$(MAKE) --no-print-directory build $(tests) $(tools)
+	@$(MAKE) --no-print-directory build $(tests) $(tools) $(probe)
 	@BUILD=$(B) scripts/run-tests $(test_sources:%.cc=$(B)/%)
 
 t: ## Run one test alone: make t F=wire/json
@@ -127,7 +130,7 @@ check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against 
 	@BUILD=$(B) scripts/check
 
 bench: packages ## Measure against peers in the same run; prints ratios and never fails on time
-	@$(MAKE) --no-print-directory build $(tools)
+	@$(MAKE) --no-print-directory build $(tools) $(probe)
 	@BUILD=$(B) scripts/bench
 
 print-flags:

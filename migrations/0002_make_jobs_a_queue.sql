@@ -17,13 +17,18 @@ alter table jobs
   add event_number     integer not null default 1,  -- goes up with every change that a client may see
   add error_code       text,
   add attempt_errors   jsonb,        -- [{"attempt", "at", "code", "message"}], the latest 20
-  add idempotency_key  text;         -- its row in job_keys
+  add idempotency_key  text,         -- its row in job_keys
+  add owner            text,         -- the user that a token proved: nobody else may see the job
+  add trace_id         text,
+  add has_body         boolean not null default false,  -- it came with a body that is not here: images rest nowhere
+  add result_apart     boolean not null default false;  -- its whole result is not here, likewise
 
 create table live_jobs (
   share       bigint not null,  -- whom it is for (its kind, priority and user), hashed
   turn        bigint,           -- its place among the queued of its kind and priority; null: not due yet
   run_at      timestamptz,      -- when it is due, where it has no turn
   lease_until timestamptz,      -- while processing: when it may be taken away, by this database's clock
+  losses      smallint not null default 0,  -- how often in a row its runner died while it ran; more than 0: a suspect
   primary key (id),
   constraint live_jobs_have_not_ended check (status in ('queued', 'processing')),
   constraint live_jobs_processing_are_leased
@@ -71,16 +76,19 @@ create table job_keys (
 -- Functions, because a session keeps their plans: PgBouncer lets nobody prepare a statement, and planning these anew
 -- costs more than running them for ten jobs. A plan may have been made when a table was empty: hence enable_seqscan.
 
--- Whose turns a job takes.
-create function job_share(kind text, priority smallint, user_id text, user_email text) returns bigint
-language sql immutable as $$ select hashtextextended(concat_ws(' ', kind, priority, coalesce(user_id, user_email)), 0) $$;
+-- Whose turns a job takes. Who only says that he is somebody takes none of that one's turns.
+create function job_share(kind text, priority smallint, owner text, user_id text, user_email text) returns bigint
+language sql immutable as $$
+  select hashtextextended(concat_ws(' ', kind, priority, owner is not null, coalesce(owner, user_id, user_email)), 0)
+$$;
 
 -- Inserts what is new, and gives back the ids of that. Keys are taken in order: no two batches wait for each other. A
 -- job's turn is one past the last of those of its user that wait, or past the one that is served; so users take turns,
 -- however many jobs each has (start-time fair queueing).
-create function enqueue_jobs(ids uuid[], kinds text[], payloads jsonb[], emails text[], users text[], ips inet[],
-                             frames text[], layers integer[], variants integer[], priorities smallint[],
-                             delays_ms bigint[], attempts smallint[], keys text[], digests text[])
+create function enqueue_jobs(ids uuid[], kinds text[], payloads jsonb[], emails text[], users text[], owners text[],
+                             ips inet[], frames text[], layers integer[], variants integer[], traces text[],
+                             bodies boolean[], priorities smallint[], delays_ms bigint[], attempts smallint[],
+                             keys text[], digests text[])
 returns setof uuid language plpgsql
 set enable_seqscan = off
 as $$
@@ -88,11 +96,11 @@ as $$
 begin
   return query
   with given as materialized (
-    select *, job_share(kind, priority, user_id, email) as share
-      from unnest(ids, kinds, payloads, emails, users, ips, frames, layers, variants, priorities, delays_ms, attempts, keys,
-                  digests) with ordinality
-        as g(id, kind, payload, email, user_id, ip, frame, layer_count, variant_count, priority, delay_ms, max_attempts,
-             key, digest, place)
+    select *, job_share(kind, priority, owner, user_id, email) as share
+      from unnest(ids, kinds, payloads, emails, users, owners, ips, frames, layers, variants, traces, bodies,
+                  priorities, delays_ms, attempts, keys, digests) with ordinality
+        as g(id, kind, payload, email, user_id, owner, ip, frame, layer_count, variant_count, trace, has_body, priority,
+             delay_ms, max_attempts, key, digest, place)
   ), lines as materialized (
     select share, coalesce((select max(j.turn) from live_jobs j
                              where j.share = s.share and j.status = 'queued' and j.turn > s.served), s.served) as last
@@ -102,10 +110,12 @@ begin
     insert into job_keys (key, digest, job_id) select key, digest, id from given where key is not null order by key
     on conflict do nothing returning job_id
   )
-  insert into live_jobs (id, type, status, payload, user_email, user_id, ip_address, frame_name, layer_count,
-                         variant_count, priority, attempt, max_attempts, idempotency_key, share, turn, run_at)
-  select id, kind, 'queued', payload, email, user_id, ip, frame, layer_count, variant_count, priority, 0, max_attempts, key,
-         share, case when delay_ms <= 0 then last + row_number() over (partition by share order by place) end,
+  insert into live_jobs (id, type, status, payload, user_email, user_id, owner, ip_address, frame_name, layer_count,
+                         variant_count, trace_id, has_body, priority, attempt, max_attempts, idempotency_key, share,
+                         turn, run_at)
+  select id, kind, 'queued', payload, email, user_id, owner, ip, frame, layer_count, variant_count, nullif(trace, ''),
+         has_body, priority, 0, max_attempts, key, share,
+         case when delay_ms <= 0 then last + row_number() over (partition by share order by place) end,
          case when delay_ms > 0 then now() + delay_ms * interval '1 ms' end
     from given join lines using (share)
    where (key is null or id in (select job_id from keyed)) and not exists (select from only jobs where id = given.id)
@@ -131,6 +141,7 @@ declare
   picked    uuid[];
   last_turn bigint;
   taken     integer;
+  suspects  uuid[];
 begin
   -- A claim forgotten in a crash of PostgreSQL is as good as none: its token is good for nothing then. So the lock on
   -- the kind is not held while a disk writes.
@@ -168,23 +179,34 @@ begin
       if sweeping then queue.swept_at := clock_timestamp(); end if;
       taken := 0;
       for level in 1..3 loop
-        exit when room <= 0;
-        select array_agg(id), max(turn) into picked, last_turn from (
-          select id, turn from live_jobs
-           where type = queue.kind and priority = level and status = 'queued'
-             and turn > case when sweeping then 0 else queue.passed[level] end
-           order by turn limit room for update skip locked) as p;
-        continue when picked is null;
-        return query
-          update live_jobs
-             set status = 'processing', attempt = attempt + 1, lease_token = token,
-                 lease_until = clock_timestamp() + lease, runner = by_runner, started_at = clock_timestamp(),
-                 progress = 0, progress_message = null, event_number = event_number + 1
-           where id = any (picked)
-          returning *;
-        queue.turns[level] := greatest(queue.turns[level], last_turn);
-        taken := taken + cardinality(picked);
-        room := room - cardinality(picked);
+        loop
+          exit when room <= 0;
+          select array_agg(id), max(turn), array_agg(id) filter (where losses > 0) into picked, last_turn, suspects
+            from (select id, turn, losses from live_jobs
+                   where type = queue.kind and priority = level and status = 'queued'
+                     and turn > case when sweeping then 0 else queue.passed[level] end
+                   order by turn limit room for update skip locked) as p;
+          exit when picked is null;
+          -- A runner has one suspect at a time. Those that it can't have are not in the line for a moment.
+          if suspects is not null then
+            if not exists (select from live_jobs where status = 'processing' and runner = by_runner and losses > 0) then
+              suspects := suspects[2:];
+            end if;
+            update live_jobs set turn = null, run_at = clock_timestamp() + interval '250 ms' where id = any (suspects);
+            picked := array(select unnest(picked) except all select unnest(suspects));
+          end if;
+          return query
+            update live_jobs
+               set status = 'processing', attempt = attempt + 1, lease_token = token,
+                   lease_until = clock_timestamp() + lease, runner = by_runner, started_at = clock_timestamp(),
+                   progress = 0, progress_message = null, event_number = event_number + 1
+             where id = any (picked)
+            returning *;
+          queue.turns[level] := greatest(queue.turns[level], last_turn);
+          taken := taken + cardinality(picked);
+          room := room - cardinality(picked);
+          exit when coalesce(cardinality(suspects), 0) = 0;  -- otherwise there may be more for the room that is left
+        end loop;
       end loop;
       wanted := wanted - taken;
       rooms[k] := case when room > 0 then 0 else rooms[k] - taken end;  -- room that is left: there are no more
@@ -205,9 +227,10 @@ $$;
 
 -- Ends jobs that these tokens hold, or puts them back; a null token ends one that is queued. Tells what became of each
 -- that it changed. A row is taken out and put where it belongs now: what decides is read from the row as it was when it
--- was taken out, so that a cancel that came first is seen.
-create function end_jobs(ids uuid[], tokens bigint[], outcomes text[], results jsonb[], codes text[], messages text[],
-                         stacks text[], waits_ms bigint[], variants integer[])
+-- was taken out, so that a cancel that came first is seen. Two outcomes are reap's: `lost` is charged to the job,
+-- `spared` is not.
+create function end_jobs(ids uuid[], tokens bigint[], outcomes text[], results jsonb[], apart boolean[], codes text[],
+                         messages text[], stacks text[], waits_ms bigint[], variants integer[])
 returns table (id uuid, type text, status text, event_number integer, lease_token bigint) language plpgsql
 set enable_seqscan = off
 as $$
@@ -215,8 +238,8 @@ as $$
 begin
   return query
   with given as (
-    select * from unnest(ids, tokens, outcomes, results, codes, messages, stacks, waits_ms, variants)
-      as g(given_id, token, outcome, new_result, code, message, stack, wait_ms, new_variants)
+    select * from unnest(ids, tokens, outcomes, results, apart, codes, messages, stacks, waits_ms, variants)
+      as g(given_id, token, outcome, new_result, is_apart, code, message, stack, wait_ms, new_variants)
   ), gone as (
     delete from live_jobs using given
      where id = given_id
@@ -225,33 +248,35 @@ begin
   ), decided as materialized (
     select *, case when cancel_requested or outcome = 'cancelled' then 'cancelled'
                    when outcome = 'done' then 'completed'
-                   when outcome = 'released' or (outcome in ('retry', 'lost') and attempt < max_attempts) then 'queued'
+                   when outcome in ('released', 'spared') then 'queued'
+                   when outcome in ('retry', 'lost') and attempt < max_attempts then 'queued'
                    else 'failed' end as becomes,
            case when outcome in ('retry', 'lost', 'failed')
                 then case when jsonb_array_length(attempt_errors) >= 20 then attempt_errors - 0
                           else coalesce(attempt_errors, '[]') end
                      || jsonb_build_object('attempt', attempt, 'at', now(), 'code', code, 'message', message)
                 else attempt_errors end as errors,
-           case when outcome <> 'lost' then lease_token end as last_token
+           case outcome when 'lost' then losses + 1 when 'retry' then 0 else losses end as new_losses,
+           case when outcome not in ('lost', 'spared') then lease_token end as last_token
       from gone
   ), waiting as (
-    insert into live_jobs (id, type, status, payload, user_email, user_id, ip_address, frame_name, layer_count,
-                           variant_count, created_at, priority, attempt, max_attempts, idempotency_key, event_number,
-                           attempt_errors, lease_token, share, run_at)
-    select id, type, becomes, payload, user_email, user_id, ip_address, frame_name, layer_count, variant_count,
-           created_at, priority, attempt - (outcome = 'released')::int, max_attempts, idempotency_key, event_number + 1,
-           errors, last_token, share,
-           now() + interval '1 ms' * case
-             when outcome = 'released' then 0
-             else coalesce(wait_ms, least(1000 * 2 ^ least(attempt - 1, 20), 600000) * (1 + random() / 2)) end
+    insert into live_jobs (id, type, status, payload, user_email, user_id, owner, ip_address, frame_name, layer_count,
+                           variant_count, trace_id, has_body, created_at, priority, attempt, max_attempts,
+                           idempotency_key, event_number, attempt_errors, lease_token, losses, share, run_at)
+    select id, type, becomes, payload, user_email, user_id, owner, ip_address, frame_name, layer_count, variant_count,
+           trace_id, has_body, created_at, priority, attempt - (outcome in ('released', 'spared'))::int, max_attempts,
+           idempotency_key, event_number + 1, errors, last_token, new_losses, share,
+           now() + interval '1 ms' * coalesce(wait_ms, case when outcome in ('released', 'spared') then 0
+             else least(1000 * 2 ^ least(attempt - 1, 20), 600000) * (1 + random() / 2) end)
       from decided where becomes = 'queued'
   ), ended as (
-    insert into jobs (id, type, status, payload, result, user_email, user_id, ip_address, frame_name, layer_count,
-                      variant_count, created_at, started_at, completed_at, duration_ms, error_code, error_message,
-                      error_stack, priority, attempt, max_attempts, idempotency_key, event_number, attempt_errors,
-                      lease_token, runner, cancel_requested, progress, progress_message)
-    select id, type, becomes, payload, case when becomes = 'completed' then new_result end, user_email, user_id,
-           ip_address, frame_name, layer_count, coalesce(new_variants, variant_count), created_at, started_at, now(),
+    insert into jobs (id, type, status, payload, result, result_apart, user_email, user_id, owner, ip_address,
+                      frame_name, layer_count, variant_count, trace_id, has_body, created_at, started_at, completed_at, duration_ms,
+                      error_code, error_message, error_stack, priority, attempt, max_attempts, idempotency_key,
+                      event_number, attempt_errors, lease_token, runner, cancel_requested, progress, progress_message)
+    select id, type, becomes, payload, case when becomes = 'completed' then new_result end,
+           becomes = 'completed' and coalesce(is_apart, false), user_email, user_id, owner, ip_address, frame_name,
+           layer_count, coalesce(new_variants, variant_count), trace_id, has_body, created_at, started_at, now(),
            (extract(epoch from greatest(now() - started_at, '0')) * 1000)::int, case when becomes = 'failed' then code end,
            case when becomes = 'failed' then message end, case when becomes = 'failed' then stack end, priority, attempt,
            max_attempts, idempotency_key, event_number + 1, errors, last_token, runner, cancel_requested,

@@ -12,6 +12,7 @@ check_settings() {
     [[ ${!key} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$key is '${!key}', not a number from 1 to 99999."
   done
   ((WORKERS <= 64)) || fail "WORKERS is $WORKERS, more than 64."
+  [[ $RUNNERS =~ ^([0-9]|[1-5][0-9]|6[0-4])$ ]] || fail "RUNNERS is '$RUNNERS', not a number from 0 to 64."
   for key in RATE_GENERAL RATE_RENAME; do
     [[ ${!key} =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "$key is '${!key}', not a rate like 30r/m or 5r/s."
   done
@@ -50,7 +51,7 @@ make_folders() {
   ln -sfn -- "$root" checkout
   if [[ $(readlink build) != "$BUILD" ]]; then
     ln -sfn -- "$BUILD" build
-    rm -f workers-started
+    rm -f programs-started
   fi
   local pgdata=$FLEET_DIR/postgresql
   if ((EUID == 0)); then
@@ -88,8 +89,9 @@ make_certificate() {
 make_settings_file() {
   [[ -e data/plugfleet.conf ]] && return
   cat >data/plugfleet.conf <<'END'
-# This fleet's worker settings, KEY=value. conf/plugfleet.conf lists every setting with its default; the environment
-# (PLUGFLEET_KEY) wins over both. `make run` restarts the workers one after another when this file changed. For example:
+# The settings of this fleet's programs, KEY=value. conf/plugfleet.conf lists every one with its default; the environment
+# (PLUGFLEET_KEY) wins over both. `make run` restarts the workers one after another when this file changed, and the
+# runners and the keeper. For example:
 # AI_PROVIDER=openrouter
 # OPENROUTER_API_KEY=...
 END
@@ -120,18 +122,19 @@ limit_wait() {
   if [[ $1 == *r/s ]]; then echo 1; else echo $(((60 + number - 1) / number)); fi
 }
 
-# The workers' environment: ours, then whatever PLUGFLEET_* and sanitizer options the caller set.
-worker_environment() {
+# environment_of POOL DATABASE: a program's environment: ours, then whatever PLUGFLEET_* and sanitizer options the
+# caller set.
+environment_of() {
   local key
   cat <<END
-PLUGFLEET_POOL=worker
+PLUGFLEET_POOL=$1
 PLUGFLEET_MODULES_DIR=$RUN/build/modules
 PLUGFLEET_PROMPTS_DIR=$RUN/checkout/prompts
 PLUGFLEET_MIGRATIONS_DIR=$RUN/checkout/migrations
 PLUGFLEET_MODULES_SOURCE_DIR=$RUN/checkout/modules
 PLUGFLEET_RUN_DIR=$RUN
-PLUGFLEET_LOG_FILE=$RUN/data/log/worker.log
-PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet user=plugfleet'
+PLUGFLEET_LOG_FILE=$RUN/data/log/$1.log
+PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=$2 user=plugfleet'
 PLUGFLEET_REDIS_SOCKET=$RUN/redis/state.sock
 PLUGFLEET_PAYLOADS_SOCKET=$RUN/redis/payloads.sock
 END
@@ -148,7 +151,7 @@ configure() {
   local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) WORKER_SLOTS=$((WORKERS + 1)) FILES
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} WAIT_GENERAL WAIT_RENAME
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
-  local address template text
+  local address template text name
   FILES=$(ulimit -Hn)
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
   WAIT_GENERAL=$(limit_wait "$RATE_GENERAL")
@@ -167,8 +170,12 @@ configure() {
   done
   if ((EUID == 0)); then chown postgres: conf/postgresql/* conf/pgbouncer/*; fi
   keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"
-  text=$(worker_environment)
+  text=$(environment_of worker plugfleet)
   keep conf/worker.env "$text"
+  for name in runner keeper; do
+    text=$(environment_of "$name" plugfleet_jobs)
+    keep "conf/$name.env" "$text"
+  done
 }
 
 make_database() {

@@ -50,6 +50,39 @@ check_health() {
   fi
 }
 
+# jobs_lines METRICS: what runs, what waits and how the keeper does. A line that begins with WRONG is one of `wrong`.
+# A runner without a job asks for one every second; the keeper does each of its duties every minute.
+jobs_lines() {
+  awk -v now="$(date +%s)" '
+    function label(name) {return match($0, name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 3) : ""}
+    /^#/ {next}
+    {value = $NF}
+    /^plugfleet_runner_running[{ ]/ {running += value; busy[label("slot")] = value}
+    /^plugfleet_runner_last_poll_seconds[{ ]/ {poll[label("slot")] = value}
+    /^plugfleet_jobs_finished_total[{ ]/ {ended[label("outcome")] += value}
+    /^plugfleet_jobs_(ready|processing|oldest_seconds)[{ ]/ {kind[label("kind")] = 1; depth[label("kind"), substr($0, 16, 3)] = value}
+    /^plugfleet_keeper_last_turn_seconds[{ ]/ {
+      duties++
+      if (value == 0) print "WRONG keeper: " label("duty") " has never gone well"
+      else if (now - value > 150) print "WRONG keeper: " label("duty") " went well " now - value " s ago for the last time"
+      if (now - value > slowest) slowest = now - value
+    }
+    END {
+      for (slot in poll)
+        if (poll[slot] && !busy[slot] && now - poll[slot] > 15)
+          printf "WRONG runner_%02d has not asked for jobs for %d s\n", slot, now - poll[slot]
+      line = sprintf("%d running", running)
+      for (outcome in ended) line = line ", " ended[outcome] " " outcome
+      printf "%-16s %s\n", "jobs", line
+      for (name in kind)
+        if (depth[name, "rea"] + depth[name, "pro"] > 0)
+          queues = queues (queues ? "; " : "") sprintf("%s: %d ready, the oldest for %d s, %d processing", name,
+            depth[name, "rea"], depth[name, "old"], depth[name, "pro"])
+      printf "%-16s %s\n", "queue", queues ? queues : "empty"
+      if (duties) printf "%-16s each duty went well within the last %d s\n", "keeper", slowest
+    }' <<<"$1"
+}
+
 postgresql_line() {
   psql_as plugfleet plugfleet pgbouncer -c \
     "select 'answers through PgBouncer; the database holds ' || pg_size_pretty(pg_database_size('plugfleet'))" 2>/dev/null
@@ -67,7 +100,7 @@ redis_line() {
 }
 
 status() {
-  local states table name lines='' line
+  local states table name lines='' line metrics
   if ! find_fleet || ! fleet_is_up; then
     not_running
     if find_fleet && ! no_leftovers; then
@@ -86,6 +119,11 @@ status() {
     }
     lines+=$(printf '%-16s %s' "$name" "$line")$'\n'
   done
+  if metrics=$(curl -sf --noproxy '*' --max-time 5 "http://127.0.0.1:$HTTP_PORT/metrics"); then
+    while read -r line; do
+      if [[ $line == WRONG* ]]; then wrong+=("${line#WRONG }"); else lines+=$line$'\n'; fi
+    done < <(jobs_lines "$metrics")
+  fi
   if ((${#wrong[@]})); then
     printf 'WRONG: %s\n' "${wrong[@]}"
     say "Logs: $FLEET_DIR/log"

@@ -1,5 +1,6 @@
 #include "base/failure.h"
 
+#include <algorithm>
 #include <array>
 
 namespace plugfleet {
@@ -28,5 +29,10 @@ constexpr std::array<KindInfo, 16> kTable{{
 }  // namespace
 
 const KindInfo& info(Kind kind) { return kTable[static_cast<std::size_t>(kind)]; }
+
+Kind kind_of(std::string_view code) {
+  const auto found = std::ranges::find(kTable, code, &KindInfo::code);
+  return found == kTable.end() ? Kind::internal : static_cast<Kind>(found - kTable.begin());
+}
 
 }  // namespace plugfleet

@@ -42,6 +42,8 @@ struct KindInfo {
 };
 
 const KindInfo& info(Kind kind);
+// The kind with that code; internal where there is none.
+Kind kind_of(std::string_view code);
 
 // One thing that is wrong with a request: `field` as the client would write it, e.g. "layers[3].id".
 struct Detail {

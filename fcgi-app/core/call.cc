@@ -1,12 +1,18 @@
 #include "core/call.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
+#include "base/digest.h"
 #include "base/ids.h"
 
 namespace plugfleet {
 namespace {
+
+constexpr auto kAnswerMargin = 1s;                 // before a request's deadline: time to say that its job goes on
+constexpr std::size_t kOffloadBytes = 256 * 1024;  // digesting more than this would hold the reactor up
 
 constexpr auto kTraceIdBytes = [] {
   std::array<bool, 256> allowed{};
@@ -57,12 +63,102 @@ Async<const JsonView*> Call::json_view() {
     if (!is_json_type(header("content-type"))) {
       throw Failure(Kind::unsupported_media_type, "the body must be JSON: Content-Type: application/json");
     }
-    const std::string_view text = co_await incoming_.body(body_max_);
+    const std::string_view text = co_await raw_body();
     auto parsed = parse_json_view(text);
     if (!parsed) throw Failure(Kind::invalid_request, parsed.error());
     body_ = std::move(*parsed);
   }
   co_return &*body_;
+}
+
+Async<std::string_view> Call::raw_body() {
+  if (!raw_body_) raw_body_ = co_await incoming_.body(body_max_);
+  co_return *raw_body_;
+}
+
+// ---- Jobs --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// None where it is no address: a unix socket's peer.
+std::optional<std::string> internet_address(std::string_view text) {
+  if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF.:") != text.npos) return std::nullopt;
+  return std::string(text);
+}
+
+Reply accepted(const std::string& job_id, std::string_view status) {
+  const std::string url = "/api/jobs/" + job_id;
+  return json(202,
+              Json::object({{"jobId", job_id}, {"status", status}, {"pollUrl", url}, {"streamUrl", url + "/stream"}}))
+      .with("Location", url)
+      .with("Preference-Applied", "respond-async");
+}
+
+// The result's members beside "jobId" and "durationMs". It may hold images: its text is not parsed for that.
+std::string with_job(std::string_view result, const JobView& job) {
+  std::string body = fmt::format(R"({{"jobId":"{}","durationMs":{})", job.id, job.duration_ms.value_or(0));
+  if (!result.starts_with('{')) return fmt::format(R"({},"result":{}}})", body, result);
+  const std::string_view members = trimmed(result.substr(1));
+  if (members != "}") body += ',';
+  return body.append(members);
+}
+
+}  // namespace
+
+bool Call::wants_job() const {
+  return prefers_async(header("prefer")) || header("idempotency-key").data() != nullptr;  // an empty one is refused
+}
+
+// A key is its user's: the token's where there is one.
+Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
+  const std::string_view key = header("idempotency-key");
+  if (key.data() == nullptr) co_return std::nullopt;
+  if (!is_idempotency_key(key)) {
+    throw Failure(Kind::invalid_request, "an Idempotency-Key has 1 to 255 printable ASCII characters");
+  }
+  const std::string whose = user_ ? "user:" + user_->id : "email:" + job.user_email;
+  const std::string_view body = co_await raw_body();
+  std::string digest;
+  if (body.size() > kOffloadBytes) {
+    std::function<std::string()> work = [body] { return sha256_hex(body); };
+    digest = co_await services.reactor.offload(std::move(work));
+  } else {
+    digest = sha256_hex(body);
+  }
+  co_return IdempotencyKey{.scope = fmt::format("{} {}", job.kind, whose), .key = std::string(key), .digest = digest};
+}
+
+Async<Reply> Call::run_as_job(NewJob job) {
+  job.idempotency = co_await idempotency_key(job);
+  if (user_) job.owner = job.user_id = user_->id;
+  job.ip_address = internet_address(client_address());
+  job.trace_id = trace().id;
+  const std::string_view body = co_await raw_body();
+  const EnqueueResult made = co_await services.intake.enqueue(std::move(job), body);
+  if (made.what == Enqueued::conflict) {
+    throw Failure(Kind::unprocessable, "this Idempotency-Key came before, with another body");
+  }
+  if (!prefers_async(header("prefer"))) {
+    Reply reply = co_await end_of_job(made.id);
+    co_return reply;
+  }
+  if (made.what == Enqueued::created) co_return accepted(made.id, "queued");
+  const auto earlier = co_await services.streams.look(made.id);
+  co_return accepted(made.id, earlier ? earlier->status : "queued");
+}
+
+Async<Reply> Call::end_of_job(std::string id) {
+  const ToldJob job = co_await services.streams.wait_for_end(id, deadline() - kAnswerMargin);
+  const JobView& row = job.row;
+  if (!job.ended()) {
+    reply_header("Location", "/api/jobs/" + id);
+    throw Failure(Kind::request_timeout, "the job goes on: ask again with the same Idempotency-Key, or for the job");
+  }
+  if (row.status == "failed") throw Failure(kind_of(row.error_code), row.error_message);
+  if (row.status == "cancelled") throw Failure(Kind::conflict, "the job was cancelled");
+  if (job.result_expired)
+    co_return text(200, with_job(R"({"result":null,"resultExpired":true})", row), "application/json");
+  co_return text(200, with_job(job.result.value_or("null"), row), "application/json");
 }
 
 }  // namespace plugfleet

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/auth.h"
+#include "core/jobs.h"
 #include "core/work.h"
 #include "io/fastcgi.h"
 #include "wire/fields.h"
@@ -45,6 +46,16 @@ class Call : public Work {
   }
   Async<const JsonView*> json_view();
 
+  // ---- Instead of answering at once: a job ----
+  // Whether the client asks for one, by `Prefer: respond-async` or an Idempotency-Key.
+  bool wants_job() const;
+  // Enqueues it with this request's body (in the payload Redis: Job::json gives it back) and its user, address, trace
+  // and Idempotency-Key. Answers 202 where the client prefers that; else waits for the job's end and answers with its
+  // result, "jobId" and "durationMs", or with what it failed of. A job that takes longer than this request may goes
+  // on: 408 then, and the same key asks for it again. Throws Failure: invalid_request, unprocessable (a wrong key; one
+  // that came before with another body), unavailable (nothing was enqueued).
+  Async<Reply> run_as_job(NewJob job);
+
   // The next part of a large body that is worked on as it comes, an upload say; empty at its end.
   Async<std::string> body_part() { return incoming_.body_part(body_max_); }
 
@@ -56,11 +67,16 @@ class Call : public Work {
  private:
   friend class Dispatch;
 
+  Async<std::string_view> raw_body();
+  Async<std::optional<IdempotencyKey>> idempotency_key(const NewJob& job);
+  Async<Reply> end_of_job(std::string id);
+
   Incoming& incoming_;
   Method method_;
   std::string path_;
   std::optional<User> user_;
   std::size_t body_max_;
+  std::optional<std::string_view> raw_body_;
   std::optional<JsonView> body_;
   std::vector<std::pair<std::string, std::string>> reply_headers_;
 };

@@ -23,8 +23,8 @@
 //  J3  Every claim has a token of its own. A runner's write names it, and changes a job only while that claim has it;
 //      otherwise the runner is told that its lease is lost.
 //  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it.
-//  J5  claim() counts the attempt; only finish(released) gives it back. After max_attempts a job is not claimed again,
-//      however its runners ended.
+//  J5  claim() counts the attempt; only finish(released), and reap() by J14, give it back. After max_attempts a job is
+//      not claimed again, however its runners ended.
 //  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried
 //      again. A finish() that came first makes it too_late, or finds the job queued again. The row's lock decides.
 //  J7  A job ends once, and an ended row is never changed. retry() alone takes it back: an operator's new start.
@@ -38,6 +38,9 @@
 //      is the sum of them, and who has seen number n and reads it has missed nothing that still holds.
 //  J13 What can't be claimed (not due, paused, locked, failing, at its kind's limit), and what is not late, holds up
 //      nothing that can be claimed, or is late.
+//  J14 Which of its jobs killed a runner, nobody knows: all become suspects. A runner has one suspect at a time, and
+//      when it dies with one, the others have their attempts back. So a job that kills whoever runs it costs any other
+//      job one attempt at most, and fails for good after its own. An attempt that ends otherwise clears its job.
 //
 // Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
 // LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end; cancel() and
@@ -128,10 +131,13 @@ Params columns_of(const std::vector<NewJob>& jobs) {
           column(jobs, [](const J& j) { return j.payload; }),
           column(jobs, [](const J& j) { return j.user_email; }),
           column(jobs, [](const J& j) { return j.user_id; }),
+          column(jobs, [](const J& j) { return j.owner; }),
           column(jobs, [](const J& j) { return j.ip_address; }),
           column(jobs, [](const J& j) { return j.frame_name; }),
           column(jobs, [](const J& j) { return j.layer_count; }),
           column(jobs, [](const J& j) { return j.variant_count; }),
+          column(jobs, [](const J& j) { return j.trace_id; }),
+          column(jobs, [](const J& j) { return j.has_body; }),
           column(jobs, [](const J& j) { return static_cast<int>(j.priority); }),
           column(jobs, [](const J& j) { return j.delay.count(); }),
           column(jobs, [](const J& j) { return j.max_attempts; }),
@@ -202,29 +208,59 @@ Async<std::vector<EnqueueResult>> Jobs::enqueue(Transaction& transaction, std::v
 
 // ---- Running -----------------------------------------------------------------------------------------------------
 
+namespace {
+
+std::vector<ClaimedJob> claimed_of(const Rows& rows) {
+  std::vector<ClaimedJob> claimed;
+  claimed.reserve(rows.size());
+  for (const Row row : rows) {
+    const auto text = [&](const char* name) { return std::string(row.text(name)); };
+    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
+    claimed.push_back({.lease = {text("id"), row.integer("lease_token")},
+                       .kind = text("type"),
+                       .payload = text("payload"),
+                       .user_email = text("user_email"),
+                       .user_id = optional_text(row, "user_id"),
+                       .trace_id = text("trace_id"),
+                       .has_body = row.boolean("has_body"),
+                       .attempt = number("attempt"),
+                       .max_attempts = number("max_attempts"),
+                       .losses = number("losses"),
+                       .event_number = number("event_number"),
+                       .age = milliseconds(row.integer("age_ms"))});
+  }
+  return claimed;
+}
+
+}  // namespace
+
 Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
+  std::erase_if(doubtful_, [](const Doubtful& claim) { return claim.until < Clock::now(); });
+  if (!doubtful_.empty()) {
+    const auto tokens = column(doubtful_, [](const Doubtful& claim) { return claim.token; });
+    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByClaimsBefore, {tokens});
+    auto claimed = claimed_of(rows);
+    std::erase_if(doubtful_, [&](const Doubtful& claim) {
+      return std::ranges::any_of(claimed, [&](const ClaimedJob& job) { return job.lease.token == claim.token; });
+    });
+    if (!claimed.empty()) co_return claimed;
+  }
   std::vector<std::string> kinds;
   std::vector<int> rooms;
   for (const auto& [kind, room] : request.rooms) {  // in order
     kinds.push_back(kind);
     rooms.push_back(room);
   }
-  std::vector<ClaimedJob> claimed;
-  if (kinds.empty()) co_return claimed;
+  if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
-  const Rows rows =
-      co_await database_.query(jobs_sql::kClaim, {kinds, rooms, request.batch, token, request.runner, lease_.count()});
-  for (const Row row : rows) {
-    claimed.push_back({.lease = {std::string(row.text("id")), token},
-                       .kind = std::string(row.text("type")),
-                       .payload = std::string(row.text("payload")),
-                       .user_email = std::string(row.text("user_email")),
-                       .user_id = optional_text(row, "user_id"),
-                       .attempt = static_cast<int>(row.integer("attempt")),
-                       .max_attempts = static_cast<int>(row.integer("max_attempts")),
-                       .event_number = static_cast<int>(row.integer("event_number"))});
+  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count());
+  try {
+    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
+    co_return claimed_of(rows);
+  } catch (const Failure&) {
+    doubtful_.push_back({token, Clock::now() + lease_});
+    throw;
   }
-  co_return claimed;
 }
 
 Async<std::vector<LeaseState>> Jobs::heartbeat(std::vector<JobLease> leases) {
@@ -258,6 +294,7 @@ Params columns_of(const std::vector<JobEnding>& endings) {
       column(endings, [](const E& e) { return e.lease.token; }),
       column(endings, [](const E& e) { return name_of(e.outcome); }),
       column(endings, [](const E& e) { return e.result; }),
+      column(endings, [](const E& e) { return e.result_apart; }),
       column(endings, [](const E& e) { return storable(e.error_code); }),
       column(endings, [](const E& e) { return storable(e.error_message); }),
       column(endings, [](const E& e) { return storable(e.error_stack); }),
@@ -349,35 +386,68 @@ Async<bool> Jobs::retry(std::string id) {
   co_return rows.affected() > 0;
 }
 
+namespace {
+
+std::vector<JobView> views_of(const Rows& rows) {
+  std::vector<JobView> views;
+  views.reserve(rows.size());
+  for (const Row row : rows) {
+    const auto text = [&](const char* name) { return std::string(row.text(name)); };
+    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
+    JobView view{.id = text("id"),
+                 .kind = text("type"),
+                 .status = text("status"),
+                 .progress = number("progress"),
+                 .progress_message = text("progress_message"),
+                 .attempt = number("attempt"),
+                 .max_attempts = number("max_attempts"),
+                 .created_at = text("created"),
+                 .started_at = optional_text(row, "started"),
+                 .completed_at = optional_text(row, "completed"),
+                 .duration_ms = std::nullopt,
+                 .result = optional_text(row, "result"),
+                 .result_apart = row.boolean("result_apart"),
+                 .error_code = text("error_code"),
+                 .error_message = text("error_message"),
+                 .error_stack = text("error_stack"),
+                 .attempt_errors = row.is_null("attempt_errors") ? "[]" : text("attempt_errors"),
+                 .user_email = text("user_email"),
+                 .user_id = optional_text(row, "user_id"),
+                 .owner = optional_text(row, "owner"),
+                 .cancel_requested = row.boolean("cancel_requested"),
+                 .event_number = number("event_number")};
+    if (!row.is_null("duration_ms")) view.duration_ms = row.integer("duration_ms");
+    if (view.status == "completed") view.progress = 100;  // also where its request did it at once
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+}  // namespace
+
+Async<std::vector<JobView>> Jobs::get_many(std::vector<std::string> ids) {
+  const Rows rows = co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheseIds, {ids});
+  co_return views_of(rows);
+}
+
 Async<std::optional<JobView>> Jobs::get(std::string id) {
-  const Rows rows = co_await database_.query(jobs_sql::kGet, {id});
-  if (rows.empty()) co_return std::nullopt;
-  const Row row = rows[0];
-  const auto text = [&](const char* name) { return std::string(row.text(name)); };
-  const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
-  JobView view{.id = text("id"),
-               .kind = text("type"),
-               .status = text("status"),
-               .progress = number("progress"),
-               .progress_message = text("progress_message"),
-               .attempt = number("attempt"),
-               .max_attempts = number("max_attempts"),
-               .created_at = text("created"),
-               .started_at = optional_text(row, "started"),
-               .completed_at = optional_text(row, "completed"),
-               .duration_ms = std::nullopt,
-               .result = optional_text(row, "result"),
-               .error_code = text("error_code"),
-               .error_message = text("error_message"),
-               .error_stack = text("error_stack"),
-               .attempt_errors = row.is_null("attempt_errors") ? "[]" : text("attempt_errors"),
-               .user_email = text("user_email"),
-               .user_id = optional_text(row, "user_id"),
-               .cancel_requested = row.boolean("cancel_requested"),
-               .event_number = number("event_number")};
-  if (!row.is_null("duration_ms")) view.duration_ms = row.integer("duration_ms");
-  if (view.status == "completed") view.progress = 100;  // also where its request did it at once
-  co_return view;
+  auto views = co_await get_many({std::move(id)});
+  if (views.empty()) co_return std::nullopt;
+  co_return std::move(views.front());
+}
+
+Async<std::vector<JobView>> Jobs::newest(std::optional<std::string> kind, std::optional<std::string> status,
+                                         int limit) {
+  const Rows rows =
+      co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, {kind, status, limit});
+  co_return views_of(rows);
+}
+
+Async<std::vector<std::string>> Jobs::waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound) {
+  const Rows rows = co_await database_.query(jobs_sql::kWaitingBodies, {after_id, limit, bound.count()});
+  std::vector<std::string> ids;
+  for (const Row row : rows) ids.emplace_back(row.text("id"));
+  co_return ids;
 }
 
 Async<void> Jobs::pause(std::string kind) { co_await database_.query(jobs_sql::kPause, {kind, true}); }

@@ -6,8 +6,8 @@
 //   co_await jobs.heartbeat(leases);                                          // every few seconds
 //   co_await jobs.finish({{.lease = job.lease, .outcome = JobOutcome::done, .result = "{}"}});
 //
-// All time is the database's. Nothing here is kept in memory, runs by itself, or wakes a runner: whoever starts things
-// (a runner, the keeper) calls these. Invariants and states: core/jobs.cc. Every call throws as Database::query does.
+// All time is the database's. Nothing here runs by itself, or wakes a runner: whoever starts things (a runner, the
+// keeper) calls these. Invariants and states: core/jobs.cc. Every call throws as Database::query does.
 #pragma once
 
 #include <map>
@@ -76,14 +76,15 @@ struct ClaimedJob {
   std::string trace_id;
   bool has_body;
   int attempt, max_attempts;
-  int losses;  // how many of its attempts ended with their process's death while it was suspected (core/jobs.cc)
+  int losses;  // how many processes in a row died while they ran it, as far as that is known; above 0: a suspect (J14)
   int event_number;
+  milliseconds age{0};  // since it was enqueued
 };
 
 struct ClaimRequest {
   std::map<std::string, int> rooms;  // for each kind that the caller can run, how many it has room for
   int batch = 100;                   // in all
-  std::string runner;                // its name, for operators
+  std::string runner;                // its name: this process's, and no other's before or after (reap() judges by it)
 };
 
 enum class LeaseState { held, cancel_requested, lost };
@@ -170,7 +171,9 @@ class Jobs {
   // The same as part of the caller's transaction, which outlives the call.
   static Async<std::vector<EnqueueResult>> enqueue(Transaction& transaction, std::vector<NewJob> jobs);
 
-  // The first by priority and turn, in no order among them. Empty: there is nothing for this caller now.
+  // The first by priority and turn, in no order among them. Empty: there is nothing for this caller now. After a
+  // failure the next call gives what the failed one took, should it have taken any: it may be repeated, with no less
+  // room.
   Async<std::vector<ClaimedJob>> claim(ClaimRequest request);
 
   // Extends the leases; tells, in the order given, what became of each.
@@ -183,7 +186,8 @@ class Jobs {
   // what the first try did is told again. A result that PostgreSQL can't store makes its job fail, and no other.
   Async<std::vector<std::optional<JobChange>>> finish(std::vector<JobEnding> endings);
 
-  // Takes up to `batch` jobs from runners whose leases have run out.
+  // Takes up to `batch` jobs from runners whose leases have run out. Among them a runner's name tells who died: it must
+  // be a process's own, and another when that starts anew.
   Async<std::vector<JobChange>> reap(int batch);
 
   Async<CancelResult> cancel(std::string id);
@@ -193,6 +197,11 @@ class Jobs {
   Async<std::optional<JobView>> get(std::string id);
   // Of those that exist, in no order.
   Async<std::vector<JobView>> get_many(std::vector<std::string> ids);
+  // The newest ones come first; all kinds, all statuses where none is given.
+  Async<std::vector<JobView>> newest(std::optional<std::string> kind, std::optional<std::string> status, int limit);
+  // Jobs that have not ended, were enqueued with a body, and are younger than `bound`. By id, from the one after
+  // `after_id` (empty: the first).
+  Async<std::vector<std::string>> waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound);
 
   // When pause() has returned no job of the kind is claimed any more; those that are processing go on.
   Async<void> pause(std::string kind);
@@ -205,8 +214,15 @@ class Jobs {
  private:
   Async<std::vector<std::optional<JobChange>>> settle(std::vector<JobEnding> endings);
 
+  // A claim whose answer never came: until then it may turn out to have taken jobs.
+  struct Doubtful {
+    std::int64_t token;
+    Clock::time_point until;
+  };
+
   Database& database_;
   const milliseconds lease_;
+  std::vector<Doubtful> doubtful_;
 };
 
 }  // namespace plugfleet

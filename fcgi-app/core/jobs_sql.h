@@ -13,7 +13,8 @@ inline constexpr const char* kDeclare =
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
 
 inline constexpr const char* kEnqueue =
-    "select enqueue_jobs as id from enqueue_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    "select enqueue_jobs as id "
+    "from enqueue_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 // Of those that were not inserted. The key's job may have been enqueued by a transaction that the insert waited for:
 // this statement sees it.
@@ -26,9 +27,13 @@ select g.place, coalesce(k.job_id, j.id) as id, k.digest is distinct from g.dige
 
 // ---- Running -----------------------------------------------------------------------------------------------------
 
-inline constexpr const char* kClaim =
-    "select id, type, payload, user_email, user_id, attempt, max_attempts, event_number "
-    "from claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms')";
+// What follows says of which.
+inline constexpr const char* kClaimed = R"sql(
+select id, type, payload, user_email, user_id, trace_id, has_body, attempt, max_attempts, losses, event_number, lease_token,
+       greatest(0, extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms from )sql";
+inline constexpr const char* kByThisClaim = "claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms')";
+inline constexpr const char* kByClaimsBefore =
+    "live_jobs where status = 'processing' and lease_token = any ($1::bigint[])";
 
 // A row that somebody else has locked is being ended or taken: it is left alone, so that nobody waits for each other.
 inline constexpr const char* kHeartbeat = R"sql(
@@ -50,21 +55,30 @@ inline constexpr const char* kProgress =
 
 // ---- Leaving the state processing, or queued for good ------------------------------------------------------------
 
-inline constexpr const char* kFinish = "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+inline constexpr const char* kFinish = "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-// Rows that others have locked are being ended or renewed. What is not late does not count against the batch.
+// Rows that others have locked are being ended or renewed. What is not late does not count against the batch. A dead
+// runner's leases end within a heartbeat of each other: it is judged when all have (or, should it live and have left
+// some of its jobs alone, two seconds later). While it has a suspect none of its other jobs is to blame (J14); suspects
+// are taken last, so that all others are judged by them, however many batches that takes.
 inline constexpr const char* kReap = R"sql(
-with late as materialized (
-  select id, lease_token from live_jobs where status = 'processing' and lease_until < now() limit $1
-  for update skip locked
-), lost as (
-  select array_agg(id) as ids, array_agg(lease_token) as tokens, array[count(*)::int] as count from late
+with runners as materialized (
+  select runner, bool_or(lease_until >= now()) as holds_others, bool_or(losses > 0) as has_suspect
+    from live_jobs where status = 'processing' group by runner
+), late as materialized (
+  select id, lease_token, case when has_suspect and losses = 0 then 'spared' else 'lost' end as outcome
+    from live_jobs join runners using (runner)
+   where status = 'processing' and lease_until < now() - case when holds_others then interval '2 s' else '0' end
+   order by losses limit $1 for update of live_jobs skip locked
+), taken as (
+  select array_agg(id) as ids, array_agg(lease_token) as tokens, array_agg(outcome) as outcomes,
+         array[count(*)::int] as count from late
 )
-select e.* from lost, end_jobs(ids, tokens, array_fill('lost'::text, count), '{}', array_fill('internal'::text, count),
-                               array_fill('Its process died.'::text, count), '{}', '{}', '{}') as e)sql";
+select e.* from taken, end_jobs(ids, tokens, outcomes, '{}', '{}', array_fill('internal'::text, count),
+                                array_fill('Its process died.'::text, count), '{}', '{}', '{}') as e)sql";
 
 inline constexpr const char* kCancelQueued =
-    "select * from end_jobs(array[$1::uuid], '{null}', '{cancelled}', '{}', '{}', '{}', '{}', '{}', '{}')";
+    "select * from end_jobs(array[$1::uuid], '{null}', '{cancelled}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
 
 // What a finish whose answer never came had done: the token is still the last that the job was claimed with.
 inline constexpr const char* kFinishedBefore =
@@ -84,19 +98,29 @@ inline constexpr const char* kRetry = R"sql(
 with gone as (
   delete from only jobs where id = $1 and status in ('failed', 'cancelled') returning *
 )
-insert into live_jobs (id, type, status, payload, user_email, user_id, ip_address, frame_name, layer_count, variant_count,
-                       created_at, priority, attempt, max_attempts, idempotency_key, event_number, attempt_errors, share,
-                       run_at)
-select id, type, 'queued', payload, user_email, user_id, ip_address, frame_name, layer_count, variant_count, created_at,
-       priority, 0, greatest(max_attempts, 1), idempotency_key, event_number + 1, attempt_errors,
-       job_share(type, priority, user_id, user_email), now()
+insert into live_jobs (id, type, status, payload, user_email, user_id, owner, ip_address, frame_name, layer_count,
+                       variant_count, trace_id, has_body, created_at, priority, attempt, max_attempts, idempotency_key,
+                       event_number, attempt_errors, share, run_at)
+select id, type, 'queued', payload, user_email, user_id, owner, ip_address, frame_name, layer_count, variant_count,
+       trace_id, has_body, created_at, priority, 0, greatest(max_attempts, 1), idempotency_key, event_number + 1,
+       attempt_errors, job_share(type, priority, owner, user_id, user_email), now()
   from gone)sql";
 
-inline constexpr const char* kGet = R"sql(
+// What follows says of which.
+inline constexpr const char* kView = R"sql(
 select *, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created,
        to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as started,
        to_char(completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as completed
-  from jobs where id = $1)sql";
+  from jobs )sql";
+inline constexpr const char* kTheseIds = "where id = any ($1::uuid[])";
+inline constexpr const char* kTheNewest =
+    "where ($1::text is null or type = $1) and ($2::text is null or status = $2) order by created_at desc, id limit $3";
+
+inline constexpr const char* kWaitingBodies = R"sql(
+select id from live_jobs
+ where has_body and created_at > now() - $3 * interval '1 s'
+   and id > coalesce(nullif($1, ''), '00000000-0000-0000-0000-000000000000')::uuid
+ order by id limit $2)sql";
 
 inline constexpr const char* kPause =
     "insert into job_kinds (kind, paused) values ($1, $2) on conflict (kind) do update set paused = excluded.paused";

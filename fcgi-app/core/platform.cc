@@ -1,17 +1,28 @@
 #include "core/platform.h"
 
 namespace plugfleet {
+namespace {
+
+constexpr auto kPayloadTimeout = 5s;  // until a body of many megabytes is there, behind those of others
+
+}  // namespace
 
 Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
     : reactor(the_reactor),
       settings(the_settings),
       database(reactor, {.conninfo = settings.database_url, .pool_max = static_cast<int>(settings.database_pool)}),
       redis(reactor, {.socket_path = settings.redis_socket}),
-      payloads(reactor, {.socket_path = settings.payloads_socket}),
+      payloads(reactor, {.socket_path = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
       limiter(redis),
       authenticator(settings),
       recorder(reactor, database),
-      ai(reactor, http, redis, settings) {}
+      ai(reactor, http, redis, settings),
+      jobs(database, std::chrono::duration_cast<milliseconds>(settings.job_lease)),
+      job_payloads(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
+      events(reactor, redis, {.socket_path = settings.redis_socket}),
+      intake(reactor, jobs, job_payloads, events),
+      streams(reactor, jobs, job_payloads, events, redis,
+              {.process = settings.streams_max, .client = settings.streams_per_client}) {}
 
 }  // namespace plugfleet

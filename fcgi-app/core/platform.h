@@ -3,6 +3,11 @@
 
 #include "core/ai.h"
 #include "core/auth.h"
+#include "core/job_events.h"
+#include "core/job_intake.h"
+#include "core/job_payloads.h"
+#include "core/job_streams.h"
+#include "core/jobs.h"
 #include "core/rate_limit.h"
 #include "core/recorder.h"
 #include "core/settings.h"
@@ -25,6 +30,11 @@ struct Platform {
   Authenticator authenticator;
   Recorder recorder;
   Ai ai;
+  Jobs jobs;
+  JobPayloads job_payloads;
+  JobEvents events;
+  JobIntake intake;
+  JobStreams streams;
 };
 
 }  // namespace plugfleet

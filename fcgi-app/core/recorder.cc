@@ -20,14 +20,12 @@ constexpr const char* kInsertCalls =
     "select * from unnest($1::text[], $2::inet[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[])";
 constexpr const char* kInsertJobs =
     "insert into jobs (id, type, status, layer_count, variant_count, frame_name, payload, result, error_message, "
-    "user_email, user_id, ip_address, created_at, started_at, completed_at, duration_ms) "
-    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, started, started, "
-    "ended, "
-    "(extract(epoch from ended - started) * 1000)::int from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], "
-    "$5::int[], "
-    "$6::text[], $7::jsonb[], $8::jsonb[], $9::text[], $10::text[], $11::text[], $12::inet[], $13::timestamptz[], "
-    "$14::timestamptz[]) as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, ip, "
-    "started, "
+    "user_email, user_id, owner, ip_address, created_at, started_at, completed_at, duration_ms) "
+    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
+    "started, ended, (extract(epoch from ended - started) * 1000)::int "
+    "from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::jsonb[], $8::jsonb[], "
+    "$9::text[], $10::text[], $11::text[], $12::text[], $13::inet[], $14::timestamptz[], $15::timestamptz[]) "
+    "as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
     "ended) on conflict (id) do nothing";
 
 std::optional<std::string> none_if_empty(const std::string& text) {
@@ -68,6 +66,7 @@ Params params_of(const std::vector<DoneJobRow>& rows) {
           column(rows, [](const Row& r) { return r.error_message; }),
           column(rows, [](const Row& r) { return r.user_email; }),
           column(rows, [](const Row& r) { return r.user_id; }),
+          column(rows, [](const Row& r) { return r.owner; }),
           column(rows, [](const Row& r) { return none_if_empty(r.ip_address); }),
           column(rows, [](const Row& r) { return rfc3339(r.started_at); }),
           column(rows, [](const Row& r) { return rfc3339(r.completed_at); })};

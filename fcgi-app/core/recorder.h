@@ -28,7 +28,8 @@ struct DoneJobRow {
   std::string payload, result;  // JSON, never an image
   std::optional<std::string> error_message;
   std::string user_email;
-  std::optional<std::string> user_id;
+  std::optional<std::string> user_id;  // as the request said it
+  std::optional<std::string> owner;    // as a token proved it
   std::string ip_address;
   WallClock::time_point started_at, completed_at;
 };

@@ -15,6 +15,7 @@ struct Served {
   Served(Incoming& incoming, Platform& platform) : call(incoming, platform) {}
   Call call;
   const Router::Entry* entry = nullptr;
+  std::optional<Clock::time_point> opened;  // a stream
 };
 
 Served& served_of(Incoming& incoming) { return *static_cast<Served*>(incoming.attachment.get()); }
@@ -43,6 +44,7 @@ Dispatch::Dispatch(Platform& platform, const Router& router)
     : platform_(platform),
       router_(router),
       in_flight_gauge_(gauge("plugfleet_in_flight")),
+      streams_gauge_(gauge("plugfleet_streams")),
       requests_(counter("plugfleet_requests_total", "route=\"none\"")),
       errors_(counter("plugfleet_errors_total", "route=\"none\"")),
       seconds_(histogram("plugfleet_request_seconds", "route=\"none\"")) {}
@@ -72,7 +74,20 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   }
   Reply reply = co_await route.handler(call, match.values);
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
+  if (reply.stream) set_streaming(incoming);
   co_return reply;
+}
+
+// It may be open for hours: it gives up its place, and what its log line does not need.
+void Dispatch::set_streaming(Incoming& incoming) {
+  Served& served = served_of(incoming);
+  served.opened = Clock::now();
+  served.call.body_.reset();
+  served.call.reply_headers_ = {};
+  incoming.keep_only({"REQUEST_METHOD", "REMOTE_ADDR", "HTTP_USER_AGENT"});
+  --in_flight_;
+  in_flight_gauge_.add(-1);
+  streams_gauge_.add(1);
 }
 
 // RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-05: reset is in seconds from now.
@@ -102,10 +117,15 @@ Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
 void Dispatch::finished(Incoming& incoming, const Reply& reply) {
   const Served& served = served_of(incoming);
   const Call& call = served.call;
-  --in_flight_;
   ++served_;
-  in_flight_gauge_.add(-1);
-  const auto took = Clock::now() - incoming.started();
+  if (served.opened) {
+    streams_gauge_.add(-1);
+  } else {
+    --in_flight_;
+    in_flight_gauge_.add(-1);
+  }
+  const auto now = Clock::now();
+  const auto took = served.opened.value_or(now) - incoming.started();
   const bool error = reply.status >= 500;
   (served.entry ? served.entry->requests : requests_).add();
   (served.entry ? served.entry->seconds : seconds_).observe(took);
@@ -118,10 +138,10 @@ void Dispatch::finished(Incoming& incoming, const Reply& reply) {
          {"route", route},
          {"method", incoming.param("REQUEST_METHOD")},
          {"status", reply.status},
-         {"ms", to_ms(took)},
+         {"ms", to_ms(now - incoming.started())},
          {"upstreamMs", to_ms(call.upstream_time())},
          {"bytesIn", incoming.content_length()},
-         {"bytesOut", reply.body.size()},
+         {"bytesOut", reply.body.size() + incoming.streamed()},
          {"user", call.user() ? std::string_view(call.user()->id) : std::string_view()},
          {"address", call.client_address()}});
   }

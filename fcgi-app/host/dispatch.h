@@ -1,5 +1,6 @@
 // What every request goes through, in this order: route, authentication, limit, body bound, handler. What is refused
-// is refused before the body is parsed. Afterwards: one log line, its metrics, one api_calls row.
+// is refused before the body is parsed. Afterwards: one log line, its metrics, one api_calls row. A stream's come when
+// it has ended; it is not in flight once it is open, and its time, but in the log, is the time until then.
 #pragma once
 
 #include "core/call.h"
@@ -22,11 +23,12 @@ class Dispatch : public FastcgiHandler {
 
  private:
   Async<void> limit(Call& call, const Route& route);
+  void set_streaming(Incoming& incoming);
 
   Platform& platform_;
   const Router& router_;
   std::int64_t in_flight_ = 0, served_ = 0;
-  Gauge in_flight_gauge_;
+  Gauge in_flight_gauge_, streams_gauge_;
   Counter requests_, errors_;
   Histogram seconds_;
 };

@@ -48,10 +48,18 @@ std::vector<std::string> paths_of(const std::string& directory, const std::strin
 
 std::vector<Module> load_modules(const std::string& directory, const std::string& names, SettingReader& settings) {
   std::vector<Module> modules;
-  std::set<std::string> seen;
+  std::set<std::string> seen, kinds, crons;
   for (const std::string& path : paths_of(directory, names)) {
     Module module = load(path, settings);
     if (!seen.insert(module.name).second) refuse(path, fmt::format("another module is named \"{}\" too", module.name));
+    for (const JobHandler& job : module.jobs) {
+      if (!kinds.insert(job.kind).second)
+        refuse(path, fmt::format("another handler runs jobs of kind \"{}\"", job.kind));
+    }
+    for (const CronEntry& cron : module.crons) {
+      if (!crons.insert(cron.name).second)
+        refuse(path, fmt::format("another cron entry is named \"{}\" too", cron.name));
+    }
     modules.push_back(std::move(module));
   }
   return modules;

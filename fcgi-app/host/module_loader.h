@@ -1,5 +1,5 @@
-// Loads the modules a process serves. A module that does not load, was built for another ABI, or claims a name or a
-// route that another has, stops the process at its start.
+// Loads the modules a process serves. A module that does not load, was built for another ABI, or claims a name, a
+// route, a kind of job or a cron entry that another has, stops the process at its start.
 #pragma once
 
 #include <string>

@@ -12,8 +12,10 @@
 #include <charconv>
 #include <cstring>
 #include <deque>
+#include <vector>
 
 #include "base/log.h"
+#include "io/fastcgi_stream.h"
 
 namespace plugfleet {
 namespace {
@@ -24,6 +26,7 @@ constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copie
 constexpr std::size_t kPiecesAWrite = 64;
 constexpr auto kDeadlinesEvery = 100ms;
 constexpr auto kAcceptPause = 100ms;  // out of descriptors: trying again at once would spin
+constexpr std::size_t kKeptParamMax = 256;
 
 // One for the process: a connection reads into it and hands on what it read before another can.
 std::array<char, kReadSize> read_buffer;
@@ -62,13 +65,21 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   }
 
   // Looked at a few times a second by the server: a timer for every request would cost more than the request.
-  void check_deadline(Clock::time_point now) {
-    if (!incoming_ || now < deadline_) return;
+  bool late(Clock::time_point now) const {
+    if (stream_) return stream_->stuck(now, server_.options_.stream_patience);
+    return incoming_ && now >= deadline_;
+  }
+
+  void cut_off() {
     if (task_) {
       task_->cancel(Failure(Kind::request_timeout, "the request took too long"));
     } else {
       close();
     }
+  }
+
+  void end_stream() {
+    if (stream_) stream_->end();
   }
 
   Async<std::string_view> take_body(std::size_t max) {
@@ -181,6 +192,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   // ---- writing ----
 
   void write_reply() {
+    if (reply_->stream && incoming_->param("REQUEST_METHOD") != "HEAD") return open_stream();
     const std::uint16_t id = parser_.request_id();
     std::string head = cgi_header(*reply_);
     pieces_.clear();
@@ -208,6 +220,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   }
 
   void writable() {
+    if (stream_) return stream_writable();
     while (!pieces_.empty() && !closed_) {
       std::array<iovec, kPiecesAWrite> parts;
       const std::size_t count = std::min(pieces_.size(), parts.size());
@@ -241,6 +254,43 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     }
   }
 
+  // ---- streaming ----
+
+  void open_stream() {
+    stream_ = std::make_unique<FastcgiStream>(fd_, parser_.request_id(), cgi_header(*reply_), [this] { changed(); });
+    reply_->stream->opened(*stream_);
+    if (server_.drained_) stream_->end();
+    stream_writable();
+  }
+
+  void stream_writable() {
+    stream_->flush();
+    if (stream_->over()) return stream_over();
+    watch_->want_write(stream_->waiting());
+  }
+
+  // Called from within the owner's write() or end(): what ends the stream must wait until the owner has returned.
+  void changed() {
+    if (!stream_->over()) return watch_->want_write(stream_->waiting());
+    server_.reactor_.post([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self && self->stream_ && self->stream_->over()) self->stream_over();
+    });
+  }
+
+  void stream_over() {
+    const auto self = shared_from_this();
+    if (stream_->broken()) return close();
+    written();
+  }
+
+  void close_stream() {
+    stream_->give_up();
+    incoming_->streamed_ = stream_->written();
+    reply_->stream->closed();
+    stream_.reset();
+  }
+
   void written() {
     watch_->want_write(false);
     finish();
@@ -249,6 +299,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   void finish() {
     if (!incoming_) return;
+    if (stream_) close_stream();
     if (!reply_)
       reply_ =
           server_.handler_.failed(*incoming_, std::make_exception_ptr(Failure(Kind::cancelled, "the client left")));
@@ -281,9 +332,26 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   bool stdin_ended_ = false, wants_body_ = false, discarding_ = false;
   Reply result_;  // the handler's, until its task has ended
   std::optional<Reply> reply_;
+  std::unique_ptr<FastcgiStream> stream_;
   std::deque<std::string> owned_;  // a deque: views into its strings stay good
   std::deque<std::string_view> pieces_;
 };
+
+void Incoming::keep_only(std::initializer_list<std::string_view> names) {
+  const auto kept_value = [this](std::string_view name) { return param(name).substr(0, kKeptParamMax); };
+  std::size_t size = 0;
+  for (const std::string_view name : names) size += kept_value(name).size();
+  FastcgiParams kept;
+  kept.bytes.reserve(size);  // so that views into it stay good
+  kept.list.reserve(names.size());
+  for (const std::string_view name : names) {
+    const std::string_view value = kept_value(name);
+    const char* const at = kept.bytes.data() + kept.bytes.size();
+    kept.bytes.insert(kept.bytes.end(), value.begin(), value.end());
+    kept.list.emplace_back(name, std::string_view(at, value.size()));
+  }
+  params_ = std::move(kept);
+}
 
 Async<std::string_view> Incoming::body(std::size_t max) { return connection_->take_body(max); }
 Async<std::string> Incoming::body_part(std::size_t max) { return connection_->take_part(max); }
@@ -325,8 +393,11 @@ void FastcgiServer::accept_one() {
 
 void FastcgiServer::check_deadlines() {
   const auto now = Clock::now();
-  const auto all = connections_;  // checking one may close it
-  for (const auto& connection : all) connection->check_deadline(now);
+  std::vector<std::shared_ptr<FastcgiConnection>> late;  // cutting one off may close it
+  for (const auto& connection : connections_) {
+    if (connection->late(now)) late.push_back(connection);
+  }
+  for (const auto& connection : late) connection->cut_off();
   if (!connections_.empty()) deadlines_.arm(kDeadlinesEvery, [this] { check_deadlines(); });
 }
 
@@ -342,6 +413,7 @@ void FastcgiServer::closed(const std::shared_ptr<FastcgiConnection>& connection)
 void FastcgiServer::drain(Clock::duration deadline, std::function<void()> drained) {
   listening_.want_read(false);
   drained_ = std::move(drained);
+  for (const auto& connection : connections_) connection->end_stream();
   if (connections_.empty())
     return reactor_.post([this] {
       if (drained_) std::exchange(drained_, {})();

@@ -2,15 +2,20 @@
 // another on a connection, many connections at once.
 //
 //   idle --BEGIN,PARAMS--> serving --handler's reply--> draining STDIN --its end--> writing --END_REQUEST--> idle
+//                                                                      `-> streaming --END_REQUEST--> idle
 //
 // 1. The process never closes a kept connection first: nginx would fail the POST that it just sent there. On drain()
 //    it stops accepting and serves what still comes until nginx closes (its keepalive_time bounds that).
 // 2. A body is read as fast as its handler takes it: unasked, kEarlyBodyMax bytes are held and then reading pauses.
 // 3. A reply is written once STDIN has ended; what nobody asked for is thrown away meanwhile, for body_timeout at most.
 // 4. A client that leaves (nginx closes the connection, or sends ABORT) cancels its handler.
-// 5. Nothing here blocks; a peer that takes nothing for write_timeout is cut off.
+// 5. Nothing here blocks; a peer that takes nothing for write_timeout (a stream's: stream_patience) is cut off.
+// 6. A stream lasts until its owner ends it, the client leaves, or drain() ends it: request_timeout does not count. Its
+//    owner's closed() is called once, and never from within opened() or the sink's functions. While it is idle, the
+//    edge and its handler keep no more of it than a few KB.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +46,12 @@ class Incoming {
   // large the body is. Throws Failure as body() does; not to be mixed with it.
   Async<std::string> body_part(std::size_t max);
 
+  // Forgets the parameters but these (literals), of each of which the first 256 bytes stay. Views taken before are bad.
+  void keep_only(std::initializer_list<std::string_view> names);
+
+  // How much of a stream has been written so far.
+  std::size_t streamed() const { return streamed_; }
+
   // What the handler keeps with the request: its log line's route, user and the like.
   std::shared_ptr<void> attachment;
 
@@ -48,7 +59,7 @@ class Incoming {
   friend class FastcgiConnection;
   FastcgiConnection* connection_ = nullptr;
   FastcgiParams params_;
-  std::size_t content_length_ = 0;
+  std::size_t content_length_ = 0, streamed_ = 0;
   Clock::time_point started_;
 };
 
@@ -58,15 +69,16 @@ class FastcgiHandler {
   virtual Async<Reply> serve(Incoming& incoming) = 0;
   // The reply for what serve() threw.
   virtual Reply failed(Incoming& incoming, std::exception_ptr failure) = 0;
-  // The reply has been handed to the kernel, or the client was gone before.
+  // The reply has been handed to the kernel, a stream has ended, or the client was gone before.
   virtual void finished(Incoming& incoming, const Reply& reply) = 0;
 };
 
 struct FastcgiOptions {
-  int connections_max = 4096;
+  int connections_max = 8192;
   Clock::duration request_timeout = 120s;
   Clock::duration write_timeout = 60s;
   Clock::duration body_timeout = 30s;
+  Clock::duration stream_patience = 10s;
 };
 
 class FastcgiServer {
@@ -75,7 +87,8 @@ class FastcgiServer {
   FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, FastcgiOptions options);
   ~FastcgiServer();
 
-  // Stops accepting; `drained` is called when the last connection is gone, at the latest after `deadline`.
+  // Stops accepting and ends the streams, those too that are still to come; `drained` is called when the last
+  // connection is gone, at the latest after `deadline`.
   void drain(Clock::duration deadline, std::function<void()> drained);
   std::size_t connections() const { return connections_.size(); }
 

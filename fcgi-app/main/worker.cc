@@ -8,10 +8,7 @@
 // SIGQUIT drains as SIGTERM does and may be said again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -19,15 +16,16 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "core/migrations.h"
 #include "core/platform.h"
 #include "core/settings.h"
 #include "host/dispatch.h"
+#include "host/job_routes.h"
 #include "host/module_loader.h"
 #include "host/operator_routes.h"
 #include "host/router.h"
 #include "io/fastcgi.h"
 #include "main/arguments.h"
+#include "main/process.h"
 
 namespace plugfleet {
 namespace {
@@ -35,35 +33,7 @@ namespace {
 constexpr int kListening = 0;
 constexpr auto kWatchEvery = 1s;
 constexpr auto kFlushPatience = 3s;
-
-// An image in memory must not reach a disk by way of a core dump; and a large body's memory goes back when it is freed.
-void harden() {
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  ::prctl(PR_SET_DUMPABLE, 0);
-  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-  ::mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
-}
-
-Severity severity_of(const std::string& level) {
-  return level == "debug"     ? Severity::debug
-         : level == "warning" ? Severity::warning
-         : level == "error"   ? Severity::error
-                              : Severity::info;
-}
-
-Async<void> refuse_missing_migrations(Platform& platform) {
-  try {
-    const auto missing = co_await pending_migrations(platform.database, platform.settings.migrations_dir,
-                                                     platform.settings.modules_source_dir);
-    if (missing.empty()) co_return;
-    throw Failure(Kind::internal,
-                  fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
-  } catch (const Failure& failure) {
-    if (failure.kind() != Kind::unavailable) throw;
-    log(Severity::warning, "database_down_at_start", {});  // what needs no database is served all the same
-  }
-}
+constexpr int kConnections = 4096;  // besides those that carry a stream
 
 class Worker {
  public:
@@ -86,23 +56,20 @@ class Worker {
  private:
   void started(std::exception_ptr failure) {
     if (failure) {
-      try {
-        std::rethrow_exception(failure);
-      } catch (const std::exception& why) {
-        fmt::print(stderr, "plugfleet-worker: {}\n", why.what());
-      }
+      say_why("plugfleet-worker", std::move(failure));
       status_ = 1;
       return reactor_.stop();
     }
-    server_.emplace(reactor_, kListening, dispatch_, FastcgiOptions{.request_timeout = settings_.request_timeout});
+    server_.emplace(reactor_, kListening, dispatch_,
+                    FastcgiOptions{.connections_max = kConnections + static_cast<int>(settings_.streams_max),
+                                   .request_timeout = settings_.request_timeout});
     log(Severity::info, "started", {{"pool", settings_.pool}, {"slot", settings_.slot}});
     watch();
   }
 
   // Whether it is time to make room for a fresh process.
   void watch() {
-    const std::size_t resident = resident_memory();
-    resident_.set(static_cast<std::int64_t>(resident));
+    const std::size_t resident = memory_.look();
     const bool full = resident > settings_.memory_limit;
     if ((full || dispatch_.served() >= requests_left_) && take_turn()) return retire(full ? "memory" : "max_requests");
     watch_.arm(kWatchEvery, [this] { watch(); });
@@ -147,7 +114,7 @@ class Worker {
   Timer watch_;
   Signals signals_;
   std::optional<FastcgiServer> server_;
-  Gauge resident_ = gauge("plugfleet_resident_bytes");
+  MemoryWatch memory_;
   std::int64_t requests_left_;
   bool retiring_ = false, told_ = false;
   int turn_ = -1;
@@ -163,14 +130,10 @@ int run(const Arguments& arguments) {
   reader.finish();
   const Authenticator checked(settings);
 
-  if (!arguments.check) {
-    harden();
-    log_open(settings.log_file, severity_of(settings.log_level));
-    if (!settings.run_dir.empty())  // before the routes take their counters
-      metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
-  }
+  if (!arguments.check) start_process(settings);
   Router router;
   for (Route& route : operator_routes().routes) router.add("operator", std::move(route));
+  for (Route& route : job_routes().routes) router.add("jobs", std::move(route));
   for (Module& module : modules) {
     for (Route& route : module.routes) router.add(module.name, std::move(route));
   }

@@ -96,6 +96,10 @@ bool prefers_async(std::string_view prefer) {
   return found;
 }
 
+bool is_idempotency_key(std::string_view text) {
+  return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return lower_char(x) == lower_char(y); });
 }

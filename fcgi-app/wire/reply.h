@@ -29,7 +29,8 @@ class BodyStream {
  public:
   virtual ~BodyStream() = default;
   virtual void opened(BodySink& sink) = 0;
-  // Once: after end(), or because the client left, was too slow, or the process is draining.
+  // Once: after end(), or because the client left, was too slow, or the process is draining; never from within opened()
+  // or the sink's functions. A stream that was never opened (HEAD, the client gone before) is destroyed without it.
   virtual void closed() = 0;
 };
 

@@ -8,7 +8,7 @@ namespace figma {
 plugfleet::Module describe(plugfleet::SettingReader& settings) {
   RenameSettings rename;
   rename.rows(settings);
-  return {.name = "figma", .routes = {rename_layers_route(rename)}};
+  return {.name = "figma", .routes = {rename_layers_route(rename)}, .jobs = {rename_layers_job()}};
 }
 
 }  // namespace figma

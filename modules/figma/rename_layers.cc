@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "figma/layer_image.h"
@@ -14,6 +15,7 @@ using namespace plugfleet;
 
 namespace {
 
+constexpr const char* kKind = "rename-layers";  // the jobs' type
 constexpr std::size_t kLayersMax = 500;
 constexpr auto kAnswerMargin = 3s;                 // before the request's deadline: answer with what there is
 constexpr std::size_t kOffloadBytes = 256 * 1024;  // checking more than this would hold the reactor up
@@ -67,103 +69,154 @@ std::vector<Detail> check_layers(std::vector<Layer>& layers) {
   return wrong;
 }
 
-struct Renaming {
-  RenameRequest request;
+// The same for a request and for its job later.
+template <class Source>
+Async<RenameRequest> read_request(Source& source) {
+  RenameRequest request = co_await source.template json<RenameRequest>();
+  std::size_t bytes = 0;
+  for (const Layer& layer : request.layers) bytes += layer.image_base64.raw.size();
+  std::vector<Detail> wrong;
+  if (bytes > kOffloadBytes) {
+    std::function<std::vector<Detail>()> check = [&request] { return check_layers(request.layers); };
+    wrong = co_await source.services.reactor.offload(std::move(check));
+  } else {
+    wrong = check_layers(request.layers);
+  }
+  if (!wrong.empty()) throw_unprocessable(std::move(wrong));
+  co_return request;
+}
+
+struct Renamed {
   std::vector<std::optional<std::string>> names;  // empty: the layer keeps its own
-  std::string job_id = uuid_v4();
-  WallClock::time_point started = WallClock::now();
+  std::size_t asked = 0;                          // calls that have ended
+  std::optional<Failure> hitch;                   // one of them failed, and another time it might not
+  bool all_failed = true;                         // none was answered, each failed so
 
   std::size_t renamed() const {
-    std::size_t count = 0;
-    for (const auto& name : names) count += name.has_value();
-    return count;
+    return static_cast<std::size_t>(std::ranges::count_if(names, [](const auto& name) { return name.has_value(); }));
   }
+  std::size_t kept() const { return names.size() - renamed(); }
 };
 
-Async<void> rename_one(Call& call, Renaming& renaming, std::size_t index) {
-  const Layer& layer = renaming.request.layers[index];
+Async<void> rename_one(Work& work, const RenameRequest& request, Renamed& renamed, std::size_t index) {
+  const Layer& layer = request.layers[index];
   Prompt prompt{
       .text = naming_prompt(layer.type, layer.current_name),
       .image = PromptImage{layer.image.media_type, layer.image.base64()},
       .offline = [&layer] { return offline_layer_name(layer.type, layer.current_name, layer.image.base64()); }};
   try {
-    const Completion completion = co_await call.complete(std::move(prompt));
-    renaming.names[index] = name_from_answer(completion.text);
+    const Completion completion = co_await work.complete(std::move(prompt));
+    renamed.names[index] = name_from_answer(completion.text);
+    renamed.all_failed = false;
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
+    if (info(failure.kind()).retryable) {
+      renamed.hitch = failure;
+    } else {
+      renamed.all_failed = false;
+    }
     if (log_wants(Severity::info)) {
-      log(Severity::info, "layer_kept", {{"trace", call.trace().id}, {"layer", index}, {"why", failure.message()}});
+      log(Severity::info, "layer_kept", {{"trace", work.trace().id}, {"layer", index}, {"why", failure.message()}});
     }
   }
-}
-
-void record(Call& call, const Renaming& renaming, const std::string& status, const Json& result) {
-  Json layers = Json::array();
-  for (const Layer& layer : renaming.request.layers) {
-    layers.push(Json::object({{"id", layer.id}, {"currentName", layer.current_name}, {"type", layer.type}}));
-  }
-  const std::size_t kept = renaming.names.size() - renaming.renamed();
-  call.services.recorder.record(DoneJobRow{
-      .id = renaming.job_id,
-      .type = "rename-layers",
-      .status = status,
-      .layer_count = static_cast<std::int64_t>(renaming.names.size()),
-      .payload = Json::object({{"layers", layers}}).dump(),
-      .result = result.dump(),
-      .error_message = kept == 0 ? std::nullopt : std::optional(fmt::format("{} layers kept their names", kept)),
-      .user_email = renaming.request.user_email,
-      .user_id = call.user() ? std::optional(call.user()->id) : renaming.request.user_id,
-      .ip_address = std::string(call.client_address()),
-      .started_at = renaming.started,
-      .completed_at = WallClock::now()});
+  const std::size_t count = request.layers.size();
+  ++renamed.asked;
+  work.progress(static_cast<int>(100 * renamed.asked / count), fmt::format("{} of {} layers", renamed.asked, count));
 }
 
 std::int64_t in_flight_per_request = 10;  // set once, at start
 
-Async<Reply> rename_layers(Call& call) {
-  Renaming renaming;
-  renaming.request = co_await call.json<RenameRequest>();
-  std::size_t bytes = 0;
-  for (const Layer& layer : renaming.request.layers) bytes += layer.image_base64.raw.size();
-  std::vector<Detail> wrong;
-  if (bytes > kOffloadBytes) {
-    std::function<std::vector<Detail>()> check = [&renaming] { return check_layers(renaming.request.layers); };
-    wrong = co_await call.services.reactor.offload(std::move(check));
-  } else {
-    wrong = check_layers(renaming.request.layers);
-  }
-  if (!wrong.empty()) throw_unprocessable(std::move(wrong));
+Async<void> rename(Work& work, const RenameRequest& request, Renamed& renamed) {
+  renamed.names.resize(request.layers.size());
+  std::function<Async<void>(std::size_t)> each = [&](std::size_t index) {
+    return rename_one(work, request, renamed, index);
+  };
+  co_await for_each_parallel(
+      work.services.reactor, request.layers.size(),
+      {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = work.deadline() - kAnswerMargin},
+      std::move(each));
+}
 
-  const std::size_t count = renaming.request.layers.size();
-  renaming.names.resize(count);
-  std::function<Async<void>(std::size_t)> each = [&call, &renaming](std::size_t index) {
-    return rename_one(call, renaming, index);
+// ---- What is kept of it, and told ----
+
+Json summary(const RenameRequest& request) {
+  Json layers = Json::array();
+  for (const Layer& layer : request.layers) {
+    layers.push(Json::object({{"id", layer.id}, {"currentName", layer.current_name}, {"type", layer.type}}));
+  }
+  return Json::object({{"layers", layers}});
+}
+
+Json result_of(const RenameRequest& request, const Renamed& renamed) {
+  Json layers = Json::array();
+  for (std::size_t i = 0; i < request.layers.size(); ++i) {
+    const Layer& layer = request.layers[i];
+    layers.push(Json::object({{"id", layer.id}, {"newName", renamed.names[i].value_or(layer.current_name)}}));
+  }
+  return Json::object({{"layers", layers}, {"renamed", renamed.renamed()}, {"kept", renamed.kept()}});
+}
+
+// ---- At once ----
+
+DoneJobRow row_of(const Call& call, const RenameRequest& request) {
+  DoneJobRow row{.id = uuid_v4(),
+                 .type = kKind,
+                 .layer_count = static_cast<std::int64_t>(request.layers.size()),
+                 .payload = summary(request).dump(),
+                 .user_email = request.user_email,
+                 .user_id = request.user_id,
+                 .ip_address = std::string(call.client_address()),
+                 .started_at = WallClock::now()};
+  if (call.user()) row.owner = row.user_id = call.user()->id;
+  return row;
+}
+
+Async<Reply> rename_at_once(Call& call, RenameRequest request) {
+  DoneJobRow row = row_of(call, request);
+  Renamed renamed;
+  const auto record = [&](const char* status, const Json& result) {
+    row.status = status;
+    row.result = result.dump();
+    if (renamed.kept() > 0) row.error_message = fmt::format("{} layers kept their names", renamed.kept());
+    row.completed_at = WallClock::now();
+    call.services.recorder.record(row);
   };
   try {
-    co_await for_each_parallel(
-        call.services.reactor, count,
-        {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = call.deadline() - kAnswerMargin},
-        std::move(each));
+    co_await rename(call, request, renamed);
   } catch (...) {
-    record(call, renaming, "cancelled", Json());
+    record("cancelled", Json());
     throw;
   }
-
-  Json layers = Json::array();
-  for (std::size_t i = 0; i < count; ++i) {
-    const Layer& layer = renaming.request.layers[i];
-    layers.push(Json::object({{"id", layer.id}, {"newName", renaming.names[i].value_or(layer.current_name)}}));
-  }
-  const std::size_t renamed = renaming.renamed();
-  Json result = Json::object({{"layers", layers}});
-  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - call.started()).count();
-  const Json reply = Json::object({{"layers", layers},
-                                   {"jobId", renaming.job_id},
-                                   {"durationMs", took},
-                                   {"renamed", renamed},
-                                   {"kept", count - renamed}});
-  record(call, renaming, "completed", result);
+  Json reply = result_of(request, renamed);
+  record("completed", reply);
+  reply.set("jobId", row.id);
+  reply.set("durationMs", std::chrono::duration_cast<milliseconds>(Clock::now() - call.started()).count());
   co_return json(200, reply);
+}
+
+// ---- As a job ----
+
+Async<Reply> rename_layers(Call& call) {
+  RenameRequest request = co_await read_request(call);
+  if (call.wants_job()) {
+    NewJob job{.kind = kKind,
+               .payload = summary(request).dump(),
+               .user_email = request.user_email,
+               .user_id = request.user_id,
+               .layer_count = static_cast<int>(request.layers.size())};
+    Reply reply = co_await call.run_as_job(std::move(job));
+    co_return reply;
+  }
+  Reply reply = co_await rename_at_once(call, std::move(request));
+  co_return reply;
+}
+
+Async<Outcome> run_rename_layers(Job& job) {
+  const RenameRequest request = co_await read_request(job);
+  Renamed renamed;
+  co_await rename(job, request, renamed);
+  if (renamed.hitch && renamed.all_failed && job.attempt() < job.max_attempts()) throw *renamed.hitch;
+  co_return done(result_of(request, renamed));
 }
 
 }  // namespace
@@ -180,5 +233,7 @@ Route rename_layers_route(const RenameSettings& settings) {
           rename_layers,
           {.auth = Auth::optional, .limit = per_client(settings.limit_per_minute, 1min)}};
 }
+
+JobHandler rename_layers_job() { return {.kind = kKind, .run = run_rename_layers}; }
 
 }  // namespace figma

@@ -1,7 +1,9 @@
-// POST /api/rename-layers: a better name for each layer of a frame, by one AI call a layer.
+// POST /api/rename-layers: a better name for each layer of a frame, by one AI call a layer. It is done at once or,
+// where the client prefers that, as a job of the kind rename-layers.
 //
 // A layer whose call fails keeps its name and the request still succeeds; every id comes back once, in order. What is
-// wrong with the request itself (an id twice, an image that is none) refuses it whole, naming each field.
+// wrong with the request itself (an id twice, an image that is none) refuses it whole, naming each field, before it
+// becomes a job. A job none of whose calls could be answered is tried again; its last attempt keeps every name.
 #pragma once
 
 #include <plugfleet/module.h>
@@ -14,5 +16,6 @@ struct RenameSettings {
 };
 
 plugfleet::Route rename_layers_route(const RenameSettings& settings);
+plugfleet::JobHandler rename_layers_job();
 
 }  // namespace figma

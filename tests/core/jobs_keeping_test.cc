@@ -91,3 +91,53 @@ ASYNC_TEST(a_pruned_jobs_key_is_free_again) {
   const auto results = co_await queue.jobs.enqueue({keyed(queue, key, "other")});
   CHECK(results[0].what == Enqueued::created);
 }
+
+ASYNC_TEST(bodies_of_jobs_that_have_not_ended_are_found_page_by_page) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  auto jobs = queue.many(8);
+  std::set<std::string> expected;
+  for (std::size_t i = 0; i < 7; ++i) {
+    jobs[i].has_body = true;
+    if (i < 5) expected.insert(jobs[i].id);
+  }
+  co_await queue.jobs.enqueue(jobs);
+  co_await queue.jobs.cancel(jobs[5].id);
+  co_await queue.db.query("update live_jobs set created_at = created_at - interval '2 hours' where id = $1",
+                          {jobs[6].id});
+  std::set<std::string> found;
+  std::string last;
+  for (;;) {
+    const auto page = co_await queue.jobs.waiting_bodies(last, 2, 1h);
+    CHECK(page.size() <= 2);
+    if (page.empty()) break;
+    CHECK(page.front() > last && page.front() <= page.back());
+    last = page.back();
+    for (const std::string& id : page) {  // other tests may have left some
+      const auto view = co_await queue.jobs.get(id);
+      if (view && view->kind == queue.kind) found.insert(id);
+    }
+  }
+  CHECK(found == expected);
+}
+
+ASYNC_TEST(the_newest_jobs_are_listed) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  std::vector<std::string> ids(4);
+  for (std::string& id : ids) id = co_await queue.add();
+  co_await queue.jobs.cancel(ids[1]);
+  const auto ids_of = [](const std::vector<JobView>& views) {
+    std::vector<std::string> listed;
+    for (const JobView& view : views) listed.push_back(view.id);
+    return listed;
+  };
+  auto views = co_await queue.jobs.newest(queue.kind, {}, 3);
+  CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[1]}));
+  views = co_await queue.jobs.newest(queue.kind, "queued", 10);
+  CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[0]}));
+  views = co_await queue.jobs.newest({}, {}, 1);
+  CHECK_EQ(views.size(), 1u);
+  views = co_await queue.jobs.get_many({ids[0], ids[1], uuid_v4()});
+  CHECK_EQ(views.size(), 2u);
+}

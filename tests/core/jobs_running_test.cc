@@ -32,10 +32,11 @@ Async<void> check_late_writes(Queue& queue, JobLease late, std::string expected)
 
 // J3, J4
 ASYNC_TEST(a_late_runner_changes_no_row) {
-  Queue slow(reactor, 50ms);
+  Queue slow(reactor);
   co_await slow.declare();
   const std::string id = co_await slow.add();
   const JobLease late = co_await slow.take();
+  co_await slow.let_time_pass(id);
   co_await slow.reap_until_not_processing(id);
   std::string state = co_await slow.status(id);
   CHECK_EQ(state, "queued");
@@ -69,24 +70,27 @@ ASYNC_TEST(a_lease_that_ran_out_is_its_holders_until_it_is_reaped) {
   CHECK_EQ(change->status, "completed");
 }
 
-// J4: five leases' lives long.
+// J4: and not the one that they do not name.
 ASYNC_TEST(heartbeats_keep_a_job) {
-  Queue queue(reactor, 300ms);
+  Queue queue(reactor);
   co_await queue.declare();
   co_await queue.jobs.enqueue(queue.many(2));
   const auto claimed = co_await queue.claim(2);
   const JobLease kept = claimed[0].lease, left = claimed[1].lease;
-  for (const auto until = Clock::now() + 1500ms; Clock::now() < until; co_await sleep_for(20ms)) {
+  for (int i = 0; i < 3; ++i) {
+    co_await queue.let_time_pass(kept.id);
     const auto beats = co_await queue.jobs.heartbeat({kept});
     CHECK(beats[0] == LeaseState::held);
     co_await queue.jobs.reap(1000);
   }
+  co_await queue.let_time_pass(left.id);
+  co_await queue.reap_until_not_processing(left.id);
   const std::vector<JobLease> both{left, kept};
   const auto beats = co_await queue.jobs.heartbeat(both);
   CHECK(beats[0] == LeaseState::lost && beats[1] == LeaseState::held);
 }
 
-// J13: heartbeats neither wait for a job that is being ended nor call it lost.
+// J13: heartbeats neither wait for a job that is being ended (this one for ever) nor call it lost.
 ASYNC_TEST(a_heartbeat_waits_for_nobody) {
   Queue queue(reactor);
   co_await queue.declare();
@@ -95,15 +99,13 @@ ASYNC_TEST(a_heartbeat_waits_for_nobody) {
   Transaction busy = co_await queue.db.begin();
   co_await busy.query("select from live_jobs where id = $1 for update", {claimed[0].lease.id});
   const std::vector<JobLease> leases{claimed[0].lease, claimed[1].lease};
-  const auto began = Clock::now();
   const auto beats = co_await queue.jobs.heartbeat(leases);
-  CHECK(Clock::now() - began < 1s);
   CHECK(beats[0] == LeaseState::held && beats[1] == LeaseState::held);
 }
 
 // J5, J13: a job that kills whoever runs it fails for good after its attempts, and the others go on.
 ASYNC_TEST(a_poison_job_fails_after_its_attempts_and_blocks_nobody) {
-  Queue queue(reactor, 20ms);
+  Queue queue(reactor);
   co_await queue.declare();
   const std::string poison = co_await queue.add();
   for (int attempt = 1; attempt <= 3; ++attempt) {
@@ -114,6 +116,7 @@ ASYNC_TEST(a_poison_job_fails_after_its_attempts_and_blocks_nobody) {
       if (job.lease.id == well) co_await queue.end(done(job.lease));
       if (job.lease.id == poison) CHECK_EQ(job.attempt, attempt);
     }
+    co_await queue.let_time_pass(poison);
     co_await queue.reap_until_not_processing(poison);
     const std::string state = co_await queue.status(well);
     CHECK_EQ(state, "completed");
@@ -150,6 +153,40 @@ ASYNC_TEST(a_reaper_is_not_held_up_by_leases_that_hold) {
   }
   const auto beats = co_await queue.jobs.heartbeat(rest);
   CHECK_EQ(std::ranges::count(beats, LeaseState::held), 299);
+}
+
+// J3: not for want of its answer: its connection was lost meanwhile, say, and PostgreSQL had taken them.
+ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  const std::string id = co_await queue.add();
+  DatabaseOptions impatient = direct(1);
+  impatient.statement_timeout = 100ms;
+  Database db(reactor, impatient);
+  Jobs runner(db, kLongLease);
+  const ClaimRequest request{.rooms = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
+  Transaction busy = co_await queue.db.begin();
+  co_await busy.query("select from job_kinds where kind = $1 for update", {queue.kind});
+  bool failed = false;
+  try {
+    co_await runner.claim(request);
+  } catch (const Failure& failure) {
+    failed = failure.kind() == Kind::unavailable;
+  }
+  CHECK(failed);
+  co_await busy.commit();
+  std::string state;
+  for (const auto deadline = Clock::now() + 5s; state != "processing"; state = co_await queue.status(id)) {
+    CHECK(Clock::now() < deadline);
+    co_await sleep_for(5ms);
+  }
+  const auto claimed = co_await runner.claim(request);
+  CHECK_EQ(claimed.size(), 1u);
+  CHECK_EQ(claimed[0].lease.id, id);
+  const auto none = co_await runner.claim(request);
+  CHECK(none.empty());
+  const auto change = co_await queue.end(done(claimed[0].lease));
+  CHECK_EQ(change->status, "completed");
 }
 
 // ---- Outcomes ----------------------------------------------------------------------------------------------------
@@ -216,6 +253,13 @@ ASYNC_TEST(a_released_job_has_its_attempt_back) {
     const auto change = co_await queue.end(ending(claimed[0].lease, JobOutcome::released));
     CHECK_EQ(change->status, "queued");
   }
+  const JobLease lease = co_await queue.take();
+  JobEnding later = ending(lease, JobOutcome::released);
+  later.wait = 90s;
+  co_await queue.end(later);
+  const Rows rows =
+      co_await queue.db.query("select run_at - now() > interval '80 s' from live_jobs where id = $1", {job.id});
+  CHECK(rows[0].boolean(0));
 }
 
 ASYNC_TEST(a_handler_may_cancel_or_fail_for_good) {
@@ -371,13 +415,14 @@ ASYNC_TEST(a_finish_sees_the_cancel_it_waited_for) {
 namespace {
 
 // Everything fails now and then; whoever does not know what became of a write does it again.
-Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::set<std::string>& completed, std::size_t expected) {
+Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::string name, std::set<std::string>& completed,
+                                   std::size_t expected) {
   std::vector<JobEnding> endings;
   while (completed.size() < expected) {
     bool failed = false;
     try {
       if (endings.empty()) {
-        const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 20}}, .batch = 20, .runner = "r"});
+        const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 20}}, .batch = 20, .runner = name});
         for (const ClaimedJob& job : claimed) endings.push_back(done(job.lease));
         if (claimed.empty()) co_await jobs.reap(100);
       }
@@ -420,7 +465,8 @@ ASYNC_TEST(backends_terminated_mid_claim_lose_no_job_and_run_none_twice) {
   std::set<std::string> completed;
   co_await all_at_once(reactor, 5, [&](int i) {
     return i == 4 ? terminate_backends(admin, completed, 1400)
-                  : run_in_spite_of_faults(queue, *runners[static_cast<std::size_t>(i)], completed, 1400);
+                  : run_in_spite_of_faults(queue, *runners[static_cast<std::size_t>(i)],
+                                           fmt::format("{}.{}", queue.kind, i), completed, 1400);
   });
   co_await check_places(queue);
   const auto twice = co_await count_of(

@@ -33,8 +33,9 @@ struct Queue {
   }
   Async<std::string> add() { return add(job()); }
 
+  // By a runner that is named like the kind.
   Async<std::vector<ClaimedJob>> claim(int batch = 1) {
-    return jobs.claim({.rooms = {{kind, batch}}, .batch = batch, .runner = "test"});
+    return jobs.claim({.rooms = {{kind, batch}}, .batch = batch, .runner = kind});
   }
   // One that is there.
   Async<JobLease> take() {

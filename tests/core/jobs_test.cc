@@ -30,6 +30,9 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   NewJob job = queue.job();
   job.payload = R"({"layers": 2})";
   job.user_id = "u1";
+  job.owner = "o1";
+  job.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  job.has_body = true;
   job.ip_address = "10.1.2.3";
   job.frame_name = "Login";
   job.layer_count = 2;
@@ -48,6 +51,8 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   CHECK_EQ(claimed[0].payload, R"({"layers": 2})");
   CHECK_EQ(claimed[0].attempt, 1);
   CHECK_EQ(*claimed[0].user_id, "u1");
+  CHECK_EQ(claimed[0].trace_id, job.trace_id);
+  CHECK(claimed[0].has_body && claimed[0].losses == 0);
   view = co_await queue.jobs.get(id);
   CHECK_EQ(view->status, "processing");
   CHECK_EQ(view->event_number, 2);
@@ -60,6 +65,7 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
 
   JobEnding ending = done(claimed[0].lease);
   ending.result = R"({"renamed": 2})";
+  ending.result_apart = true;
   ending.variant_count = 5;
   const auto change = co_await queue.end(ending);
   CHECK_EQ(change->status, "completed");
@@ -69,12 +75,14 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   CHECK_EQ(view->status, "completed");
   CHECK_EQ(view->progress, 100);
   CHECK_EQ(*view->result, R"({"renamed": 2})");
+  CHECK(view->result_apart);
+  CHECK(*view->user_id == "u1" && *view->owner == "o1");
   CHECK(view->started_at && view->completed_at && *view->duration_ms >= 0);
   CHECK_EQ(view->event_number, 4);
   const Rows row = co_await queue.db.query(
       "select payload->>'layers' = '2' and user_id = 'u1' and ip_address = '10.1.2.3' and frame_name = 'Login' and "
-      "layer_count = 2 and variant_count = 5 and runner = 'test' from only jobs where id = $1",
-      {id});
+      "layer_count = 2 and variant_count = 5 and runner = $2 from only jobs where id = $1",
+      {id, queue.kind});
   CHECK(row[0].boolean(0));
   co_await check_places(queue);
 }
@@ -305,6 +313,20 @@ ASYNC_TEST(who_was_idle_has_not_saved_up_turns) {
   CHECK_EQ(std::ranges::count(claimed, "late@example.com", &ClaimedJob::user_email), 5);
 }
 
+// J10: a token proves it.
+ASYNC_TEST(who_only_says_to_be_somebody_takes_none_of_their_turns) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  auto pretended = queue.many(100);
+  for (NewJob& job : pretended) job.user_id = "u1";
+  co_await queue.jobs.enqueue(pretended);
+  NewJob real = queue.job();
+  real.user_id = real.owner = "u1";
+  co_await queue.add(real);
+  const auto claimed = co_await queue.claim(2);
+  CHECK_EQ(std::ranges::count(claimed, real.id, [](const ClaimedJob& job) { return job.lease.id; }), 1);
+}
+
 namespace {
 
 // Claims one by one until claims begin their search past `turn`.
@@ -446,16 +468,22 @@ ASYNC_TEST(a_paused_kind_is_not_claimed_and_holds_up_no_other) {
 
 namespace {
 
-// The pages that a claim of one job looks at.
-Async<int> pages_of_a_claim(Queue& queue) {
-  const Rows plan =
-      co_await queue.db.query(fmt::format("explain (analyze, buffers, costs off, timing off, summary off) "
-                                          "select * from claim_jobs('{{{}}}', '{{1}}', 1, 1, 'r', '1 min')",
-                                          queue.kind));
-  CHECK_CONTAINS(std::string(plan[0].text(0)), "rows=1 ");
-  const std::string buffers(plan[1].text(0));
-  CHECK_CONTAINS(buffers, "shared hit=");
-  co_return std::stoi(buffers.substr(buffers.find("hit=") + 4));
+// The pages that a claim of one job looks at. The fewest of several: PostgreSQL now and then plans anew, which looks at
+// some of its catalogs.
+Async<int> pages_of_a_claim(Queue& queue, Database& backend) {
+  int fewest = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Rows plan =
+        co_await backend.query(fmt::format("explain (analyze, buffers, costs off, timing off, summary off) "
+                                           "select * from claim_jobs('{{{}}}', '{{1}}', 1, 1, 'r', '1 min')",
+                                           queue.kind));
+    CHECK_CONTAINS(std::string(plan[0].text(0)), "rows=1 ");
+    const std::string buffers(plan[1].text(0));
+    CHECK_CONTAINS(buffers, "shared hit=");
+    const int pages = std::stoi(buffers.substr(buffers.find("hit=") + 4));
+    if (i == 0 || pages < fewest) fewest = pages;
+  }
+  co_return fewest;
 }
 
 }  // namespace
@@ -464,7 +492,7 @@ Async<int> pages_of_a_claim(Queue& queue) {
 ASYNC_TEST(an_old_snapshot_does_not_slow_the_queue_down) {
   Queue queue(reactor);
   co_await queue.declare();
-  Database analyst(reactor, pooled(1));
+  Database analyst(reactor, pooled(1)), backend(reactor, direct(1));
   Transaction report = co_await analyst.begin();
   co_await report.query("set transaction isolation level repeatable read");
   co_await report.query("select count(*) from jobs");
@@ -475,12 +503,14 @@ ASYNC_TEST(an_old_snapshot_does_not_slow_the_queue_down) {
   }
   co_await queue.jobs.enqueue(queue.many(1000));
   co_await serve_until_passed(queue, 4000);
-  co_await queue.db.query("update job_kinds set swept_at = now() + interval '1 hour' where kind = $1", {queue.kind});
-  for (int i = 0; i < 10; ++i) co_await pages_of_a_claim(queue);  // until every connection has planned it
-  const int pages = co_await pages_of_a_claim(queue);
+  // From here on nothing but the claims themselves changes where they begin.
   co_await queue.db.query(
-      "update job_kinds set passed = '{0,0,0}', marked_at = now() + interval '1 hour' where kind = $1", {queue.kind});
-  const int pages_from_the_start = co_await pages_of_a_claim(queue);
+      "update job_kinds set swept_at = now() + interval '1 hour', marked_at = now() + interval '1 hour' where kind = "
+      "$1",
+      {queue.kind});
+  const int pages = co_await pages_of_a_claim(queue, backend);
+  co_await queue.db.query("update job_kinds set passed = '{0,0,0}' where kind = $1", {queue.kind});
+  const int pages_from_the_start = co_await pages_of_a_claim(queue, backend);
   if (pages_from_the_start <= 2 * pages)
     fail(fmt::format("{} pages, and {} from the start", pages, pages_from_the_start));
   co_await report.commit();

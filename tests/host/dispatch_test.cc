@@ -1,5 +1,9 @@
 #include "host/dispatch.h"
 
+#include <malloc.h>
+
+#include <vector>
+
 #include "base/log.h"
 #include "support/async.h"
 #include "support/check.h"
@@ -29,6 +33,17 @@ Async<Reply> wait(Call&) {
   co_return text(200, "");
 }
 
+// A stream that has no more to say.
+struct Idle : BodyStream {
+  static inline std::size_t open = 0;
+  void opened(BodySink& sink) override {
+    ++open;
+    sink.write("retry: 2000\n\n");
+  }
+  void closed() override { --open; }
+};
+Async<Reply> events(Call&) { co_return Reply{.stream = std::make_shared<Idle>(), .content_type = "text/event-stream"}; }
+
 struct Fleet {
   explicit Fleet(Reactor& reactor) : edge(reactor) {
     SettingReader reader(std::map<std::string, std::string>{{"REQUESTS_IN_FLIGHT_MAX", "1"},
@@ -44,6 +59,7 @@ struct Fleet {
     router.add("test", {Method::GET, "/show/{id}", show, {}});
     router.add("test", {Method::GET, "/fault", fault, {}});
     router.add("test", {Method::GET, "/wait", wait, {}});
+    router.add("test", {Method::GET, "/events", events, {}});
     router.add("test", {Method::GET, "/mine", fault, {.auth = Auth::required}});
     router.add("test", {Method::GET, "/perhaps", show_nobody, {.auth = Auth::optional}});
     dispatch.emplace(*platform, router);
@@ -158,4 +174,46 @@ ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {
   while (fleet.dispatch->in_flight() > 0) co_await sleep_for(1ms);
   waiting->cancel(Failure(Kind::cancelled, "the test is over"));
   while (!waiting->ended()) co_await sleep_for(1ms);
+}
+
+ASYNC_TEST(a_stream_is_not_in_flight_and_is_counted_when_it_ends) {
+  Fleet fleet(reactor);
+  co_await fleet.edge.send(test::request_bytes(1, {{"REQUEST_METHOD", "GET"}, {"DOCUMENT_URI", "/events"}}, "", true));
+  std::string record = co_await fleet.edge.record();
+  CHECK_CONTAINS(record, "Status: 200");
+  CHECK_EQ(fleet.dispatch->in_flight(), 0);
+  CHECK_EQ(fleet.dispatch->served(), 0);
+  CHECK_EQ(gauge("plugfleet_streams").value(), 1);
+  test::Peer other(fleet.edge.path());  // at most one may be in flight here
+  co_await other.send(test::request_bytes(1, {{"REQUEST_METHOD", "GET"}, {"DOCUMENT_URI", "/show/1"}}, "", true));
+  record = co_await other.reply();
+  CHECK_CONTAINS(record, "Status: 200");
+  fleet.edge.hang_up();
+  while (fleet.dispatch->served() < 2) co_await sleep_for(1ms);
+  CHECK_EQ(fleet.dispatch->in_flight(), 0);
+  CHECK_EQ(gauge("plugfleet_streams").value(), 0);
+}
+
+ASYNC_TEST(an_idle_stream_costs_less_than_eight_kilobytes) {
+  constexpr int kStreams = 1000;
+  Fleet fleet(reactor);
+  const std::string request = test::request_bytes(1,
+                                                  {{"REQUEST_METHOD", "GET"},
+                                                   {"DOCUMENT_URI", "/events"},
+                                                   {"REMOTE_ADDR", "10.0.0.1"},
+                                                   {"HTTP_USER_AGENT", std::string(120, 'u')},
+                                                   {"HTTP_COOKIE", std::string(4000, 'c')}},
+                                                  "", true);
+  std::vector<test::Peer> peers;
+  peers.reserve(kStreams);
+  const std::size_t before = ::mallinfo2().uordblks;  // under a sanitizer always 0
+  for (int i = 0; i < kStreams; ++i) {
+    peers.emplace_back(fleet.edge.path());
+    co_await peers.back().send(request);
+    while (Idle::open < peers.size()) co_await sleep_for(100us);
+  }
+  const std::size_t each = (::mallinfo2().uordblks - before) / kStreams;
+  CHECK(each < 8192);
+  for (test::Peer& peer : peers) peer.hang_up();
+  while (fleet.dispatch->served() < kStreams) co_await sleep_for(1ms);
 }

@@ -1,5 +1,8 @@
 #include "io/fastcgi.h"
 
+#include <fcntl.h>
+#include <sys/time.h>
+
 #include <map>
 
 #include "support/async.h"
@@ -242,4 +245,27 @@ ASYNC_TEST(a_connection_that_is_not_kept_is_closed_after_its_reply) {
   CHECK_CONTAINS(reply, "hello");
   reply = co_await edge.reply();
   CHECK_EQ(reply, "(closed)");
+}
+
+// As two processes do it: both are woken by one connection, and one of them comes too late.
+ASYNC_TEST(servers_that_share_a_blocking_socket_do_not_hang_on_each_others_connections) {
+  Edge edge(reactor);
+  edge.server.reset();
+  ::fcntl(edge.listening(), F_SETFL, ::fcntl(edge.listening(), F_GETFL) & ~O_NONBLOCK);
+  const timeval bound{.tv_sec = 2, .tv_usec = 0};  // a hanging accept4 ends after this, and the test fails
+  ::setsockopt(edge.listening(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+  const auto began = Clock::now();
+  const int shared = ::dup(edge.listening());
+  {
+    FastcgiServer first(reactor, edge.listening(), edge.handler, {}), second(reactor, shared, edge.handler, {});
+    for (int i = 0; i < 5; ++i) {
+      test::Peer peer(edge.path());
+      co_await peer.send(get("/hello"));
+      const std::string reply = co_await peer.reply();
+      CHECK_CONTAINS(reply, "hello");
+    }
+    while (first.connections() + second.connections() > 1) co_await sleep_for(1ms);  // the edge's own peer stays
+  }
+  ::close(shared);
+  CHECK(Clock::now() - began < 2s);
 }

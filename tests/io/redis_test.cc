@@ -1,76 +1,12 @@
 #include "io/redis.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <filesystem>
-
-#include "support/async.h"
-#include "support/check.h"
+#include "io/redis_support.h"
 
 using namespace plugfleet;
+using namespace plugfleet::test;
 using Type = RedisReply::Type;
 
 namespace {
-
-std::string shared_socket() {
-  const char* path = getenv("PLUGFLEET_TEST_REDIS");
-  if (!path) test::fail("set PLUGFLEET_TEST_REDIS to the unix socket of a Redis to write into; `make test` does");
-  return path;
-}
-
-// A Redis of the test's own, to be stopped, killed and started again.
-class Server {
- public:
-  Server() {
-    CHECK(mkdtemp(directory_.data()));
-    start();
-  }
-  ~Server() {
-    end();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-
-  void start(std::vector<std::string> extra = {}) {
-    std::vector<std::string> words{
-        "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",           "",
-        "--appendonly", "no",     "--dir", directory_,     "--logfile", directory_ + "/log"};
-    words.insert(words.end(), extra.begin(), extra.end());
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ == 0) {
-      execvp(arguments[0], arguments.data());
-      _exit(127);
-    }
-  }
-  void end() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
-  void send(int signal) { kill(pid_, signal); }
-  std::string socket() const { return directory_ + "/redis.sock"; }
-
- private:
-  std::string directory_ = "/tmp/plugfleet-redis-XXXXXX";
-  pid_t pid_ = 0;
-};
-
-// Calls `condition` until it holds.
-Async<void> until(std::function<bool()> condition) {
-  const auto deadline = Clock::now() + 8s;
-  while (!condition()) {
-    if (Clock::now() > deadline) test::fail("waited 8 s for a condition");
-    co_await sleep_for(2ms);
-  }
-}
 
 // What became of one command: its text, or why there is none.
 struct Outcome {
@@ -178,7 +114,7 @@ ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
 }
 
 ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
-  Server server;
+  RedisServer server;
   const std::string nowhere = server.socket() + ".none";
   Redis redis(reactor, {.socket_path = nowhere});
   const auto started = Clock::now();
@@ -199,7 +135,7 @@ ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
 }
 
 ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
-  Server server;
+  RedisServer server;
   co_await until([&] { return std::filesystem::exists(server.socket()); });
   server.send(SIGSTOP);
   Redis redis(reactor, {.socket_path = server.socket(), .connect_timeout = 50ms});
@@ -217,7 +153,7 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
 }
 
 ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) {
-  Server server;
+  RedisServer server;
   Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 100ms});
   co_await until([&] { return redis.connected(); });
   server.send(SIGSTOP);
@@ -251,7 +187,7 @@ ASYNC_TEST(a_reactor_that_was_late_itself_does_not_blame_redis) {
 }
 
 ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_when_restarted) {
-  Server server;
+  RedisServer server;
   Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 8s});
   for (int round = 0; round < 3; ++round) {
     co_await until([&] { return redis.connected(); });
@@ -272,7 +208,7 @@ ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_wh
 }
 
 ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
-  Server server;
+  RedisServer server;
   {
     Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 5s});
     co_await until([&] { return redis.connected(); });
@@ -294,7 +230,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
 }
 
 ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
-  Server server;
+  RedisServer server;
   Redis redis(reactor, {.socket_path = server.socket()});
   co_await until([&] { return redis.connected(); });
   co_await redis.command({"REPLICAOF", "127.0.0.1", "1"});
@@ -316,7 +252,7 @@ ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
 }
 
 ASYNC_TEST(a_cancelled_caller_leaves_at_once_and_the_next_reply_finds_its_own) {
-  Server server;
+  RedisServer server;
   Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 5s});
   co_await until([&] { return redis.connected(); });
   server.send(SIGSTOP);

@@ -59,9 +59,11 @@ def wrk(url, seconds, connections=64):
 
 
 class Load:
-    """A run of the `load` tool in the background; result() waits for its figures."""
+    """A run of the `load` tool in the background; result() waits for its figures. Every answer must be `status`."""
 
-    def __init__(self, tools, url, requests, concurrency, body=None, headers=(), expect=None, rate=None, timeout_s=60):
+    def __init__(
+        self, tools, url, requests, concurrency, body=None, headers=(), expect=None, rate=None, timeout_s=60, status=200
+    ):
         command = [f"{tools}/load", "--url", url, "--requests", str(requests), "--concurrency", str(concurrency)]
         command += ["--timeout-s", str(timeout_s)]
         for header in headers:
@@ -69,7 +71,7 @@ class Load:
         for option, value in (("--body", body), ("--expect", expect), ("--rate", rate)):
             if value is not None:
                 command += [option, str(value)]
-        self.url = url
+        self.url, self.status = url, status
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def result(self, limit_s=300):
@@ -78,7 +80,7 @@ class Load:
         finally:
             self.stop()
         figures = json.loads(out or '{"failures": -1}')
-        if figures["failures"] or set(figures["statuses"]) != {"200"}:
+        if figures["failures"] or set(figures["statuses"]) != {str(self.status)}:
             raise RuntimeError(f"{self.url} did not answer as it should: {out}")
         return figures
 

@@ -2,11 +2,24 @@
 // ten seconds.
 #pragma once
 
+#include <optional>
+
 #include "io/reactor.h"
 
 namespace plugfleet::test {
 
 void run_async(Reactor& reactor, Async<void> body);
+
+// What it failed with; none where it succeeds.
+template <class T>
+Async<std::optional<Kind>> failure_of(Async<T> work) {
+  try {
+    co_await std::move(work);
+  } catch (const Failure& failure) {
+    co_return failure.kind();
+  }
+  co_return std::nullopt;
+}
 
 }  // namespace plugfleet::test
 

@@ -44,6 +44,14 @@ inline std::string request_bytes(std::uint16_t id, const std::vector<std::pair<s
   return out + record(5, id, "", 0);
 }
 
+// How many bytes the first record takes; 0 where not all of it is there yet.
+inline std::size_t first_record_size(std::string_view records) {
+  if (records.size() < 8) return 0;
+  const auto at = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(records[i])); };
+  const std::size_t size = 8 + at(4) * 256 + at(5) + at(6);
+  return records.size() < size ? 0 : size;
+}
+
 // The STDOUT text of a whole reply's records.
 inline std::string stdout_text(std::string_view records) {
   std::string text;

@@ -60,7 +60,8 @@ class Reply:
 class Live:
     """A test file's fleet, with a fake provider that every protocol's settings can name."""
 
-    def __init__(self, file):
+    def __init__(self, file, probe=False):
+        self.probe = probe  # does it have the module of tests/probe?
         self.name = "test-" + Path(file).stem.removesuffix("_test")
         self.fleet = self.provider = None
         self.settings = None
@@ -94,7 +95,7 @@ class Live:
             full[f"PLUGFLEET_{protocol}_MODEL"] = f"{protocol.lower()}-model"
         full |= settings
         if self.fleet is None:
-            fleet = Fleet(self.name, full)
+            fleet = Fleet(self.name, full, probe=self.probe)
             self.fleet = fleet
             fleet.__enter__()
             self.trusted = ssl.create_default_context(cafile=fleet.folder / "tls/certificate.pem")

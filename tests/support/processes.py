@@ -3,7 +3,7 @@
 import os
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
-PROGRAM = {"plugfleet-worke": "worker"}  # the kernel keeps 15 characters of a name
+PROGRAM = {f"plugfleet-{name}"[:15]: name for name in ("worker", "runner", "keeper")}  # as the kernel cuts them
 
 
 class Process:

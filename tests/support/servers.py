@@ -30,8 +30,9 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
-def fetch(url, body=None, headers=None, timeout=60):
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json", **(headers or {})})
+def fetch(url, body=None, headers=None, timeout=60, method=None):
+    headers = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)
     with OPENER.open(request, timeout=timeout) as reply:
         return reply.read().decode()
 
@@ -76,9 +77,10 @@ class Fleet:
     """scripts/fleet with a folder, ports and settings of its own; nginx's limits out of the way unless set.
 
     `name` makes the folder: .fleet-NAME. Settings are those of fleet.conf (WORKERS) and the workers' (PLUGFLEET_*).
+    With `probe` it also has the module of tests/probe, migrations and all.
     """
 
-    def __init__(self, name, settings, build=BUILD):
+    def __init__(self, name, settings, build=BUILD, probe=False):
         self.folder = ROOT / f".fleet-{name}"
         self.https_port, self.port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -92,6 +94,13 @@ class Fleet:
             **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME")},
             **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME")},
         }
+        self.modules = {}
+        if probe:
+            self.modules = {
+                "MODULES_DIR": [*(build / "modules").glob("*.so"), build / "tests/modules/probe.so"],
+                "MODULES_SOURCE_DIR": [*(ROOT / "modules").iterdir(), ROOT / "tests/probe"],
+            }
+            self.base |= {f"PLUGFLEET_{setting}": f"{self.folder}/{setting.lower()}" for setting in self.modules}
         self.environment = {**self.base, **settings}
 
     def script(self, verb):
@@ -118,6 +127,11 @@ class Fleet:
     def __enter__(self):
         self.remove()  # what a killed run left behind
         try:
+            self.folder.mkdir(mode=0o700)
+            for setting, links in self.modules.items():
+                (self.folder / setting.lower()).mkdir()
+                for target in links:
+                    (self.folder / setting.lower() / target.name).symlink_to(target)
             self.script("start")
             self.run = (self.folder / "run").resolve()
             self.supervisord = int((self.run / "supervisord.pid").read_text(encoding="utf-8"))
@@ -132,12 +146,12 @@ class Fleet:
 
     def remove(self):
         """Stops the fleet and forgets its data; the database may be kept outside of the folder. Returns what sanitizers
-        said of the workers."""
+        said of its processes."""
         if not self.folder.exists():
             return ""
         database = (self.folder / "run/pgdata").resolve()
         self.script("stop")
-        said = [file.read_text(encoding="utf-8", errors="replace") for file in self.folder.glob("log/worker_*.out*")]
+        said = [file.read_text(encoding="utf-8", errors="replace") for file in self.folder.glob("log/*.out*")]
         for folder in (self.folder, database.parent):
             if folder == self.folder or folder.name.startswith("plugfleet-"):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -34,7 +34,19 @@ TEST(a_bearer_token_is_taken_from_its_scheme_alone) {
 TEST(respond_async_is_found_among_preferences) {
   CHECK(prefers_async("respond-async"));
   CHECK(prefers_async("handling=lenient, Respond-Async; wait=10"));
+  CHECK(prefers_async("wait=5,respond-async;reason=\"none\""));
   CHECK(!prefers_async("respond-asynchronously"));
+  CHECK(!prefers_async("handling=respond-async"));
+  CHECK(!prefers_async(""));
+}
+
+TEST(an_idempotency_key_is_short_and_printable) {
+  CHECK(is_idempotency_key("k"));
+  CHECK(is_idempotency_key("\"8e03978e-40d5-43dd-bc93-6894a57f9324\""));
+  CHECK(is_idempotency_key("two words"));
+  CHECK(is_idempotency_key(std::string(255, 'k')));
+  CHECK(!is_idempotency_key(std::string(256, 'k')));
+  for (const char* bad : {"", "tab\t", "\x7f", "gr\xc3\xbc\xc3\x9f"}) CHECK(!is_idempotency_key(bad));
 }
 
 TEST(a_method_nobody_serves_is_other) {

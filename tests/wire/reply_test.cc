@@ -27,3 +27,16 @@ TEST(a_header_cannot_forge_another) {
   CHECK_CONTAINS(header, "X-B: fine\r\n");
   CHECK(header.ends_with("\r\n\r\n"));
 }
+
+TEST(a_streams_header_tells_no_length) {
+  struct Endless : BodyStream {
+    void opened(BodySink&) override {}
+    void closed() override {}
+  };
+  Reply reply{.stream = std::make_shared<Endless>(), .content_type = "text/event-stream"};
+  CHECK_EQ(cgi_header(reply), "Status: 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+}
+
+TEST(a_reply_without_content_says_nothing_of_its_length_or_type) {
+  CHECK_EQ(cgi_header({.status = 204}), "Status: 204 No Content\r\n\r\n");
+}

@@ -5,21 +5,36 @@
 //
 //   Async<Reply> show(Call& call, std::int64_t id) { ... co_return json(200, note); }
 //
+//   Async<Reply> digest(Call& call) {     // its body may hold images: they come to the job, and rest nowhere else
+//     const auto wanted = co_await call.json<Wanted>();
+//     Reply reply = co_await call.run_as_job({.kind = "notes.digest", .user_email = wanted.user_email});
+//     co_return reply;
+//   }
+//   Async<Outcome> run_digest(Job& job) {
+//     const auto wanted = co_await job.json<Wanted>();
+//     ... co_return done(Json::object({{"sent", 3}}));
+//   }
+//
 //   Module describe(SettingReader& settings) {
-//     return {.name = "notes", .routes = {{Method::GET, "/notes/{id}", show, {.auth = Auth::required}}}};
+//     return {.name = "notes",
+//             .routes = {{Method::GET, "/notes/{id}", show, {.auth = Auth::required}},
+//                        {Method::POST, "/notes/digest", digest}},
+//             .jobs = {{.kind = "notes.digest", .run = run_digest}}};
 //   }
 //   }  // namespace notes
 //   PLUGFLEET_MODULE(notes::describe)
 //
 // `describe` is called once at start; it may read settings of its own, whose manual is modules/NAME/NAME.conf.
 // Handlers are coroutines on the process's one thread: they wait only by co_await, take parameters by value (but the
-// Call&), and offload CPU work over a millisecond with call.services.reactor.offload.
+// Call& or Job&), and offload CPU work over a millisecond with call.services.reactor.offload. What takes a Work& serves
+// requests and jobs alike. More of jobs, and of what happens at certain times: core/job.h.
 #pragma once
 
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "core/call.h"
+#include "core/job.h"
 #include "core/module.h"
 #include "core/settings.h"
 #include "io/parallel.h"

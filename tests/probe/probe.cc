@@ -1,0 +1,132 @@
+// probe: a module for tests and benchmarks alone, whose jobs do what a test wants to see done to jobs. Never part of a
+// fleet that serves anybody: it lets whoever asks kill a runner.
+//
+//   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "times"?}
+//                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
+//   probe.noop         is done
+//   probe.sleep        {ms} tells its progress meanwhile
+//   probe.once         {ms} the same, and leaves a row in probe_effects each time it runs
+//   probe.limited      the same; two at a time in the whole fleet
+//   probe.retry        {times} wants to be tried again so many times
+//   probe.fail         fails for good
+//   probe.crash        kills its process
+//   probe.ask          asks the AI
+//
+// The setting PROBE_LANE, "@a" say, is added to these names: such a runner runs the jobs of kind "sleep@a" and no
+// others, and so tests of runners that die don't meet each other.
+#include <plugfleet/module.h>
+
+#include <csignal>
+
+namespace probe {
+
+using namespace plugfleet;
+
+namespace {
+
+struct Wanted {
+  std::string kind, user_email;
+  std::optional<std::int64_t> count, priority, delay_ms;
+  std::optional<std::int64_t> ms, times;  // the job's own
+  void fields(auto& f) {
+    f("kind", kind, length(1, 64));
+    f("userEmail", user_email, length(1, 255));
+    f("count", count, range(1, 100'000));
+    f("priority", priority, range(1, 3));
+    f("delayMs", delay_ms, range(0, 1e9));
+    f("ms", ms, range(0, 1e9));
+    f("times", times, range(0, 1000));
+  }
+};
+
+struct Payload {
+  std::optional<std::int64_t> ms, times;
+  void fields(auto& f) {
+    f("ms", ms);
+    f("times", times);
+  }
+};
+
+NewJob new_job(const Wanted& wanted, const std::string& payload, const std::string& trace) {
+  return {.kind = "probe." + wanted.kind,
+          .payload = payload,
+          .user_email = wanted.user_email,
+          .trace_id = trace,
+          .priority = static_cast<JobPriority>(wanted.priority.value_or(2)),
+          .delay = milliseconds(wanted.delay_ms.value_or(0))};
+}
+
+Async<Reply> add_jobs(Call& call) {
+  const Wanted wanted = co_await call.json<Wanted>();
+  const std::string payload = write_fields(Payload{wanted.ms, wanted.times}).dump();
+  if (!wanted.count) {
+    const EnqueueResult added = co_await call.services.intake.enqueue(new_job(wanted, payload, call.trace().id));
+    co_return json(202, Json::object({{"jobId", added.id}}));
+  }
+  for (std::int64_t left = *wanted.count; left > 0; left -= 1000) {
+    std::vector<NewJob> jobs;
+    for (std::int64_t i = std::min<std::int64_t>(left, 1000); i > 0; --i) {
+      jobs.push_back(new_job(wanted, payload, call.trace().id));
+    }
+    co_await call.services.jobs.enqueue(std::move(jobs));
+  }
+  call.services.events.tell_enqueued({"probe." + wanted.kind});
+  co_return json(202, Json::object({{"count", *wanted.count}}));
+}
+
+Async<Outcome> noop(Job&) { co_return done(Json()); }
+
+Async<Outcome> sleep(Job& job) {
+  const Payload payload = co_await job.json<Payload>();
+  constexpr int kSteps = 20;
+  for (int step = 0; step < kSteps; ++step) {
+    co_await sleep_for(milliseconds(payload.ms.value_or(0)) / kSteps);
+    job.progress(100 * step / kSteps, "asleep");
+  }
+  co_return done(Json::object({{"attempt", job.attempt()}}));
+}
+
+Async<Outcome> leave_a_row(Job& job) {
+  Database& database = job.services.database;
+  co_await database.query("insert into probe_effects (job_id, attempt, kind) values ($1, $2, $3)",
+                          {job.id(), job.attempt(), job.kind()});
+  Outcome outcome = co_await sleep(job);
+  co_await database.query("update probe_effects set ended = clock_timestamp() where job_id = $1 and attempt = $2",
+                          {job.id(), job.attempt()});
+  co_return outcome;
+}
+
+Async<Outcome> retry(Job& job) {
+  const Payload payload = co_await job.json<Payload>();
+  if (job.attempt() <= payload.times.value_or(0)) co_return retry_in(50ms, "as it was asked to");
+  co_return done(Json::object({{"attempt", job.attempt()}}));
+}
+
+Async<Outcome> fail(Job&) { co_return fail_job(Kind::unprocessable, "as it was asked to"); }
+
+Async<Outcome> crash(Job&) {
+  std::raise(SIGKILL);
+  co_return done(Json());
+}
+
+Async<Outcome> ask(Job& job) {
+  const Completion answer = co_await job.complete({.text = "probe"});
+  co_return done(Json::object({{"answer", answer.text}}));
+}
+
+Module describe(SettingReader& settings) {
+  std::string lane;
+  settings.text("PROBE_LANE", lane, "");
+  Module module{.name = "probe", .routes = {{Method::POST, "/probe/jobs", add_jobs, {.recorded = false}}}};
+  module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
+                 {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
+                 {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},
+                 {.kind = "crash", .run = crash},      {.kind = "ask", .run = ask}};
+  for (JobHandler& job : module.jobs) job.kind = "probe." + job.kind + lane;
+  return module;
+}
+
+}  // namespace
+}  // namespace probe
+
+PLUGFLEET_MODULE(probe::describe)
