@@ -254,7 +254,8 @@ begin
            case when outcome in ('retry', 'lost', 'failed')
                 then case when jsonb_array_length(attempt_errors) >= 20 then attempt_errors - 0
                           else coalesce(attempt_errors, '[]') end
-                     || jsonb_build_object('attempt', attempt, 'at', now(), 'code', code, 'message', message)
+                     || jsonb_build_object('attempt', attempt, 'code', code, 'message', message, 'at',
+                                           to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
                 else attempt_errors end as errors,
            case outcome when 'lost' then losses + 1 when 'retry' then 0 else losses end as new_losses,
            case when outcome not in ('lost', 'spared') then lease_token end as last_token
@@ -280,7 +281,8 @@ begin
            (extract(epoch from greatest(now() - started_at, '0')) * 1000)::int, case when becomes = 'failed' then code end,
            case when becomes = 'failed' then message end, case when becomes = 'failed' then stack end, priority, attempt,
            max_attempts, idempotency_key, event_number + 1, errors, last_token, runner, cancel_requested,
-           case when becomes = 'completed' then 100 else progress end, progress_message
+           case when becomes = 'completed' then 100 else progress end,
+           case when becomes <> 'completed' then progress_message end
       from decided where becomes <> 'queued'
   )
   select id, type, becomes, event_number + 1, lease_token from decided;

@@ -105,8 +105,10 @@ std::string with_job(std::string_view result, const JobView& job) {
 
 }  // namespace
 
+bool Call::wants_no_wait() const { return prefers_async(incoming_.params("HTTP_PREFER")); }
+
 bool Call::wants_job() const {
-  return prefers_async(header("prefer")) || header("idempotency-key").data() != nullptr;  // an empty one is refused
+  return wants_no_wait() || header("idempotency-key").data() != nullptr;  // an empty one is refused
 }
 
 // A key is its user's: the token's where there is one.
@@ -138,7 +140,7 @@ Async<Reply> Call::run_as_job(NewJob job) {
   if (made.what == Enqueued::conflict) {
     throw Failure(Kind::unprocessable, "this Idempotency-Key came before, with another body");
   }
-  if (!prefers_async(header("prefer"))) {
+  if (!wants_no_wait()) {
     Reply reply = co_await end_of_job(made.id);
     co_return reply;
   }

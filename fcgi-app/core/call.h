@@ -67,6 +67,7 @@ class Call : public Work {
  private:
   friend class Dispatch;
 
+  bool wants_no_wait() const;
   Async<std::string_view> raw_body();
   Async<std::optional<IdempotencyKey>> idempotency_key(const NewJob& job);
   Async<Reply> end_of_job(std::string id);

@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/log.h"
 #include "core/job_feed.h"
 #include "core/job_lookup.h"
 
@@ -184,7 +185,8 @@ Async<void> JobStreams::Watched::settle(std::shared_ptr<Watched> self, std::opti
       self->feed_.learned(*row);
       auto job = co_await with_result(state->payloads, *row);
       co_return self->end(std::move(job));
-    } catch (const Failure&) {  // S3
+    } catch (const Failure& failure) {  // S3
+      if (failure.kind() != Kind::unavailable) log(Severity::error, "job_unread", {{"what", failure.message()}});
     }
   }
   self->settling_ = false;

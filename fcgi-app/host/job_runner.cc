@@ -8,15 +8,13 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "host/job_outcome.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr int kConnections = 3;  // a claim, a heartbeat and an end at once
 constexpr std::size_t kClaimMax = 500;
-constexpr auto kPollEvery = 1s;
-constexpr auto kClaimPause = 5ms;  // after a claim that found little: a crowd of wake-ups costs few claims
-constexpr auto kFailurePause = 500ms;
 constexpr auto kBeatEvery = 1500ms;
 constexpr auto kProgressEvery = 250ms;
 constexpr auto kReleasedWait = 1000ms;  // before a job given back is claimed again
@@ -29,41 +27,11 @@ std::string runner_name() {
   return fmt::format("{}:{}:{}", host.data(), ::getpid(), random_hex(4));
 }
 
-Clock::duration jittered(Clock::duration duration) {  // three to five quarters of it
-  return duration * 3 / 4 + duration / 2 * static_cast<std::int64_t>(random_u64() % 1024) / 1024;
+Gauge slot_gauge(std::string_view name, const Settings& settings) {
+  return gauge(name, fmt::format("slot=\"{}\"", settings.slot));
 }
 
 Outcome given_back(std::optional<milliseconds> wait = {}) { return {.what = JobOutcome::released, .wait = wait}; }
-
-Outcome fault(const ClaimedJob& job, const char* what) {
-  log(Severity::error, "job_threw",
-      {{"id", job.lease.id}, {"kind", job.kind}, {"trace", job.trace_id}, {"attempt", job.attempt}, {"what", what}});
-  return {.what = JobOutcome::retry,
-          .code = std::string(info(Kind::internal).code),
-          .message = "something went wrong here; the job's id helps to find it"};
-}
-
-// What a handler's exception makes of its job: the one place that decides it. Failures that trying again may mend, and
-// faults of ours, are tried again. `stack` is for operators.
-Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, std::string& stack) {
-  try {
-    std::rethrow_exception(std::move(thrown));
-  } catch (const Failure& failure) {
-    stack = failure.what();
-    const KindInfo& its = info(failure.kind());
-    if (failure.kind() == Kind::internal || failure.kind() == Kind::cancelled) return fault(job, failure.what());
-    if (!its.retryable) return fail_job(failure.kind(), failure.message());
-    return {.what = JobOutcome::retry,
-            .code = std::string(its.code),
-            .message = failure.message(),
-            .wait = failure.retry_after()};
-  } catch (const std::exception& other) {
-    stack = other.what();
-    return fault(job, other.what());
-  } catch (...) {
-    return fault(job, "no std::exception");
-  }
-}
 
 }  // namespace
 
@@ -117,6 +85,10 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
       reactor_(platform.reactor),
       database_(reactor_, {.conninfo = platform.settings.database_url, .pool_max = kConnections}),
       jobs_(database_, std::chrono::duration_cast<milliseconds>(platform.settings.job_lease)),
+      claims_(reactor_, jobs_, slot_gauge("plugfleet_runner_last_poll_seconds", platform.settings),
+              {.request = [this] { return request(); },
+               .take = [this](ClaimedJob job, Clock::time_point asked) { take(std::move(job), asked); },
+               .stopped = [this] { perhaps_drained(); }}),
       completions_(reactor_, jobs_,
                    [this](std::vector<JobEnding> endings, std::vector<std::optional<JobChange>> changes) {
                      answered(std::move(endings), std::move(changes));
@@ -125,8 +97,7 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
       room_(static_cast<std::size_t>(platform.settings.runner_jobs)),
       beat_timer_(reactor_),
       grace_timer_(reactor_),
-      running_gauge_(gauge("plugfleet_runner_running", fmt::format("slot=\"{}\"", platform.settings.slot))),
-      last_poll_(gauge("plugfleet_runner_last_poll_seconds", fmt::format("slot=\"{}\"", platform.settings.slot))) {
+      running_gauge_(slot_gauge("plugfleet_runner_running", platform.settings)) {
   for (JobHandler& handler : handlers) {
     std::string kind = handler.kind;
     kinds_.emplace(std::move(kind), std::make_unique<Served>(std::move(handler)));
@@ -137,100 +108,29 @@ JobRunner::~JobRunner() = default;
 
 void JobRunner::start() {
   listening_.push_back(platform_.events.on_enqueued([this](std::string_view kind) {
-    if (kinds_.contains(kind)) wake(true);
+    if (kinds_.contains(kind)) claims_.wake(true);
   }));
   listening_.push_back(platform_.events.on_cancelled([this](std::string_view id) {
     for (auto at = running_.lower_bound({std::string(id), INT64_MIN}); at != running_.end() && at->first.first == id;
          ++at)
       stop(*at->second, Stop::cancelled);
   }));
-  claiming_ = true;
-  reactor_.spawn(claim_jobs());
+  std::vector<JobKind> kinds;
+  kinds.reserve(kinds_.size());
+  for (const auto& [name, kind] : kinds_) kinds.push_back({.name = name, .at_once = kind->handler.at_once});
+  claims_.start(std::move(kinds));
   beat();
 }
 
-// ---- Claiming ----------------------------------------------------------------------------------------------------
-
-Async<void> JobRunner::claim_jobs() {
-  co_await declare_kinds();
-  for (;;) {
-    co_await its_turn();
-    if (draining_) break;
-    const ClaimRequest request{
-        .rooms = rooms(), .batch = static_cast<int>(std::min(room_ - running_.size(), kClaimMax)), .runner = name_};
-    const auto asked = Clock::now();
-    more_ = false;
-    std::optional<std::vector<ClaimedJob>> claimed;
-    try {
-      claimed = co_await jobs_.claim(request);
-    } catch (const std::exception& failure) {
-      log(Severity::warning, "claim_failed", {{"what", failure.what()}});
-    }
-    last_claim_ = Clock::now();
-    if (!claimed) {
-      more_ = true;
-      co_await sleep_for(jittered(kFailurePause));
-      continue;
-    }
-    last_poll_.set(std::chrono::duration_cast<std::chrono::seconds>(WallClock::now().time_since_epoch()).count());
-    last_was_full_ = claimed->size() == static_cast<std::size_t>(request.batch);
-    for (const auto& [kind, room] : request.rooms)
-      last_was_full_ |= std::ranges::count(*claimed, kind, &ClaimedJob::kind) == room;
-    more_ |= last_was_full_;
-    for (ClaimedJob& job : *claimed) take(std::move(job), asked);
-  }
-  claiming_ = false;
-  perhaps_drained();
-}
-
-Async<void> JobRunner::declare_kinds() {
-  std::vector<JobKind> kinds;
-  for (const auto& [name, kind] : kinds_) kinds.push_back({.name = name, .at_once = kind->handler.at_once});
-  for (bool declared = false; !declared && !draining_;) {
-    try {
-      co_await jobs_.declare(kinds);
-      declared = true;
-    } catch (const std::exception& failure) {
-      log(Severity::warning, "kinds_not_declared", {{"what", failure.what()}});
-    }
-    if (!declared) co_await sleep_for(kFailurePause);
-  }
-}
-
-// Waits until there is room, and a reason to claim; or until it drains.
-Async<void> JobRunner::its_turn() {
-  const auto poll_at = last_claim_ + jittered(kPollEvery);
-  const auto soonest = last_was_full_ ? last_claim_ : last_claim_ + kClaimPause;
-  while (!draining_) {
-    const auto now = Clock::now();
-    const auto turn = more_ ? soonest : poll_at;
-    const bool room = !rooms().empty();
-    if (room && now >= turn) co_return;
-    co_await nap(room ? turn - now : 1h);
-  }
-}
-
-Async<void> JobRunner::nap(Clock::duration most) {
-  Waiter woken;
-  napping_ = &woken;
-  co_await woken.wait_for(most);
-  napping_ = nullptr;
-}
-
-void JobRunner::wake(bool more) {
-  more_ |= more;
-  if (napping_) napping_->resume();
-}
-
 // For each kind, how many more may run here; no row where none may.
-std::map<std::string, int> JobRunner::rooms() const {
-  std::map<std::string, int> rooms;
-  const int free = static_cast<int>(room_ - running_.size());
+ClaimRequest JobRunner::request() const {
+  const std::size_t free = room_ - running_.size();
+  ClaimRequest request{.rooms = {}, .batch = static_cast<int>(std::min(free, kClaimMax)), .runner = name_};
   for (const auto& [name, kind] : kinds_) {
-    const int room = std::min(free, kind->handler.at_once.value_or(INT_MAX) - kind->running);
-    if (room > 0) rooms.emplace(name, room);
+    const int room = std::min(request.batch, kind->handler.at_once.value_or(INT_MAX) - kind->running);
+    if (room > 0) request.rooms.emplace(name, room);
   }
-  return rooms;
+  return request;
 }
 
 // ---- Running -----------------------------------------------------------------------------------------------------
@@ -366,7 +266,8 @@ Async<void> JobRunner::write_progress(RunningPtr running) {
     std::optional<JobChange> change;
     try {
       change = co_await jobs_.progress(running->claimed.lease, event.progress, event.message);
-    } catch (const std::exception&) {
+    } catch (const std::exception& failure) {
+      log(Severity::debug, "progress_not_written", {{"id", running->claimed.lease.id}, {"what", failure.what()}});
     }
     if (running->ended) co_return;
     if (change) {
@@ -396,6 +297,7 @@ void JobRunner::beat() {
 
 Async<void> JobRunner::heartbeat() {
   std::vector<JobLease> leases;
+  leases.reserve(running_.size());
   for (const auto& [lease, running] : running_) leases.push_back(running->claimed.lease);
   const auto held_until = Clock::now() + platform_.settings.job_lease;
   std::vector<LeaseState> states;
@@ -458,7 +360,7 @@ void JobRunner::forget(const RunningPtr& running, std::string_view became) {
   --running->kind.running;
   running_.erase({job.lease.id, job.lease.token});
   running_gauge_.set(static_cast<std::int64_t>(running_.size()));
-  wake(running->kind.handler.at_once.has_value());  // its place in the fleet is free as well
+  claims_.wake(running->kind.handler.at_once.has_value());  // its place in the fleet is free as well
   perhaps_drained();
 }
 
@@ -468,12 +370,12 @@ void JobRunner::drain(Clock::duration grace, std::function<void()> drained) {
   grace_timer_.arm(grace, [this] {
     for (const auto& [lease, running] : running_) stop(*running, Stop::draining);
   });
-  wake(false);
+  claims_.stop();
   perhaps_drained();
 }
 
 void JobRunner::perhaps_drained() {
-  if (!draining_ || claiming_ || !running_.empty() || !drained_) return;
+  if (!draining_ || claims_.running() || !running_.empty() || !drained_) return;
   listening_.clear();
   beat_timer_.disarm();
   grace_timer_.disarm();

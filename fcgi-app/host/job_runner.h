@@ -1,14 +1,13 @@
 // Runs jobs: claims as many as there is room for, runs each handler as a task of its own under its time, keeps the
 // leases, tells watchers, and ends what its handlers ended. Many jobs at once on one reactor, up to RUNNER_JOBS.
 //
-// It claims when Redis tells of a job, when room has become free and more may wait, and once a second. A job holds its
-// room until PostgreSQL has said that it is ended: with PostgreSQL down nothing piles up here.
+// A job holds its room until PostgreSQL has said that it is ended: with PostgreSQL down nothing piles up here.
 //
-//   take() ───> run_job() ───> ended() ──> end() ──> JobCompletions ──> answered() ──> forget(): its room is free
-//     │            ▲              │          ▲                                           ▲
-//     │            │              └──────────│───────── its lease was lost ──────────────┘
-//     │            └── stop(): the task ends at its next wait
-//     └── not to be run here: released ──────┘
+//   JobClaims ──> take() ──> run_job() ──> ended() ──> end() ──> JobCompletions ──> answered() ──> forget()
+//                   │           ▲            │           ▲                                            ▲
+//                   │           │            └───────────┼────── its lease was lost ──────────────────┘
+//                   │           └── stop(): the task ends at its next wait
+//                   └── draining: given back ────────────┘
 #pragma once
 
 #include <functional>
@@ -21,6 +20,7 @@
 #include "base/metrics.h"
 #include "core/job.h"
 #include "core/platform.h"
+#include "host/job_claims.h"
 #include "host/job_completions.h"
 
 namespace plugfleet {
@@ -47,13 +47,7 @@ class JobRunner {
   using RunningPtr = std::shared_ptr<Running>;
   enum class Stop { none, cancelled, timed_out, lease_lost, out_of_touch, draining };
 
-  Async<void> claim_jobs();
-  Async<void> declare_kinds();
-  Async<void> its_turn();
-  Async<void> nap(Clock::duration most);
-  void wake(bool more);
-  std::map<std::string, int> rooms() const;
-
+  ClaimRequest request() const;
   void take(ClaimedJob claimed, Clock::time_point asked);
   Async<void> run_job(RunningPtr running);
   Async<std::optional<std::string>> take_body(RunningPtr running);
@@ -74,22 +68,18 @@ class JobRunner {
   Reactor& reactor_;
   Database database_;  // its own: no handler's queries hold up a heartbeat
   Jobs jobs_;
+  JobClaims claims_;
   JobCompletions completions_;
   const std::string name_;
   const std::size_t room_;
   std::map<std::string, std::unique_ptr<Served>, std::less<>> kinds_;
   std::map<std::pair<std::string, std::int64_t>, RunningPtr> running_;  // by lease
 
-  bool claiming_ = false, draining_ = false;
-  bool more_ = true, last_was_full_ = false;  // more may wait than the last claim gave
-  Clock::time_point last_claim_{};
-  Waiter* napping_ = nullptr;
-
-  bool beating_ = false, beat_failed_ = false;
+  bool draining_ = false, beating_ = false, beat_failed_ = false;
   Timer beat_timer_, grace_timer_;
   std::function<void()> drained_;
   std::vector<JobEvents::Handle> listening_;
-  Gauge running_gauge_, last_poll_;
+  Gauge running_gauge_;
 };
 
 }  // namespace plugfleet

@@ -35,6 +35,7 @@ inline constexpr std::size_t kEarlyBodyMax = 64 * 1024;
 class Incoming {
  public:
   std::string_view param(std::string_view name) const { return params_[name]; }
+  std::string params(std::string_view name) const { return params_.joined(name); }
   std::size_t content_length() const { return content_length_; }
   Clock::time_point started() const { return started_; }
 

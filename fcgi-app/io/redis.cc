@@ -13,7 +13,6 @@
 //      +------ backoff -----+---------------------------+
 #include "io/redis.h"
 
-
 #include <algorithm>
 #include <array>
 #include <deque>

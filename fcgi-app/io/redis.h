@@ -67,7 +67,7 @@ class RedisScript {
 
 class Redis {
  public:
-  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process: hiredis uses write(2).
+  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process.
   Redis(Reactor& reactor, RedisOptions options);
   // What is pending fails. Neither function below may be begun after this.
   ~Redis();

@@ -1,13 +1,16 @@
-// hiredis 0.14.1 as a parser and two buffers.
+// hiredis 0.14.1 as a parser.
 #include "io/redis_link.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "base/ids.h"
@@ -17,6 +20,7 @@ namespace plugfleet {
 namespace {
 
 constexpr Clock::duration kBackoffMin = 50ms, kBackoffMax = 2s;
+constexpr std::size_t kPieceMax = 64 * 1024;  // small commands share a piece up to this size
 
 RedisReply converted(const redisReply& reply) {
   using Type = RedisReply::Type;
@@ -73,6 +77,8 @@ void RedisLink::settled() {
 
 void RedisLink::drop(std::string why) {
   watch_.reset();
+  out_.clear();
+  sent_ = 0;
   redisFree(std::exchange(context_, nullptr));
   lost();
   if (closed_) return;
@@ -84,24 +90,28 @@ void RedisLink::drop(std::string why) {
   next_backoff_ = std::min(2 * next_backoff_, kBackoffMax);
 }
 
+// RESP (redis.io, "Redis serialization protocol"): an array of bulk strings.
 void RedisLink::write(const std::vector<std::string>& words) {
-  std::vector<const char*> data;
-  std::vector<std::size_t> sizes;
-  data.reserve(words.size()), sizes.reserve(words.size());
-  for (const auto& word : words) data.push_back(word.data()), sizes.push_back(word.size());
-  redisAppendCommandArgv(context_, static_cast<int>(words.size()), data.data(), sizes.data());
+  append(fmt::format("*{}\r\n", words.size()));
+  for (const std::string& word : words) {
+    append(fmt::format("${}\r\n", word.size()));
+    append(word);
+    append("\r\n");
+  }
   flush_soon();
 }
 
-// redisAppendCommandArgv would put the value into a command of its own first.
 void RedisLink::write_set(std::string_view key, std::string_view value, std::chrono::seconds ttl) {
-  const auto word = [](std::string_view text) { return fmt::format("${}\r\n{}\r\n", text.size(), text); };
-  const std::string head = fmt::format("*5\r\n$3\r\nSET\r\n{}${}\r\n", word(key), value.size());
-  const std::string tail = fmt::format("\r\n$2\r\nEX\r\n{}", word(std::to_string(ttl.count())));
-  for (const std::string_view part : {std::string_view(head), value, std::string_view(tail)}) {
-    redisAppendFormattedCommand(context_, part.data(), part.size());
-  }
+  const std::string seconds = std::to_string(ttl.count());
+  append(fmt::format("*5\r\n$3\r\nSET\r\n${}\r\n{}\r\n${}\r\n", key.size(), key, value.size()));
+  append(value);
+  append(fmt::format("\r\n$2\r\nEX\r\n${}\r\n{}\r\n", seconds.size(), seconds));
   flush_soon();
+}
+
+void RedisLink::append(std::string_view part) {
+  if (out_.empty() || out_.back().size() + part.size() > kPieceMax) out_.emplace_back();
+  out_.back() += part;
 }
 
 void RedisLink::flush_soon() {
@@ -115,9 +125,16 @@ void RedisLink::flush_soon() {
 }
 
 void RedisLink::flush() {
-  int done = 0;
-  if (redisBufferWrite(context_, &done) != REDIS_OK) return drop(context_->errstr);
-  watch_->want_write(!done);
+  while (!out_.empty()) {
+    const std::string& piece = out_.front();
+    const auto taken = ::send(context_->fd, piece.data() + sent_, piece.size() - sent_, MSG_NOSIGNAL);
+    if (taken < 0 && errno != EAGAIN && errno != EINTR) return drop(std::strerror(errno));
+    sent_ += static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
+    if (sent_ < piece.size()) break;
+    out_.pop_front();
+    sent_ = 0;
+  }
+  watch_->want_write(!out_.empty());
 }
 
 bool RedisLink::read() {

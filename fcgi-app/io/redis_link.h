@@ -1,10 +1,13 @@
 // What Redis and RedisSubscriber share: a connection to Redis that is made again whenever it is lost (after 50 ms,
 // doubling to 2 s, with jitter), written to once a turn, and read into RedisReply. (hiredis, included in redis_link.cc
-// alone: its reader and its buffers. Its asynchronous half is not used: that can't tell a PING's reply from a message.)
+// alone: its connecting and its reader. Its asynchronous half is not used: that can't tell a PING's reply from a
+// message. Nor is its output buffer: at each short write that moves all that is left, which is seconds for a few large
+// values.)
 //
 // Who derives from it says hello in opened(), and calls settled() once it is content with the answer.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +31,7 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   void close();
 
  protected:
-  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process: hiredis uses write(2).
+  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process.
   RedisLink(Reactor& reactor, RedisOptions options);
 
   virtual void opened() = 0;
@@ -39,7 +42,7 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   void settled();
   // Only while open(). What is written in one turn leaves in one write.
   void write(const std::vector<std::string>& words);
-  // SET with a time to live; the value is copied once, into what is to be sent.
+  // SET with a time to live; the value is copied once, and freed when it has been sent.
   void write_set(std::string_view key, std::string_view value, std::chrono::seconds ttl);
   // Takes what has come so far; false when nothing has.
   bool read();
@@ -50,11 +53,14 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   const RedisOptions options_;
 
  private:
+  void append(std::string_view part);
   void flush_soon();
   void flush();
 
   redisContext* context_ = nullptr;
   std::optional<FdWatch> watch_;
+  std::deque<std::string> out_;  // to be sent; a large value is a piece of its own
+  std::size_t sent_ = 0;         // of the first piece
   bool flush_posted_ = false, closed_ = false;
   Timer backoff_;
   Clock::duration next_backoff_;

@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/log.h"
 #include "io/redis_link.h"
 
 namespace plugfleet {
@@ -64,7 +63,9 @@ void RedisSubscriber::Connection::take(RedisReply reply) {
   if (reply.items.size() != 3) return;  // a PONG
   const std::string& what = reply.items[0].text;
   if (what == "message") return events_.on_message(reply.items[1].text, reply.items[2].text);
-  if (what == "subscribe" && to_stand_ > 0 && --to_stand_ == 0) stand();
+  if (what != "subscribe" || to_stand_ == 0) return;
+  --to_stand_;
+  if (to_stand_ == 0) stand();
 }
 
 void RedisSubscriber::Connection::greeted() {

@@ -332,28 +332,34 @@ Async<void> drain(Desk& desk) {
 // ---- The program -------------------------------------------------------------------------------------------------
 
 struct Verb {
-  std::string_view name, usage;
+  std::string_view name, words, options, about;
   std::size_t least, most;  // words
-  std::string_view options;
   Async<void> (*run)(Desk&);
 };
 
 constexpr std::size_t kMany = 1000;
 constexpr Verb kVerbs[]{
-    {"depths", "depths                              how much of each kind waits and is processing", 0, 0, "", depths},
-    {"list", "list [--kind K] [--status S] [--limit N]   the newest jobs", 0, 0, "--kind --status --limit", list},
-    {"show", "show ID                             one job, with every attempt's error", 1, 1, "", show},
-    {"retry", "retry ID...                         failed or cancelled jobs start anew", 1, kMany, "", retry},
-    {"cancel", "cancel ID...                        what is processing is told to stop", 1, kMany, "", cancel},
-    {"pause", "pause KIND                          no job of it is begun any more", 1, 1, "", pause},
-    {"resume", "resume KIND", 1, 1, "", resume},
-    {"drain", "drain KIND [--cancel] [--timeout 10m]   waits until none is queued or processing", 1, 1,
-     "--cancel --timeout", drain},
+    {"depths", "", "", "how much of each kind waits and is processing", 0, 0, depths},
+    {"list", "", "[--kind K] [--status S] [--limit N]", "the newest jobs, 20 of them", 0, 0, list},
+    {"show", "ID", "", "one job, with every attempt's error", 1, 1, show},
+    {"retry", "ID...", "", "failed and cancelled jobs start anew", 1, kMany, retry},
+    {"cancel", "ID...", "", "what is processing is told to stop", 1, kMany, cancel},
+    {"pause", "KIND", "", "no job of the kind is begun any more", 1, 1, pause},
+    {"resume", "KIND", "", "until now", 1, 1, resume},
+    {"drain", "KIND", "[--cancel] [--timeout 10m]", "waits until none is queued or processing", 1, 1, drain},
 };
 
-void print_usage(std::FILE* file) {
-  fmt::print(file, "usage: jobs [VERB] [--json]\n");
-  for (const Verb& verb : kVerbs) fmt::print(file, "  {}\n", verb.usage);
+std::string usage_of(const Verb& verb) {
+  std::string text(verb.name);
+  for (const std::string_view part : {verb.words, verb.options}) {
+    if (!part.empty()) text += fmt::format(" {}", part);
+  }
+  return text;
+}
+
+void print_usage() {
+  fmt::print("usage: jobs [VERB] [--json]\n");
+  for (const Verb& verb : kVerbs) fmt::print("  {:42} {}\n", usage_of(verb), verb.about);
 }
 
 struct Asked {
@@ -387,7 +393,7 @@ Asked read_arguments(std::span<char*> arguments) {
   }
   const Verb& verb = *asked.verb;
   if (asked.words.size() < verb.least || asked.words.size() > verb.most)
-    throw UsageError(fmt::format("usage: jobs {}", verb.usage));
+    throw UsageError(fmt::format("usage: jobs {}", usage_of(verb)));
   for (const auto& [option, value] : asked.options) {
     const bool known = option == "--json" || option == "--help" || verb.options.find(option) != verb.options.npos;
     if (!known) throw UsageError(fmt::format("{} has no {}", verb.name, printable(option, 60)));
@@ -451,11 +457,10 @@ int main(int argc, char** argv) {
   using namespace plugfleet;
   try {
     const Asked asked = read_arguments({argv + 1, argv + argc});
-    if (asked.options.contains("--help")) return print_usage(stdout), 0;
+    if (asked.options.contains("--help")) return print_usage(), 0;
     return run(asked);
   } catch (const UsageError& wrong) {
-    fmt::print(stderr, "{}: {}\n", kProgram, wrong.what());
-    print_usage(stderr);
+    fmt::print(stderr, "{}: {} (--help tells more)\n", kProgram, wrong.what());
     return 2;
   } catch (const Refused& refused) {
     fmt::print(stderr, "{}\n", refused.what());

@@ -60,6 +60,14 @@ std::string_view FastcgiParams::operator[](std::string_view name) const {
   return {};
 }
 
+std::string FastcgiParams::joined(std::string_view name) const {
+  std::string all;
+  for (const auto& [key, value] : list) {
+    if (key == name) all.append(all.empty() ? "" : ", ").append(value);
+  }
+  return all;
+}
+
 bool FastcgiParser::broken(std::string_view why) {
   fault_ = why;
   return false;

@@ -22,6 +22,8 @@ struct FastcgiParams {
   std::vector<char> bytes;
 
   std::string_view operator[](std::string_view name) const;  // empty where there is none
+  // A header that came in several lines, as the one line that means the same (RFC 9110 section 5.3).
+  std::string joined(std::string_view name) const;
 };
 
 class FastcgiParser {

@@ -443,29 +443,6 @@ ASYNC_TEST(a_kinds_limit_is_exact_under_eight_claimers) {
   CHECK_EQ(more.size(), 5u);
 }
 
-// J9, J13
-ASYNC_TEST(a_paused_kind_is_not_claimed_and_holds_up_no_other) {
-  Queue queue(reactor), other(reactor);
-  co_await queue.jobs.declare({{.name = queue.kind}, {.name = other.kind}});
-  co_await queue.jobs.enqueue(queue.many(5));
-  co_await other.jobs.enqueue(other.many(1));
-  const JobLease running = co_await queue.take();
-  co_await queue.jobs.pause(queue.kind);
-  const auto claimed =
-      co_await queue.jobs.claim({.rooms = {{queue.kind, 5}, {other.kind, 5}}, .batch = 5, .runner = "r"});
-  CHECK_EQ(claimed.size(), 1u);
-  CHECK_EQ(claimed[0].kind, other.kind);
-  const auto ended = co_await queue.end(done(running));
-  CHECK_EQ(ended->status, "completed");
-  co_await queue.declare();
-  const auto depths = co_await queue.jobs.depths();
-  const auto depth = std::ranges::find(depths, queue.kind, &KindDepth::kind);
-  CHECK(depth != depths.end() && depth->paused && depth->ready == 4);
-  co_await queue.jobs.resume(queue.kind);
-  const auto more = co_await queue.claim(5);
-  CHECK_EQ(more.size(), 4u);
-}
-
 namespace {
 
 // The pages that a claim of one job looks at. The fewest of several: PostgreSQL now and then plans anew, which looks at

@@ -79,7 +79,8 @@ ASYNC_TEST(the_places_of_a_process_that_died_come_back_and_those_of_a_living_one
   const auto third = co_await refusal(living, client, of_the_living);
   CHECK(third == Kind::rate_limited);
   co_await until_taken(living, client, of_the_living);
-  const auto fourth = co_await refusal(living, client, of_the_living);
+  StreamPlaces another(reactor, redis, {.process = 10, .client = 2}, 200ms);
+  const auto fourth = co_await refusal(another, client, of_the_living);
   CHECK(fourth == Kind::rate_limited);
 }
 

@@ -33,11 +33,13 @@ struct Feed : BodyStream {
 
   // As an owner that walks over its streams would: closed() must not come in between.
   void write(const std::string& part) {
+    CHECK(sink != nullptr);
     in_call = true;
     sink->write(part);
     in_call = false;
   }
   void end() {
+    CHECK(sink != nullptr);
     in_call = true;
     sink->end();
     in_call = false;
@@ -54,12 +56,14 @@ struct Handler : FastcgiHandler {
   std::vector<std::shared_ptr<Feed>> feeds;
   int ended = 0;
   std::size_t streamed = 0;
+  std::string path_left, agent_left;
 
   Async<Reply> serve(Incoming& incoming) override {
     const std::string path(incoming.param("REQUEST_URI"));
     if (path == "/wait") co_await sleep_for(60s);
     if (path.starts_with("/stream/")) {
       feeds.push_back(std::make_shared<Feed>(path.substr(8)));
+      incoming.keep_only({"REQUEST_METHOD", "HTTP_USER_AGENT"});
       co_return Reply{.stream = feeds.back(), .content_type = "text/event-stream"};
     }
     co_return text(200, "hello");
@@ -74,6 +78,8 @@ struct Handler : FastcgiHandler {
   void finished(Incoming& incoming, const Reply&) override {
     ++ended;
     streamed += incoming.streamed();
+    path_left = incoming.param("REQUEST_URI");
+    agent_left = incoming.param("HTTP_USER_AGENT");
   }
 };
 
@@ -276,4 +282,18 @@ ASYNC_TEST(head_of_a_stream_is_its_header_alone) {
   co_await edge.send(get("/hello"));
   reply = co_await edge.reply();
   CHECK_CONTAINS(reply, "hello");
+}
+
+ASYNC_TEST(a_stream_keeps_the_parameters_it_still_needs_cut_short) {
+  Edge edge(reactor);
+  co_await edge.send(request_bytes(
+      1, {{"REQUEST_METHOD", "GET"}, {"REQUEST_URI", "/stream/x"}, {"HTTP_USER_AGENT", std::string(5000, 'u')}}, "",
+      true));
+  std::string record = co_await edge.record();
+  CHECK_CONTAINS(record, "Status: 200");
+  edge.handler.feeds.at(0)->end();
+  record = co_await edge.reply();
+  while (edge.handler.ended == 0) co_await sleep_for(1ms);
+  CHECK_EQ(edge.handler.path_left, "");
+  CHECK_EQ(edge.handler.agent_left, std::string(256, 'u'));
 }

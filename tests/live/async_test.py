@@ -1,5 +1,6 @@
 """From a POST to a durable job: Prefer: respond-async and Idempotency-Key on /api/rename-layers, through nginx."""
 
+import http.client
 import json
 import os
 import sys
@@ -120,6 +121,17 @@ class AnswerTest(AsyncCase):
     def test_prefer_is_a_list_in_any_case(self):
         for prefer, status in (("handling=lenient, Respond-Async; wait=10", 202), ("respond-asynchronously", 200)):
             self.assertEqual(live.rename(frame(layer("1")), headers={"Prefer": prefer}).status, status, prefer)
+
+    def test_prefer_may_come_in_several_lines(self):
+        body = json.dumps(frame(layer("1"))).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", live.fleet.port, timeout=PATIENCE)
+        self.addCleanup(connection.close)
+        connection.putrequest("POST", "/api/rename-layers")
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", len(body)), ("Prefer", "wait=5"),
+                            ("Prefer", "respond-async")):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        self.assertEqual(connection.getresponse().status, 202)
 
     def test_what_is_wrong_with_the_request_is_said_at_once(self):
         email = some_email()

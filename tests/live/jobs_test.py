@@ -15,7 +15,10 @@ from servers import BUILD, wait_for
 live = JobsLive(__file__)
 tearDownModule = live.stop
 
-OPENAI = {"PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY}
+SETTINGS = {
+    "PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY,
+    "PLUGFLEET_JOB_PAYLOAD_TTL": "10s", "PLUGFLEET_JOB_PAYLOAD_BOUND": "10s",
+}
 RENAMES = "rename-layers"
 CANCEL_S = 2 if BUILD.name == "release" else 20  # from DELETE to a running job's end
 
@@ -27,7 +30,7 @@ def pause(kind, paused=True):
 
 
 class JobsCase(live.Case):
-    settings = OPENAI
+    settings = SETTINGS
 
     def setUp(self):
         super().setUp()
@@ -86,10 +89,6 @@ class RenameTest(JobsCase):
         pause(RENAMES, False)
         told = live.wait_for_end(job)
         self.assertEqual((told["status"], told["error"]["code"]), ("failed", "payload_lost"))
-
-
-class ExpiryTest(JobsCase):
-    settings = {**OPENAI, "PLUGFLEET_JOB_PAYLOAD_TTL": "10s", "PLUGFLEET_JOB_PAYLOAD_BOUND": "10s"}
 
     def test_a_job_that_waited_longer_than_its_payload_may_says_so(self):
         self.paused(RENAMES)

@@ -127,7 +127,7 @@ class OpenrouterTest(EveryProtocol, RenameCase):
             {"id": "1:1", "currentName": "Vector 7", "type": "VECTOR"},
             {"id": "1:2", "currentName": "Frame 1", "type": "RECTANGLE"},
         ]})
-        self.assertEqual(json.loads(row[12]), {"layers": names})
+        self.assertEqual(json.loads(row[12]), {"layers": names, "renamed": 2, "kept": 0})
 
     def test_a_body_without_a_user_leaves_a_row_without_one(self):
         self.renamed(frame(layer("1")))

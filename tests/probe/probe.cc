@@ -1,11 +1,11 @@
 // probe: a module for tests and benchmarks alone, whose jobs do what a test wants to see done to jobs. Never part of a
 // fleet that serves anybody: it lets whoever asks kill a runner.
 //
-//   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "times"?}
+//   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "steps"?, "times"?}
 //                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
 //   probe.noop         is done
-//   probe.sleep        {ms} tells its progress meanwhile
-//   probe.once         {ms} the same, and leaves a row in probe_effects each time it runs
+//   probe.sleep        {ms, steps} tells its progress after each step, of 20 where it is not said
+//   probe.once         {ms, steps} the same, and leaves a row in probe_effects each time it runs
 //   probe.limited      the same; two at a time in the whole fleet
 //   probe.retry        {times} wants to be tried again so many times
 //   probe.fail         fails for good
@@ -27,7 +27,7 @@ namespace {
 struct Wanted {
   std::string kind, user_email;
   std::optional<std::int64_t> count, priority, delay_ms;
-  std::optional<std::int64_t> ms, times;  // the job's own
+  std::optional<std::int64_t> ms, steps, times;  // the job's own
   void fields(auto& f) {
     f("kind", kind, length(1, 64));
     f("userEmail", user_email, length(1, 255));
@@ -35,14 +35,16 @@ struct Wanted {
     f("priority", priority, range(1, 3));
     f("delayMs", delay_ms, range(0, 1e9));
     f("ms", ms, range(0, 1e9));
+    f("steps", steps, range(1, 1000));
     f("times", times, range(0, 1000));
   }
 };
 
 struct Payload {
-  std::optional<std::int64_t> ms, times;
+  std::optional<std::int64_t> ms, steps, times;
   void fields(auto& f) {
     f("ms", ms);
+    f("steps", steps);
     f("times", times);
   }
 };
@@ -58,7 +60,7 @@ NewJob new_job(const Wanted& wanted, const std::string& payload, const std::stri
 
 Async<Reply> add_jobs(Call& call) {
   const Wanted wanted = co_await call.json<Wanted>();
-  const std::string payload = write_fields(Payload{wanted.ms, wanted.times}).dump();
+  const std::string payload = write_fields(Payload{wanted.ms, wanted.steps, wanted.times}).dump();
   if (!wanted.count) {
     const EnqueueResult added = co_await call.services.intake.enqueue(new_job(wanted, payload, call.trace().id));
     co_return json(202, Json::object({{"jobId", added.id}}));
@@ -78,10 +80,10 @@ Async<Outcome> noop(Job&) { co_return done(Json()); }
 
 Async<Outcome> sleep(Job& job) {
   const Payload payload = co_await job.json<Payload>();
-  constexpr int kSteps = 20;
-  for (int step = 0; step < kSteps; ++step) {
-    co_await sleep_for(milliseconds(payload.ms.value_or(0)) / kSteps);
-    job.progress(100 * step / kSteps, "asleep");
+  const auto steps = static_cast<int>(payload.steps.value_or(20));
+  for (int step = 1; step <= steps; ++step) {
+    co_await sleep_for(milliseconds(payload.ms.value_or(0)) / steps);
+    if (step < steps) job.progress(100 * step / steps, "asleep");
   }
   co_return done(Json::object({{"attempt", job.attempt()}}));
 }

@@ -70,6 +70,7 @@ class UnixTransport(xmlrpc.client.Transport):
         connection = http.client.HTTPConnection(host)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(self.path)
+        self._connection = host, connection  # for close()
         return connection
 
 
@@ -91,6 +92,7 @@ class Fleet:
             "HTTPS_PORT": str(self.https_port),
             "HTTP_PORT": str(self.port),
             "WORKERS": "2",
+            "RUNNERS": "2",
             **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME")},
             **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME")},
         }
