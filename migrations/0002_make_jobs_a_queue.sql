@@ -187,9 +187,11 @@ begin
                      and turn > case when sweeping then 0 else queue.passed[level] end
                    order by turn limit room for update skip locked) as p;
           exit when picked is null;
-          -- A runner has one suspect at a time. Those that it can't have are not in the line for a moment.
+          -- A runner starts a suspect only where the last has lived for 3 s. Those that it can't have are not in the
+          -- line for a moment.
           if suspects is not null then
-            if not exists (select from live_jobs where status = 'processing' and runner = by_runner and losses > 0) then
+            if not exists (select from live_jobs where status = 'processing' and runner = by_runner and losses > 0
+                                                   and started_at > clock_timestamp() - interval '3 s') then
               suspects := suspects[2:];
             end if;
             update live_jobs set turn = null, run_at = clock_timestamp() + interval '250 ms' where id = any (suspects);

@@ -38,9 +38,12 @@
 //      is the sum of them, and who has seen number n and reads it has missed nothing that still holds.
 //  J13 What can't be claimed (not due, paused, locked, failing, at its kind's limit), and what is not late, holds up
 //      nothing that can be claimed, or is late.
-//  J14 Which of its jobs killed a runner, nobody knows: all become suspects. A runner has one suspect at a time, and
-//      when it dies with one, the others have their attempts back. So a job that kills whoever runs it costs any other
-//      job one attempt at most, and fails for good after its own. An attempt that ends otherwise clears its job.
+//  J14 Which of its jobs killed a runner, nobody knows: all become suspects. A runner starts a suspect only where the
+//  one
+//      before has lived for 3 s, and when it dies with suspects, its other jobs have their attempts back. So a job that
+//      kills whoever runs it within that time costs any other job one attempt at most, and fails for good after its
+//      own. An attempt that ends otherwise clears its job. (Strictly one at a time would be safer, and after one kill
+//      -9 of a runner with fifty jobs of 30 s the last would start 25 minutes later.)
 //
 // Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
 // LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end; cancel() and

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kReapBatch = 500, kPruneBatch = 1000, kRefreshBatch = 1000;
 constexpr auto kPatience = 10min;
+constexpr auto kTwoHeartbeats = 3s;  // of runners (host/job_runner.cc)
 
 // Every type that has ended jobs, whether somebody declared it or not: one step of an index for each.
 constexpr const char* kEndedKinds = R"sql(
@@ -119,7 +120,7 @@ void Keeper::start() {
   const auto add = [this](std::string name, Duty::Times times, std::function<Async<void>()> turn) {
     duties_.push_back(std::make_unique<Duty>(platform_.reactor, std::move(name), times, std::move(turn)));
   };
-  add("reap", {1s, 10s}, [this] { return reap(); });
+  add("reap", {1s, 10s}, [this] { return reap_in_touch(); });
   const Clock::duration refresh_every = std::min<Clock::duration>(60s, platform_.settings.job_payload_ttl / 3);
   add("refresh", {refresh_every, 60s}, [this] { return refresh_bodies(); });
   add("prune", {60s, 60s}, [this] { return prune(); });
@@ -128,6 +129,16 @@ void Keeper::start() {
   for (const TimedWork& work : crons_) {
     add("cron " + work.name, {5s, kPatience}, [this, &work] { return run_cron(&work); });
   }
+}
+
+// After an outage every lease has run out: runners that live get time for a heartbeat.
+Async<void> Keeper::reap_in_touch() {
+  if (!std::exchange(in_touch_, false)) {
+    co_await platform_.database.query("select 1");
+    co_await sleep_for(kTwoHeartbeats);
+  }
+  co_await reap();
+  in_touch_ = true;
 }
 
 Async<void> Keeper::reap() {

@@ -59,6 +59,8 @@ class Keeper {
   Async<void> run_cron(const TimedWork* work);
 
  private:
+  Async<void> reap_in_touch();
+
   struct KindGauges {
     Gauge ready, processing, oldest;
   };
@@ -67,6 +69,7 @@ class Keeper {
   Database patient_;  // for statements that may take minutes
   std::vector<TimedWork> crons_;
   std::map<std::string, KindGauges> gauges_;
+  bool in_touch_ = false;  // the last reap() went well
   std::vector<std::unique_ptr<Duty>> duties_;
 };
 

@@ -55,9 +55,9 @@ class NotRunningTest(unittest.TestCase):
                                               r"make run HTTPS_PORT=9443 HTTP_PORT=9080\n$")
 
     def test_a_setting_that_makes_no_sense_is_named(self):
-        for name, value in (("WORKERS", "0"), ("WORKERS", "65"), ("WORKERS", "two"), ("RUNNERS", "65"), ("HTTP_PORT", "http"),
-                            ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"), ("HTTPS_ADDRESS", "localhost"),
-                            ("OPERATOR_ADDRESSES", "10.0.0.1")):
+        for name, value in (("WORKERS", "0"), ("WORKERS", "65"), ("WORKERS", "two"), ("RUNNERS", "65"),
+                            ("HTTP_PORT", "http"), ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"),
+                            ("HTTPS_ADDRESS", "localhost"), ("OPERATOR_ADDRESSES", "10.0.0.1")):
             with self.subTest(f"{name}={value}"):
                 self.assert_refused(name, "start", **{name: value})
 
@@ -95,8 +95,8 @@ class RunningTest(live.Case):
         self.assertEqual((done.returncode, done.stderr), (0, ""), done)
         self.assertTrue(done.stdout.startswith(f"Plugfleet in {live.fleet.folder}: https://localhost:"), done.stdout)
         self.assertNotIn("WRONG", done.stdout)
-        for program in ("postgresql", "redis-state", "redis-payloads", "pgbouncer", "worker_00", "worker_01", "runner_00",
-                        "runner_01", "keeper", "nginx"):
+        for program in ("postgresql", "redis-state", "redis-payloads", "pgbouncer", "worker_00", "worker_01",
+                        "runner_00", "runner_01", "keeper", "nginx"):
             self.assertRegex(done.stdout, rf"(?m)^{program} +RUNNING +\d+ ")
         self.assertLessEqual(done.stdout.count("\n"), 24, "more than a screen")
 

@@ -37,6 +37,19 @@ def drain_naive_queue(run, jobs, clients=8):
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))
 
 
+def wait_until_empty(run, seconds=120):
+    """Until no job is queued or processing. Looks twice a second over one connection, so as to cost nothing."""
+    psql = ["psql", "-h", run / "postgresql", "-U", "plugfleet", "-d", "plugfleet", "-XAtq"]
+    deadline = time.monotonic() + seconds
+    with subprocess.Popen(psql, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as session:
+        while time.monotonic() < deadline:
+            session.stdin.write("select exists (select from live_jobs);\n")
+            if session.stdout.readline() == "f\n":
+                return
+            time.sleep(0.5)
+    raise RuntimeError(f"jobs did not end within {seconds} s")
+
+
 class StreamLoad:
     """The `stream_load` tool: that many clients of one stream, while a `with` block runs."""
 
