@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kBatchMax = 200;
 constexpr int kWritersMax = 2;  // statements under way at once: a third would only wait for the same disk
-constexpr int kTries = 2;       // a database that lost its connections (restarted, say) is asked once more
+constexpr int kTries = 3;       // a database that lost its connections (restarted, say) is asked again
+constexpr auto kAgainAfter = 100ms;
 
 struct Entry {
   NewJob job;
@@ -54,7 +55,7 @@ struct JobIntake::State {
   static void start_writer(const Ptr& self);
   static Async<void> write_line(Ptr self);
   static Async<void> write(Ptr self, Batch batch);
-  static Async<void> forget(Ptr self, std::vector<std::string> ids);
+  static void forget(const Ptr& self, std::vector<std::string> ids);
   static void settle(const Ptr& self, const Batch& batch);
 };
 
@@ -99,6 +100,7 @@ Async<void> JobIntake::State::write(Ptr self, Batch batch) {
       failure = std::current_exception();
     }
     if (!lost) break;
+    if (tries_left > 1) co_await sleep_for(kAgainAfter);
   }
   if (failure && blames_a_row(failure)) {
     if (batch.size() == 1) {
@@ -127,14 +129,12 @@ void JobIntake::State::settle(const Ptr& self, const Batch& batch) {
     entry->ended.resume();
   }
   if (!kinds.empty()) self->events.tell_enqueued({kinds.begin(), kinds.end()});
-  if (!without_job.empty()) self->reactor.spawn(forget(self, std::move(without_job)));
+  if (!without_job.empty()) forget(self, std::move(without_job));
 }
 
-Async<void> JobIntake::State::forget(Ptr self, std::vector<std::string> ids) {
-  try {
-    co_await self->payloads.forget_bodies(std::move(ids));
-  } catch (const Failure&) {  // their time ends them
-  }
+// Behind everybody's back; what that fails to forget is gone when its time is over.
+void JobIntake::State::forget(const Ptr& self, std::vector<std::string> ids) {
+  self->reactor.spawn(self->payloads.forget_bodies(std::move(ids)), [](std::exception_ptr) {});
 }
 
 JobIntake::JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events)
@@ -150,7 +150,7 @@ Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
     try {
       co_await state->payloads.put_body(entry->job.id, body);
     } catch (...) {  // it may have arrived all the same
-      state->reactor.spawn(State::forget(state, {entry->job.id}));
+      State::forget(state, {entry->job.id});
       throw;
     }
   }

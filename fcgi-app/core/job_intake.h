@@ -2,6 +2,7 @@
 // crowd of requests costs PostgreSQL few transactions. A job is durable before enqueue() returns.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>

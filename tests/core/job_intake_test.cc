@@ -203,7 +203,7 @@ ASYNC_TEST(a_key_with_another_body_is_a_conflict_and_leaves_no_body) {
   CHECK_EQ(body.value_or("none"), "one");
 }
 
-ASYNC_TEST(a_statement_whose_connection_is_lost_is_sent_once_more) {
+ASYNC_TEST(a_statement_whose_connection_is_lost_is_sent_again) {
   Intake it(reactor);
   const std::string key = random_hex(8);
   Transaction begun = co_await it.queue.db.begin();

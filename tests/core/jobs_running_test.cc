@@ -457,16 +457,16 @@ ASYNC_TEST(backends_terminated_mid_claim_lose_no_job_and_run_none_twice) {
   Database admin(reactor, direct(1));
   Fleet fleet(reactor, 4, options);
   co_await queue.declare();
-  auto batch = queue.many(1500);
+  auto batch = queue.many(600);
   for (NewJob& job : batch) job.max_attempts = 100;
   co_await queue.jobs.enqueue(batch);
   std::vector<std::unique_ptr<Jobs>> runners;
   for (auto& database : fleet.databases) runners.push_back(std::make_unique<Jobs>(*database, 200ms));
   std::set<std::string> completed;
   co_await all_at_once(reactor, 5, [&](int i) {
-    return i == 4 ? terminate_backends(admin, completed, 1400)
+    return i == 4 ? terminate_backends(admin, completed, 500)
                   : run_in_spite_of_faults(queue, *runners[static_cast<std::size_t>(i)],
-                                           fmt::format("{}.{}", queue.kind, i), completed, 1400);
+                                           fmt::format("{}.{}", queue.kind, i), completed, 500);
   });
   co_await check_places(queue);
   const auto twice = co_await count_of(

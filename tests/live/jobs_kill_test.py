@@ -1,5 +1,5 @@
 """Runners that die, stand still, are told to stop, have a wrong clock or a job that kills them. Each scenario has
-runners of its own (a lane of tests/probe); they run side by side, for most of their time is waiting for leases to end."""
+runners of its own (a lane of tests/probe); they run side by side, for most of it is waiting for leases to end."""
 
 import contextlib
 import signal
@@ -54,8 +54,8 @@ class Scenarios(unittest.TestCase):
                 told = live.wait_for_end(job)
                 self.assertEqual((told["status"], told["result"]), ("completed", {"attempt": 2}))
             rows = [live.row(job) for job in jobs]
-            lost = lambda: [line for line in live.fleet.log_lines("runner.log", '"outcome":"lost"') if line["pid"] == late.pid]
-            wait_for(lambda: len(lost()) == 8, "it did not notice", PATIENCE)
+            lost = lambda: live.fleet.log_lines("runner.log", '"outcome":"lost"')
+            wait_for(lambda: sum(line["pid"] == late.pid for line in lost()) == 8, "it did not notice", PATIENCE)
             self.assertEqual([live.row(job) for job in jobs], rows)
 
     def processing(self, lane, attempt):

@@ -103,7 +103,7 @@ class OutageTest(live.Case):
         psql = ["psql", "-h", live.fleet.run / "postgresql", "-U", "postgres", "-d", "postgres", "-XAtqc", TERMINATE]
         ended = 0
         with Arrivals() as arrivals:
-            for second in range(30):
+            for _ in range(30):
                 until = time.monotonic() + 1
                 done = subprocess.run(psql, capture_output=True, text=True, timeout=30, check=True)
                 ended += int(done.stdout)

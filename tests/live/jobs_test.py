@@ -25,7 +25,8 @@ CANCEL_S = 2 if BUILD.name == "release" else 20  # from DELETE to a running job'
 
 def pause(kind, paused=True):
     live.fleet.sql(
-        f"insert into job_kinds (kind, paused) values ('{kind}', {paused}) on conflict (kind) do update set paused = {paused}"
+        f"insert into job_kinds (kind, paused) values ('{kind}', {paused})"
+        " on conflict (kind) do update set paused = excluded.paused"
     )
 
 
@@ -57,7 +58,8 @@ class RenameTest(JobsCase):
         self.assertEqual(reply.headers["Preference-Applied"], "respond-async")
         self.assertEqual(reply.headers["Location"], f"/api/jobs/{job}")
         told = live.wait_for_end(job)
-        self.assertEqual((told["type"], told["status"], told["progress"], told["attempt"]), (RENAMES, "completed", 100, 1))
+        self.assertEqual((told["type"], told["status"]), (RENAMES, "completed"))
+        self.assertEqual((told["progress"], told["attempt"]), (100, 1))
         at_once_ = live.rename(body).json
         self.assertEqual(told["result"]["layers"], at_once_["layers"])
         image = body["layers"][0]["imageBase64"][:60]
@@ -140,11 +142,13 @@ class OutcomeTest(JobsCase):
         runners = [Runner(live.fleet, lane) for _ in range(8)]
         try:
             for _ in range(4):
-                live.add(f"once@{lane}", user, count=2500)
+                live.add(f"once@{lane}", user, count=2500, steps=1)
             self.assertEqual(live.wait_for_ends(user, 10_000, 120), {"completed": 10_000})
         finally:
             for runner in runners:
                 runner.__exit__()
+        again = live.fleet.sql(f"select attempt_errors from jobs where user_email = '{user}' and attempt > 1 limit 3")
+        self.assertEqual(again, [])
         mine = f"from probe_effects where kind = 'probe.once@{lane}'"
         ran = live.fleet.sql(f"select count(*), count(distinct job_id), max(attempt) {mine}")
         self.assertEqual(ran, [["10000", "10000", "1"]])

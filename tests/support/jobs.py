@@ -65,7 +65,7 @@ class Stream:
 
 
 class Runner:
-    """A plugfleet-runner beside the fleet's own, for the probe jobs of its lane ("sleep@LANE"), while a `with` block runs.
+    """A plugfleet-runner beside the fleet's own, for the probe jobs of its lane ("sleep@LANE"), in a `with` block.
 
     Settings are the process's (JOB_LEASE); `environment` is what else it starts with (LD_PRELOAD).
     """
@@ -106,7 +106,7 @@ class JobsLive(Live):
     """A Live with the probe module, whose database notes every ending of a job: no job may have two."""
 
     WATCH = """
-        create table test_endings (job_id uuid not null, status text not null, at timestamptz default clock_timestamp());
+        create table test_endings (job_id uuid not null, status text not null);
         create index on test_endings (job_id);
         create function note_ending() returns trigger language plpgsql as $$
         begin insert into test_endings values (new.id, new.status); return null; end $$;
