@@ -49,8 +49,10 @@ select j.id is null as lost, j.cancel_requested
   from given g left join live_jobs j on j.id = g.id and j.lease_token = g.token and j.status = 'processing'
  order by g.place)sql";
 
+// Nobody waits for a disk: what is forgotten in a crash of PostgreSQL is told again.
 inline constexpr const char* kProgress =
     "update live_jobs set progress = $3, progress_message = $4, event_number = event_number + 1 "
+    "from (select set_config('synchronous_commit', 'off', true)) as relaxed "
     "where id = $1 and lease_token = $2 and status = 'processing' returning id, type, status, event_number";
 
 // ---- Leaving the state processing, or queued for good ------------------------------------------------------------

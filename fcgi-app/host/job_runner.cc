@@ -259,9 +259,12 @@ void JobRunner::progress(const RunningPtr& running, int percent, std::string mes
     running->telling = reactor_.spawn(write_progress(running), [](std::exception_ptr) {});
 }
 
-// The latest counts. A write that fails is not tried again: the next one says more.
+// The latest counts: each write waits a moment for more, and a job that ends within that moment costs none. A write
+// that fails is not tried again: the next one says more.
 Async<void> JobRunner::write_progress(RunningPtr running) {
-  while (std::exchange(running->progress_waits, false)) {
+  while (running->progress_waits) {
+    co_await sleep_for(kProgressEvery);
+    running->progress_waits = false;
     JobEvent event{.progress = running->percent, .message = running->message};
     std::optional<JobChange> change;
     try {
@@ -276,7 +279,6 @@ Async<void> JobRunner::write_progress(RunningPtr running) {
       event.number = change->event_number;
       platform_.events.tell(std::move(event));
     }
-    co_await sleep_for(kProgressEvery);
   }
 }
 

@@ -43,7 +43,7 @@ class Scenarios(unittest.TestCase):
         with contextlib.ExitStack() as runners:
             late = runners.enter_context(Runner(live.fleet, "stopped", JOB_LEASE="5s"))
             # In one step: when it goes on, some of them have slept enough, and it believes that it has done them.
-            jobs = at_once(8, lambda i: live.add("sleep@stopped", ms=1000 + 100 * i, steps=1))
+            jobs = at_once(8, lambda i: live.add("sleep@stopped", ms=4000 + 100 * i, steps=1))
             wait_for(lambda: self.processing("stopped", 1) == 8, "they did not begin", PATIENCE)
             late.signal(signal.SIGSTOP)
             for _ in jobs:
