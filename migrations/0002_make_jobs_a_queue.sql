@@ -56,6 +56,7 @@ create index live_jobs_processing on live_jobs (type) where status = 'processing
 create table job_kinds (
   kind      text primary key,
   paused    boolean not null default false,
+  attempts  smallint not null default 3,  -- of a job that does not say
   at_once   integer constraint job_kinds_at_once_positive check (at_once > 0),  -- in the whole fleet; null: any number
   -- By priority: the last turn that was served; what that was at marked_at; and what it was at the mark before.
   turns     bigint[] not null default '{0,0,0}',
@@ -114,7 +115,8 @@ begin
                          variant_count, trace_id, has_body, priority, attempt, max_attempts, idempotency_key, share,
                          turn, run_at)
   select id, kind, 'queued', payload, email, user_id, owner, ip, frame, layer_count, variant_count, nullif(trace, ''),
-         has_body, priority, 0, max_attempts, key, share,
+         has_body, priority, 0, coalesce(max_attempts, (select k.attempts from job_kinds k where k.kind = given.kind), 3),
+         key, share,
          case when delay_ms <= 0 then last + row_number() over (partition by share order by place) end,
          case when delay_ms > 0 then now() + delay_ms * interval '1 ms' end
     from given join lines using (share)

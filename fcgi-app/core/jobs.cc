@@ -197,7 +197,8 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
 
 Async<void> Jobs::declare(std::vector<JobKind> kinds) {
   const Params params(column(kinds, [](const JobKind& k) { return k.name; }),
-                      column(kinds, [](const JobKind& k) { return k.at_once; }));
+                      column(kinds, [](const JobKind& k) { return k.at_once; }),
+                      column(kinds, [](const JobKind& k) { return k.attempts; }));
   co_await database_.query(jobs_sql::kDeclare, params);
 }
 

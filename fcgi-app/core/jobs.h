@@ -27,6 +27,7 @@ enum class JobPriority { high = 1, normal = 2, low = 3 };
 struct JobKind {
   std::string name;            // the jobs' type
   std::optional<int> at_once;  // jobs of it that may be processing in the whole fleet; none: any number
+  int attempts = 3;            // of a job that does not say
 };
 
 // The same key with the same digest is the same request.
@@ -49,7 +50,7 @@ struct NewJob {
   bool has_body = false;  // a body is kept for it in the payload Redis (core/job_payloads.h)
   JobPriority priority = JobPriority::normal;
   milliseconds delay{0};
-  int max_attempts = 3;
+  std::optional<int> max_attempts;  // none: as its kind declares
   std::optional<IdempotencyKey> idempotency;
 };
 

@@ -4,11 +4,11 @@
 
 namespace plugfleet::jobs_sql {
 
-inline constexpr const char* kDeclare =
-    "insert into job_kinds (kind, at_once) select * from unnest($1::text[], $2::int[]) as k(kind, at_once) order by "
-    "kind "
-    "on conflict (kind) do update set at_once = excluded.at_once "
-    "where job_kinds.at_once is distinct from excluded.at_once";
+inline constexpr const char* kDeclare = R"sql(
+insert into job_kinds (kind, at_once, attempts)
+select * from unnest($1::text[], $2::int[], $3::smallint[]) as k(kind, at_once, attempts) order by kind
+    on conflict (kind) do update set at_once = excluded.at_once, attempts = excluded.attempts
+ where (job_kinds.at_once, job_kinds.attempts) is distinct from (excluded.at_once, excluded.attempts))sql";
 
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
 

@@ -117,7 +117,8 @@ void JobRunner::start() {
   }));
   std::vector<JobKind> kinds;
   kinds.reserve(kinds_.size());
-  for (const auto& [name, kind] : kinds_) kinds.push_back({.name = name, .at_once = kind->handler.at_once});
+  for (const auto& [name, kind] : kinds_)
+    kinds.push_back({.name = name, .at_once = kind->handler.at_once, .attempts = kind->handler.attempts});
   claims_.start(std::move(kinds));
   beat();
 }

@@ -23,6 +23,19 @@ Async<void> roll_back_when_waited_for(Database& watch, std::unique_ptr<Transacti
 
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
 
+ASYNC_TEST(a_job_may_be_tried_as_often_as_its_kind_declares_unless_it_says) {
+  Queue queue(reactor);
+  co_await queue.jobs.declare({{.name = queue.kind, .attempts = 5}});
+  const std::string silent = co_await queue.add();
+  NewJob job = queue.job();
+  job.max_attempts = 2;
+  const std::string saying = co_await queue.add(job);
+  const auto by_kind = co_await queue.jobs.get(silent);
+  const auto by_itself = co_await queue.jobs.get(saying);
+  CHECK_EQ(by_kind->max_attempts, 5);
+  CHECK_EQ(by_itself->max_attempts, 2);
+}
+
 // J1, J2, J12, and all that a client is told.
 ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   Queue queue(reactor);
