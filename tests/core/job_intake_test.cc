@@ -217,7 +217,7 @@ ASYNC_TEST(a_statement_whose_connection_is_lost_is_sent_again) {
       "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and query like $1",
       {"%enqueue_jobs%"});
   holder.reset();
-  while (it.parts.intake.waiting() > 0) co_await sleep_for(1ms);
+  UNTIL(ended.result || ended.failure);
   CHECK(ended.result && ended.result->what == Enqueued::created);
   const auto body = co_await it.parts.payloads.take_body(job.id);
   CHECK_EQ(body.value_or("none"), "body");
