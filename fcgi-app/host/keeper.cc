@@ -131,14 +131,16 @@ void Keeper::start() {
   }
 }
 
-// After an outage every lease has run out: runners that live get time for a heartbeat.
+// After an outage every lease has run out: runners that live get time for a heartbeat first.
 Async<void> Keeper::reap_in_touch() {
-  if (!std::exchange(in_touch_, false)) {
+  const auto since = std::exchange(in_touch_since_, std::nullopt);
+  const auto now = Clock::now();
+  if (!since || now - *since < kTwoHeartbeats) {
     co_await platform_.database.query("select 1");
-    co_await sleep_for(kTwoHeartbeats);
+  } else {
+    co_await reap();
   }
-  co_await reap();
-  in_touch_ = true;
+  in_touch_since_ = since.value_or(now);
 }
 
 Async<void> Keeper::reap() {

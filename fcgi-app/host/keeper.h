@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +70,7 @@ class Keeper {
   Database patient_;  // for statements that may take minutes
   std::vector<TimedWork> crons_;
   std::map<std::string, KindGauges> gauges_;
-  bool in_touch_ = false;  // the last reap() went well
+  std::optional<Clock::time_point> in_touch_since_;  // none: the last turn of reaping failed
   std::vector<std::unique_ptr<Duty>> duties_;
 };
 
