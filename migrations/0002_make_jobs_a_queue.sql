@@ -104,8 +104,9 @@ begin
              delay_ms, max_attempts, key, digest, place)
   ), lines as materialized (
     select share, coalesce((select max(j.turn) from live_jobs j
-                             where j.share = s.share and j.status = 'queued' and j.turn > s.served), s.served) as last
-      from (select distinct share, coalesce(k.turns[priority], 0) as served
+                             where j.share = s.share and j.status = 'queued' and j.turn > s.served), s.served) as last,
+           attempts
+      from (select distinct share, coalesce(k.turns[priority], 0) as served, coalesce(k.attempts, 3) as attempts
               from given left join job_kinds k using (kind)) s
   ), keyed as (
     insert into job_keys (key, digest, job_id) select key, digest, id from given where key is not null order by key
@@ -115,8 +116,7 @@ begin
                          variant_count, trace_id, has_body, priority, attempt, max_attempts, idempotency_key, share,
                          turn, run_at)
   select id, kind, 'queued', payload, email, user_id, owner, ip, frame, layer_count, variant_count, nullif(trace, ''),
-         has_body, priority, 0, coalesce(max_attempts, (select k.attempts from job_kinds k where k.kind = given.kind), 3),
-         key, share,
+         has_body, priority, 0, coalesce(max_attempts, attempts), key, share,
          case when delay_ms <= 0 then last + row_number() over (partition by share order by place) end,
          case when delay_ms > 0 then now() + delay_ms * interval '1 ms' end
     from given join lines using (share)
