@@ -42,17 +42,10 @@ int run(const Arguments& arguments) {
     if (number == SIGHUP) return log_reopen();
     reactor.stop();
   });
-  int status = 0;
-  reactor.spawn(refuse_missing_migrations(platform), [&](std::exception_ptr failure) {
-    if (!failure) {
-      log(Severity::info, "started", {{"pool", settings.pool}, {"slot", settings.slot}});
-      return keeper.start();
-    }
-    say_why(kProgram, std::move(failure));
-    status = 1;
-    reactor.stop();
+  const int status = run_process(kProgram, reactor, platform, [&] {
+    log(Severity::info, "started", {{"pool", settings.pool}, {"slot", settings.slot}});
+    keeper.start();
   });
-  reactor.run();
   log(Severity::info, "stopped", {});
   return status;
 }

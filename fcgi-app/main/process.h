@@ -1,5 +1,4 @@
-// What the programs that stay (worker, runner, keeper) have in common: how they start, and what one that could not
-// start says.
+// What the programs that stay (worker, runner, keeper) have in common: how they start, and how they run.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <string>
 
 #include "base/log.h"
@@ -81,12 +81,22 @@ class MemoryWatch {
   int looks_ = 0;
 };
 
-inline void say_why(const char* program, std::exception_ptr failure) {
-  try {
-    std::rethrow_exception(std::move(failure));
-  } catch (const std::exception& why) {
-    fmt::print(stderr, "{}: {}\n", program, why.what());
-  }
+// Runs the reactor until somebody stops it; `start` is called once the schema is known to fit, or the database to be
+// down. The exit status: 1, and a sentence on stderr, where the schema is behind.
+inline int run_process(const char* program, Reactor& reactor, Platform& platform, std::function<void()> start) {
+  int status = 0;
+  reactor.spawn(refuse_missing_migrations(platform), [&](std::exception_ptr failure) {
+    if (!failure) return start();
+    try {
+      std::rethrow_exception(std::move(failure));
+    } catch (const std::exception& why) {
+      fmt::print(stderr, "{}: {}\n", program, why.what());
+    }
+    status = 1;
+    reactor.stop();
+  });
+  reactor.run();
+  return status;
 }
 
 }  // namespace plugfleet

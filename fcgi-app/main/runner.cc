@@ -14,7 +14,6 @@
 
 #include "host/job_runner.h"
 #include "host/module_loader.h"
-#include "host/operator_routes.h"
 #include "main/arguments.h"
 #include "main/process.h"
 
@@ -43,19 +42,11 @@ class Runner {
         signals_(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [this](int number) { signalled(number); }) {}
 
   int run() {
-    reactor_.spawn(refuse_missing_migrations(platform_),
-                   [this](std::exception_ptr failure) { started(std::move(failure)); });
-    reactor_.run();
-    return status_;
+    return run_process("plugfleet-runner", reactor_, platform_, [this] { started(); });
   }
 
  private:
-  void started(std::exception_ptr failure) {
-    if (failure) {
-      say_why("plugfleet-runner", std::move(failure));
-      status_ = 1;
-      return reactor_.stop();
-    }
+  void started() {
     if (draining_) return;
     jobs_.start();
     log(Severity::info, "started", {{"pool", settings_.pool}, {"slot", settings_.slot}, {"runner", jobs_.name()}});
@@ -104,7 +95,6 @@ class Runner {
   Signals signals_;
   MemoryWatch memory_;
   bool draining_ = false, told_ = false;
-  int status_ = 0;
 };
 
 int run(const Arguments& arguments) {

@@ -47,19 +47,11 @@ class Worker {
         requests_left_(settings.max_requests == 0 ? INT64_MAX : jittered(settings.max_requests)) {}
 
   int run() {
-    reactor_.spawn(refuse_missing_migrations(platform_),
-                   [this](std::exception_ptr failure) { started(std::move(failure)); });
-    reactor_.run();
-    return status_;
+    return run_process("plugfleet-worker", reactor_, platform_, [this] { started(); });
   }
 
  private:
-  void started(std::exception_ptr failure) {
-    if (failure) {
-      say_why("plugfleet-worker", std::move(failure));
-      status_ = 1;
-      return reactor_.stop();
-    }
+  void started() {
     server_.emplace(reactor_, kListening, dispatch_,
                     FastcgiOptions{.connections_max = kConnections + static_cast<int>(settings_.streams_max),
                                    .request_timeout = settings_.request_timeout});
@@ -118,7 +110,6 @@ class Worker {
   std::int64_t requests_left_;
   bool retiring_ = false, told_ = false;
   int turn_ = -1;
-  int status_ = 0;
 };
 
 int run(const Arguments& arguments) {
