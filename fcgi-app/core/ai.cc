@@ -43,7 +43,7 @@ Ai::Ai(Reactor& reactor, HttpClient& http, Redis& redis, const Settings& setting
       in_flight_(gauge("plugfleet_ai_in_flight", label(target_))),
       seconds_(histogram("plugfleet_ai_call_seconds", label(target_))) {}
 
-Async<Completion> Ai::complete(Prompt prompt, Trace trace) {
+Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point deadline) {
   if (offline()) {
     Completion completion = co_await answer_offline(prompt);
     co_return completion;
@@ -53,7 +53,7 @@ Async<Completion> Ai::complete(Prompt prompt, Trace trace) {
     if (answer) co_return std::move(*answer);
     const ProviderFault& fault = answer.error();
     const auto asked_to_wait = fault.failure.retry_after();
-    if (!fault.retryable || attempt >= attempts_ || (asked_to_wait && *asked_to_wait > kRetryAfterMost)) {
+    if (!fault.retryable || attempt >= attempts_ || Clock::now() >= deadline || (asked_to_wait && *asked_to_wait > kRetryAfterMost)) {
       failures_.add();
       throw fault.failure;
     }

@@ -25,7 +25,7 @@ class Ai {
 
   // Throws Failure: provider_error, provider_timeout, unavailable (with retry_after, while the breaker is open).
   // What `prompt` looks into must live until this returns. Waits for its turn among AI_IN_FLIGHT_MAX.
-  Async<Completion> complete(Prompt prompt, Trace trace);
+  Async<Completion> complete(Prompt prompt, Trace trace, Clock::time_point deadline);
 
   const std::string& provider() const { return target_.name; }
   bool offline() const { return target_.name == "offline"; }

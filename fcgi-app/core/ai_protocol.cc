@@ -100,8 +100,9 @@ std::expected<Completion, ProviderFault> read_chat(const JsonView& root) {
   const JsonView* const usage = root.find("usage");
   Completion completion{.text = text_of(message ? message->find("content") : nullptr),
                         .model = text_of(root.find("model")),
-                        .input_tokens = integer_of(usage, "prompt_tokens"),
-                        .output_tokens = integer_of(usage, "completion_tokens")};
+                        .usage = {.calls = 1,
+                                  .input_tokens = integer_of(usage, "prompt_tokens"),
+                                  .output_tokens = integer_of(usage, "completion_tokens")}};
   if (completion.text.empty()) return std::unexpected(fault("the AI provider's answer is empty", true));
   return completion;
 }
@@ -118,8 +119,9 @@ std::expected<Completion, ProviderFault> read_gemini(const JsonView& root) {
   const JsonView* const usage = root.find("usageMetadata");
   Completion completion{.text = text_of(part ? part->find("text") : nullptr),
                         .model = text_of(root.find("modelVersion")),
-                        .input_tokens = integer_of(usage, "promptTokenCount"),
-                        .output_tokens = integer_of(usage, "candidatesTokenCount")};
+                        .usage = {.calls = 1,
+                                  .input_tokens = integer_of(usage, "promptTokenCount"),
+                                  .output_tokens = integer_of(usage, "candidatesTokenCount")}};
   if (!completion.text.empty()) return completion;
   const std::string finish = text_of(candidate->find("finishReason"));
   const bool refused =
@@ -129,6 +131,14 @@ std::expected<Completion, ProviderFault> read_gemini(const JsonView& root) {
 }
 
 }  // namespace
+
+Usage& Usage::operator+=(const Usage& other) {
+  calls += other.calls;
+  input_tokens += other.input_tokens;
+  output_tokens += other.output_tokens;
+  cost_usd += other.cost_usd;
+  return *this;
+}
 
 AiTarget choose_target(const Settings& s) {
   const std::array<AiTarget, 3> known{{

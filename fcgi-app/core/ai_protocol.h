@@ -24,18 +24,36 @@ struct PromptImage {
   std::string_view base64;
 };
 
+enum class Answer { text, image };
+
 struct Prompt {
+  std::string instructions{};  // what the platform's own side says (the system's part); empty: none
   std::string text;
-  std::optional<PromptImage> image;
-  // The module's own answer, used by the provider "offline": the same for the same prompt. Runs on another thread and
-  // may look into what the caller owns; throws Failure where it has no answer.
+  std::optional<PromptImage> image{};
+  Answer wants = Answer::text;
+  std::string schema{};  // a JSON Schema that the answer must meet: asked for, never relied on. Empty: free text
+  std::size_t reply_max = 256 * 1024;  // bytes of the provider's whole reply
+  // The module's own answer, used by the provider "offline": the same for the same prompt. The text, or the image's
+  // base64. Runs on another thread and may look into what the caller owns; throws Failure where it has no answer.
   std::function<std::string()> offline;
+};
+
+// What a provider's `usage` says. Zero where it does not say.
+struct Usage {
+  std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;
+  double cost_usd = 0;
+  Usage& operator+=(const Usage& other);
+};
+
+struct GeneratedImage {
+  std::string media_type, base64;  // as the provider said: check both
 };
 
 struct Completion {
   std::string text;
-  std::string model;  // the one that answered, which may not be the one asked
-  std::int64_t input_tokens = 0, output_tokens = 0;
+  std::optional<GeneratedImage> image{};  // where the prompt wanted one
+  std::string model;                      // the one that answered, which may not be the one asked
+  Usage usage{};
 };
 
 struct Trace {

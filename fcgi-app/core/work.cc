@@ -8,7 +8,8 @@ Async<Completion> Work::complete(Prompt prompt) {
     Clock::time_point begun = Clock::now();
     ~Timed() { total += Clock::now() - begun; }
   } const timed{upstream_time_};
-  Completion completion = co_await services.ai.complete(std::move(prompt), trace_);
+  Completion completion = co_await services.ai.complete(std::move(prompt), trace_, deadline());
+  usage_ += completion.usage;
   co_return completion;
 }
 

@@ -21,8 +21,10 @@ class Work {
 
   const Trace& trace() const { return trace_; }
 
-  // Asks the AI (core/ai.h).
+  // Asks the AI (core/ai.h), until deadline() at the latest.
   Async<Completion> complete(Prompt prompt);
+  // What those calls have used so far; recorded with the job.
+  const Usage& usage() const { return usage_; }
   // Spent in such calls so far, added up where they ran side by side.
   Clock::duration upstream_time() const { return upstream_time_; }
 
@@ -30,6 +32,7 @@ class Work {
 
  private:
   const Trace trace_;
+  Usage usage_;
   Clock::duration upstream_time_{};
 };
 

@@ -53,12 +53,12 @@ TEST(an_answer_is_read_with_its_usage) {
       R"({"model":"real","choices":[{"message":{"content":"A Name"}}],"usage":{"prompt_tokens":7,"completion_tokens":2}})");
   CHECK_EQ(chat->text, "A Name");
   CHECK_EQ(chat->model, "real");
-  CHECK_EQ(chat->input_tokens, 7);
+  CHECK_EQ(chat->usage.input_tokens, 7);
   const auto gemini =
       read(kGemini, 200,
            R"({"candidates":[{"content":{"parts":[{"text":"A Name"}]}}],"usageMetadata":{"candidatesTokenCount":3}})");
   CHECK_EQ(gemini->text, "A Name");
-  CHECK_EQ(gemini->output_tokens, 3);
+  CHECK_EQ(gemini->usage.output_tokens, 3);
 }
 
 TEST(an_error_inside_a_200_is_an_error) {

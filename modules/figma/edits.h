@@ -1,0 +1,64 @@
+// A frame to be edited, and what edits of it are: the words that generate_edits, the prompt, the check of an answer and
+// the offline designer share. Field names and actions are the API's.
+#pragma once
+
+#include <plugfleet/module.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace figma {
+
+inline constexpr std::size_t kVariants = 5;
+
+// Lengths are in pixels of the frame; x and y from its top left corner.
+struct LayerMetadata {
+  std::string id, name, type;
+  double x = 0, y = 0, width = 0, height = 0;
+  std::optional<std::string> text, fill;  // fill: as the client said it, "#RRGGBB" where it knows better
+  std::optional<double> font_size, corner_radius, opacity;
+  std::optional<std::string> parent_id;
+  void fields(auto& f) {
+    using namespace plugfleet;
+    const Rule place = range(-1e6, 1e6), size = range(0, 1e6);
+    f("id", id, length(1, 255));
+    f("name", name, length(0, 1000));
+    f("type", type, length(1, 64));
+    f("x", x, place), f("y", y, place), f("width", width, size), f("height", height, size);
+    f("text", text, length(0, 10'000)), f("fill", fill, length(0, 64));
+    f("fontSize", font_size, range(0, 10'000)), f("cornerRadius", corner_radius, size);
+    f("opacity", opacity, range(0, 1)), f("parentId", parent_id, length(0, 255));
+    f.ignore_others();
+  }
+};
+
+struct EditRequest {
+  std::string user_email;
+  std::optional<std::string> user_id;
+  std::string frame_name;
+  double frame_width = 0, frame_height = 0;
+  std::optional<plugfleet::RawText> frame_image_base64;
+  std::vector<LayerMetadata> layers;
+  std::optional<bool> generate_images;
+  std::optional<std::string> prompt_file;
+};
+
+// One change of one layer. Beside "action" and "layerId" it has the members of its action:
+//   setText {"text"}             setFill {"fill": "#RRGGBB"}       setFontSize {"fontSize"}    move {"x", "y"}
+//   setCornerRadius {"cornerRadius"}    setOpacity {"opacity"}     setVisible {"visible"}      resize {"width", "height"}
+//   generateImage {"imagePrompt"}, and in the reply "generatedImageBase64" where an image was made
+struct Instruction {
+  std::string action, layer_id;
+  std::optional<std::string> text, fill, image_prompt;
+  std::optional<double> font_size, corner_radius, opacity, x, y, width, height;
+  std::optional<bool> visible;
+  std::string image_base64{};  // of a PNG, JPEG or WebP
+};
+
+struct Variant {
+  std::string theme, description;
+  std::vector<Instruction> instructions;
+};
+
+}  // namespace figma
