@@ -107,7 +107,12 @@ packages:
 run: packages ## Install what is missing, build, start the fleet, rename the layers of a sample frame
 	@$(MAKE) --no-print-directory build
 	@BUILD=$(B) scripts/fleet start
+	@scripts/plugin || true
 	@BUILD=$(B) scripts/demo
+
+plugin: packages ## Build the Figma plugin into build/plugin/figma (SERVER=https://... for one to be published)
+	@SERVER=$(SERVER) scripts/plugin
+	@echo "Figma desktop: Plugins > Development > Import plugin from manifest > build/plugin/figma/manifest.json"
 
 stop: ## Stop the fleet that `make run` started
 	@BUILD=$(B) scripts/fleet stop
@@ -147,4 +152,4 @@ help:
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
 
-.PHONY: build packages print-flags run stop status test t check bench format clean help
+.PHONY: build packages print-flags run plugin stop status test t check bench format clean help

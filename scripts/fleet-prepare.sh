@@ -8,12 +8,18 @@ set -euo pipefail
 # Ends with one sentence when a setting of fleet.conf makes no sense.
 check_settings() {
   local key
-  for key in HTTPS_PORT HTTP_PORT WORKERS POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL BURST_RENAME; do
+  for key in HTTPS_PORT HTTP_PORT WORKERS WORKERS_MAX POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL BURST_RENAME BURST_EDIT; do
     [[ ${!key} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$key is '${!key}', not a number from 1 to 99999."
   done
-  ((WORKERS <= 64)) || fail "WORKERS is $WORKERS, more than 64."
-  [[ $RUNNERS =~ ^([0-9]|[1-5][0-9]|6[0-4])$ ]] || fail "RUNNERS is '$RUNNERS', not a number from 0 to 64."
-  for key in RATE_GENERAL RATE_RENAME; do
+  for key in RUNNERS RUNNERS_MAX; do
+    [[ ${!key} =~ ^[0-9]{1,2}$ ]] || fail "$key is '${!key}', not a number from 0 to 64."
+  done
+  # A fleet that was given more at the least than the default is at the most has as many at the most.
+  if ((WORKERS > WORKERS_MAX)); then WORKERS_MAX=$WORKERS; fi
+  if ((RUNNERS > RUNNERS_MAX)); then RUNNERS_MAX=$RUNNERS; fi
+  ((WORKERS_MAX <= 64)) || fail "WORKERS_MAX is $WORKERS_MAX, more than 64."
+  ((RUNNERS_MAX <= 64)) || fail "RUNNERS_MAX is $RUNNERS_MAX, more than 64."
+  for key in RATE_GENERAL RATE_RENAME RATE_EDIT; do
     [[ ${!key} =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "$key is '${!key}', not a rate like 30r/m or 5r/s."
   done
   [[ $HTTPS_ADDRESS == 127.0.0.1 || $HTTPS_ADDRESS == 0.0.0.0 ]] ||
@@ -148,14 +154,16 @@ END
 # Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
 # shellcheck disable=SC2034
 configure() {
-  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) WORKER_SLOTS=$((WORKERS + 1)) FILES
-  local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} WAIT_GENERAL WAIT_RENAME
+  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) WORKER_SLOTS=$((WORKERS_MAX + 1)) FILES
+  local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
+  local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
   local address template text name
   FILES=$(ulimit -Hn)
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
   WAIT_GENERAL=$(limit_wait "$RATE_GENERAL")
   WAIT_RENAME=$(limit_wait "$RATE_RENAME")
+  WAIT_EDIT=$(limit_wait "$RATE_EDIT")
   WORKER_SOCKET_OWNER=$(id -un):$(id -gn)
   if ((EUID == 0)); then
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'

@@ -109,6 +109,7 @@ status() {
     return
   fi
   states=$(ctl status || true)
+  states=$(grep -vE '^(worker|runner):.* STOPPED ' <<<"$states") # slots in reserve
   mapfile -t wrong < <(awk '$2 != "RUNNING" {print $1 " is " $2}' <<<"$states")
   table=$(process_table "$states")
   check_health

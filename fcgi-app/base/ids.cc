@@ -74,13 +74,16 @@ std::string uuid_v4() {
   return id;
 }
 
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+std::optional<std::string> canonical_uuid(std::string_view text) {
+  if (text.size() != 36) return std::nullopt;
+  std::string id(text);
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    const auto c = static_cast<unsigned char>(id[i]);
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : !std::isxdigit(static_cast<unsigned char>(text[i]))) return false;
+    if (dash ? c != '-' : !std::isxdigit(c)) return std::nullopt;
+    id[i] = static_cast<char>(std::tolower(c));
   }
-  return true;
+  return id;
 }
 
 }  // namespace plugfleet

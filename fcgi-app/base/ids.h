@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@ std::uint64_t random_u64();
 
 std::string random_hex(std::size_t bytes);
 std::string uuid_v4();  // RFC 9562 section 5.4: 122 random bits
-bool is_uuid(std::string_view text);
+// In lower case, as PostgreSQL writes it; none where `text` is no UUID.
+std::optional<std::string> canonical_uuid(std::string_view text);
 
 }  // namespace plugfleet

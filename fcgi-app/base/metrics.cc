@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <mutex>
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x31736c6c65636670;  // "pfcells1"
 constexpr std::size_t kCellMax = 2048;
+constexpr std::string_view kSuffix = ".cells";
 
 // The file's layout. A key is type, bucket, name and labels: "c00plugfleet_requests_total{route="..."}".
 struct Cell {
@@ -47,6 +49,52 @@ File* map_file(const std::string& path, bool writable) {
       ok ? ::mmap(nullptr, sizeof(File), writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
   ::close(fd);
   return where == MAP_FAILED ? nullptr : static_cast<File*>(where);
+}
+
+template <class F>
+void each_file(const std::string& directory, F with) {
+  DIR* const dir = ::opendir(directory.c_str());
+  if (!dir) return;
+  while (const dirent* const entry = ::readdir(dir)) {
+    const std::string name = entry->d_name;
+    if (!name.ends_with(kSuffix)) continue;
+    if (File* const file = map_file(directory + "/" + name, false)) {
+      if (file->magic == kMagic) with(name.substr(0, name.size() - kSuffix.size()), *file);
+      ::munmap(file, sizeof(File));
+    }
+  }
+  ::closedir(dir);
+}
+
+bool is_alive(const File& file) {
+  return file.pid > 0 && (::kill(static_cast<pid_t>(file.pid), 0) == 0 || errno == EPERM);
+}
+
+using Sums = std::map<std::tuple<std::string, std::string, char, int>, std::int64_t>;
+
+void add_up(const File& file, Sums& sums) {
+  const bool alive = is_alive(file);
+  const std::size_t count = std::min<std::size_t>(file.count.load(std::memory_order_acquire), kCellMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string_view key(file.cells[i].key, ::strnlen(file.cells[i].key, sizeof(Cell::key)));
+    const std::size_t brace = key.find('{');
+    if (key.size() < 4 || brace == key.npos || (key[0] == 'g' && !alive)) continue;
+    const int bucket = (key[1] - '0') * 10 + (key[2] - '0');
+    std::string labels(key.substr(brace + 1));
+    if (labels.ends_with('}')) labels.pop_back();
+    sums[{std::string(key.substr(3, brace - 3)), labels, key[0], bucket}] +=
+        static_cast<std::int64_t>(file.cells[i].value.load(std::memory_order_relaxed));
+  }
+}
+
+std::vector<Metric> listed(const Sums& sums) {
+  std::vector<Metric> metrics;
+  metrics.reserve(sums.size());
+  for (const auto& [key, value] : sums) {
+    const auto& [name, labels, type, bucket] = key;
+    metrics.push_back({type, name, labels, bucket, value});
+  }
+  return metrics;
 }
 
 }  // namespace
@@ -84,7 +132,7 @@ class Cells {
 
   void open(const std::string& directory, const std::string& pool, int slot) {
     ::mkdir(directory.c_str(), 0750);
-    const std::string path = fmt::format("{}/{}-{:02}.cells", directory, pool, slot);
+    const std::string path = fmt::format("{}/{}-{:02}{}", directory, pool, slot, kSuffix);
     File* const file = map_file(path, true);
     if (!file) throw Failure(Kind::internal, fmt::format("cannot map the metrics file {}", path));
     const std::lock_guard lock(mutex_);
@@ -103,43 +151,13 @@ class Cells {
   }
 
   std::vector<Metric> snapshot() {
-    std::map<std::tuple<std::string, std::string, char, int>, std::int64_t> sums;
+    Sums sums;
     if (directory_.empty()) {
       add_up(*file_, sums);
-    } else if (DIR* const dir = ::opendir(directory_.c_str())) {
-      while (const dirent* const entry = ::readdir(dir)) {
-        if (!std::string_view(entry->d_name).ends_with(".cells")) continue;
-        if (File* const file = map_file(directory_ + "/" + entry->d_name, false)) {
-          add_up(*file, sums);
-          ::munmap(file, sizeof(File));
-        }
-      }
-      ::closedir(dir);
+    } else {
+      each_file(directory_, [&](const std::string&, const File& file) { add_up(file, sums); });
     }
-    std::vector<Metric> metrics;
-    metrics.reserve(sums.size());
-    for (const auto& [key, value] : sums) {
-      const auto& [name, labels, type, bucket] = key;
-      metrics.push_back({type, name, labels, bucket, value});
-    }
-    return metrics;
-  }
-
- private:
-  static void add_up(const File& file, std::map<std::tuple<std::string, std::string, char, int>, std::int64_t>& sums) {
-    if (file.magic != kMagic) return;
-    const bool alive = file.pid > 0 && (::kill(static_cast<pid_t>(file.pid), 0) == 0 || errno == EPERM);
-    const std::size_t count = std::min<std::size_t>(file.count.load(std::memory_order_acquire), kCellMax);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string_view key(file.cells[i].key, ::strnlen(file.cells[i].key, sizeof(Cell::key)));
-      const std::size_t brace = key.find('{');
-      if (key.size() < 4 || brace == key.npos || (key[0] == 'g' && !alive)) continue;
-      const int bucket = (key[1] - '0') * 10 + (key[2] - '0');
-      std::string labels(key.substr(brace + 1));
-      if (labels.ends_with('}')) labels.pop_back();
-      sums[{std::string(key.substr(3, brace - 3)), labels, key[0], bucket}] +=
-          static_cast<std::int64_t>(file.cells[i].value.load(std::memory_order_relaxed));
-    }
+    return listed(sums);
   }
 
   std::mutex mutex_;
@@ -172,6 +190,23 @@ Counter counter(std::string_view name, std::string_view labels) { return cells()
 Gauge gauge(std::string_view name, std::string_view labels) { return cells().single<Gauge>('g', name, labels); }
 Histogram histogram(std::string_view name, std::string_view labels) { return cells().histogram(name, labels); }
 std::vector<Metric> metrics_snapshot() { return cells().snapshot(); }
+
+std::vector<ProcessMetrics> metrics_by_process(const std::string& directory) {
+  std::vector<ProcessMetrics> processes;
+  each_file(directory, [&](const std::string& name, const File& file) {
+    const std::size_t dash = name.rfind('-');
+    if (dash == name.npos) return;
+    Sums sums;
+    add_up(file, sums);
+    processes.push_back({.pool = name.substr(0, dash),
+                         .slot = std::atoi(name.c_str() + dash + 1),
+                         .pid = file.pid,
+                         .alive = is_alive(file),
+                         .metrics = listed(sums)});
+  });
+  std::ranges::sort(processes, {}, [](const ProcessMetrics& p) { return std::tuple(p.pool, p.slot); });
+  return processes;
+}
 
 std::string prometheus_text(const std::vector<Metric>& metrics) {
   std::string out, family;

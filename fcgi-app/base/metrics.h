@@ -73,6 +73,17 @@ struct Metric {
 // Every process's cells, added up by name and labels, in order.
 std::vector<Metric> metrics_snapshot();
 
+struct ProcessMetrics {
+  std::string pool;
+  int slot = 0;
+  std::int64_t pid = 0;  // of the last process in this slot
+  bool alive = false;    // else its gauges are not among `metrics`
+  std::vector<Metric> metrics;
+};
+
+// Each process's own cells, by pool and slot. Empty where there is no such directory.
+std::vector<ProcessMetrics> metrics_by_process(const std::string& directory);
+
 // Prometheus text format 0.0.4.
 std::string prometheus_text(const std::vector<Metric>& metrics);
 

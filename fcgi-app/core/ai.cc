@@ -5,106 +5,171 @@
 #include <algorithm>
 
 #include "base/ids.h"
-#include "base/log.h"
+#include "wire/base64.h"
+#include "wire/image.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr auto kBackoffFirst = 500ms;
 constexpr auto kBackoffMost = 8s;
-constexpr auto kRetryAfterMost = 30s;  // a provider that asks for longer is not waited for
-constexpr std::size_t kReplyMax = 256 * 1024;
+constexpr auto kWaitMost = 30s;  // who asks for longer is not waited for
 
-// Half to all of 500 ms, 1 s, 2 s, ... 8 s: those who failed together do not come back together.
+// `full`, less or more by chance: those who failed together do not come back together.
+Clock::duration part_of(Clock::duration full) { return full * static_cast<std::int64_t>(random_u64() % 1024) / 1024; }
+
+// Half to all of 500 ms, 1 s, 2 s, ... 8 s.
 Clock::duration backoff(std::int64_t attempt) {
   const auto full =
       std::min<Clock::duration>(kBackoffFirst * (1LL << std::min<std::int64_t>(attempt - 1, 10)), kBackoffMost);
-  return full / 2 + full / 2 * static_cast<std::int64_t>(random_u64() % 1024) / 1024;
+  return full / 2 + part_of(full / 2);
 }
-
-std::string label(const AiTarget& target) { return fmt::format("provider=\"{}\"", target.name); }
 
 }  // namespace
 
 Ai::Ai(Reactor& reactor, HttpClient& http, Redis& redis, const Settings& settings)
     : reactor_(reactor),
-      http_(http),
-      target_(choose_target(settings)),
       attempts_(settings.ai_attempts),
-      timeout_(settings.ai_timeout),
       gate_(static_cast<std::size_t>(settings.ai_in_flight_max)),
-      breaker_(reactor, redis, target_.name,
-               {.failures = static_cast<int>(settings.breaker_failures),
-                .window = settings.breaker_window,
-                .open_for = settings.breaker_open_for}),
-      calls_(counter("plugfleet_ai_calls_total", label(target_))),
-      retries_(counter("plugfleet_ai_retries_total", label(target_))),
-      failures_(counter("plugfleet_ai_failures_total", label(target_))),
-      in_flight_(gauge("plugfleet_ai_in_flight", label(target_))),
-      seconds_(histogram("plugfleet_ai_call_seconds", label(target_))) {}
+      hedging_(settings.ai_hedge_percent > 0),
+      budget_(settings.ai_hedge_percent),
+      offline_calls_(counter("plugfleet_ai_calls_total", "provider=\"offline\"")) {
+  AiOrder order = read_ai_order(settings, [](const std::string&) {});  // was complained of when the settings were read
+  offline_ = order.offline;
+  for (AiProviderSettings& provider : order.providers) {
+    providers_.push_back(std::make_unique<AiProvider>(reactor, http, redis, std::move(provider), settings));
+  }
+}
 
 Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point deadline) {
-  if (offline()) {
-    Completion completion = co_await answer_offline(prompt);
-    co_return completion;
-  }
-  for (std::int64_t attempt = 1;; ++attempt) {
-    auto answer = co_await ask_once(prompt, trace);
+  Errand errand{prompt, trace, deadline, std::vector<Errand::Tries>(providers_.size())};
+  for (;;) {
+    auto answer = co_await ask_in_order(errand, Keys::awake);
     if (answer) co_return std::move(*answer);
-    const ProviderFault& fault = answer.error();
-    const auto asked_to_wait = fault.failure.retry_after();
-    if (!fault.retryable || attempt >= attempts_ || Clock::now() >= deadline || (asked_to_wait && *asked_to_wait > kRetryAfterMost)) {
-      failures_.add();
+    if (offline_ && prompt.offline) {
+      Completion own = co_await answer_offline(prompt);
+      co_return own;
+    }
+    auto back = first_back(errand);
+    if (!back) {
+      answer = co_await ask_in_order(errand, Keys::refused_too);
+      if (answer) co_return std::move(*answer);
+      back = first_back(errand);
+    }
+    if (!back) break;
+    const auto now = Clock::now();
+    const auto wait = *back - now + part_of((*back - now) / 4);
+    if (wait > kWaitMost || now + wait >= deadline) {
+      if (!errand.failure)
+        errand.failure = Failure(Kind::unavailable, "the AI provider wants to be asked less often")
+                             .retry_after(std::chrono::ceil<milliseconds>(wait));
+      break;
+    }
+    co_await sleep_for(wait);
+  }
+  throw errand.failure.value_or(Failure(Kind::provider_error, "no AI provider is set up for this"));
+}
+
+Async<std::optional<Completion>> Ai::ask_in_order(Errand& errand, Keys which) {
+  for (std::size_t i = 0; i < providers_.size(); ++i) {
+    if (errand.tries[i].over || !providers_[i]->can_answer(errand.prompt.wants)) continue;
+    auto answer = co_await ask_provider(errand, i, which);
+    if (answer) co_return answer;
+  }
+  co_return std::nullopt;
+}
+
+// None where it gave up, or where its keys rest and one of them may be waited for.
+Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t index, Keys which) {
+  AiProvider& provider = *providers_[index];
+  Errand::Tries& tries = errand.tries[index];
+  for (std::size_t moves = 0;;) {
+    auto answer = co_await try_once(errand, provider, which);
+    if (!answer) co_return std::nullopt;
+    if (*answer) co_return std::move(**answer);
+    const ProviderFault& fault = answer->error();
+    errand.failure = fault.failure;
+    if (fault.blame == Blame::prompt) {
+      give_up(errand, index);
       throw fault.failure;
     }
-    retries_.add();
-    co_await sleep_for(std::max<Clock::duration>(backoff(attempt), asked_to_wait.value_or(0ms)));
+    const auto now = Clock::now();
+    if (fault.blame == Blame::key || fault.blame == Blame::limit) {
+      if (provider.keys.resting(now) < provider.keys.size() && moves++ < provider.keys.size()) continue;
+      if (fault.blame == Blame::limit) ++tries.attempts;
+      if (tries.attempts >= attempts_ || !provider.keys.limited_until(now)) give_up(errand, index);
+      co_return std::nullopt;
+    }
+    const auto asked_to_wait = fault.failure.retry_after().value_or(0ms);
+    const auto wait = std::max<Clock::duration>(backoff(++tries.attempts), asked_to_wait);
+    if (!fault.retryable || tries.attempts >= attempts_ || asked_to_wait > kWaitMost || now + wait >= errand.deadline) {
+      give_up(errand, index);
+      co_return std::nullopt;
+    }
+    provider.retries.add();
+    co_await sleep_for(wait);
   }
+}
+
+// One call, with its hedge; none where all keys rest. It holds its place at the gate only while it is out, not while it
+// waits to be tried again.
+Async<std::optional<AiAnswer>> Ai::try_once(Errand& errand, AiProvider& provider, Keys which) {
+  const bool awake = provider.keys.resting(Clock::now()) < provider.keys.size();
+  if (!awake && which == Keys::awake) co_return std::nullopt;
+  const Gate::Pass pass = co_await gate_.enter();
+  auto key = provider.choose_key();
+  if (!key && which == Keys::refused_too) key = provider.keys.back_first();
+  if (!key) co_return std::nullopt;
+  Breaker::Permit permit = co_await provider.breaker.admit();
+  if (!permit.allowed()) {
+    co_return std::unexpected(
+        ProviderFault{Failure(Kind::unavailable, "the AI provider is out of order").retry_after(permit.retry_after())});
+  }
+  if (Clock::now() >= errand.deadline)
+    co_return std::unexpected(ProviderFault{Failure(Kind::provider_timeout, "no time is left to ask the AI provider")});
+  AiAnswer answer = co_await call_and_hedge(errand, provider, *key, std::move(permit));
+  co_return answer;
+}
+
+void Ai::give_up(Errand& errand, std::size_t index) {
+  errand.tries[index].over = true;
+  providers_[index]->unanswered.add();
+}
+
+// When the first limited key is back of a provider that may still be asked.
+std::optional<Clock::time_point> Ai::first_back(const Errand& errand) const {
+  std::optional<Clock::time_point> first;
+  for (std::size_t i = 0; i < providers_.size(); ++i) {
+    if (errand.tries[i].over || !providers_[i]->can_answer(errand.prompt.wants)) continue;
+    const auto back = providers_[i]->keys.limited_until(Clock::now());
+    if (back && (!first || *back < *first)) first = back;
+  }
+  return first;
 }
 
 Async<Completion> Ai::answer_offline(Prompt& prompt) {
   const Gate::Pass pass = co_await gate_.enter();
-  calls_.add();
-  std::string text = co_await reactor_.offload(prompt.offline);
-  co_return Completion{.text = std::move(text), .model = "offline"};
+  offline_calls_.add();
+  std::string said = co_await reactor_.offload(prompt.offline);
+  if (prompt.wants == Answer::text) co_return Completion{.text = std::move(said), .model = "offline"};
+  const auto head = decode_base64_prefix(said, kSniffBytes);
+  const auto format = head ? sniff_image(*head) : std::nullopt;
+  if (!format) throw Failure(Kind::internal, "the module's own image is none");
+  co_return Completion{.image = GeneratedImage{std::string(media_type(*format)), std::move(said)}, .model = "offline"};
 }
 
-// One call. It holds its place at the gate only while it is out, not while it waits to be tried again.
-Async<std::expected<Completion, ProviderFault>> Ai::ask_once(const Prompt& prompt, const Trace& trace) {
-  const Gate::Pass pass = co_await gate_.enter();
-  Breaker::Permit permit = co_await breaker_.admit();
-  if (!permit.allowed()) {
-    co_return std::unexpected(ProviderFault{
-        Failure(Kind::unavailable, "the AI provider is out of order").retry_after(permit.retry_after()), false});
+Async<AiView> Ai::look() {
+  AiView best{offline_ ? AiState::offline : AiState::no_key, WallClock::time_point::max()};
+  for (const auto& provider : providers_) {
+    const BreakerView view = co_await provider->breaker.look();
+    const bool has_key = !provider->keys.all_refused(Clock::now());
+    if (view.state == BreakerState::closed && has_key) co_return AiView{AiState::ok, {}};
+    if (offline_) continue;
+    if (view.state == BreakerState::half_open) best.state = AiState::probing;
+    if (view.state == BreakerState::open && best.state != AiState::probing)
+      best = {AiState::open, std::min(best.until, view.until)};
   }
-  struct InFlight {
-    const Gauge& gauge;
-    explicit InFlight(const Gauge& g) : gauge(g) { gauge.add(1); }
-    ~InFlight() { gauge.add(-1); }
-  } const counted(in_flight_);
-  calls_.add();
-  ProviderCall call = make_call(target_, prompt, trace);
-  call.request.trace = trace.id;
-  call.request.timeout = timeout_;
-  call.request.reply_max = kReplyMax;
-  const auto before = Clock::now();
-  std::optional<ProviderFault> broken;
-  HttpReply reply;
-  try {
-    reply = co_await http_.send(std::move(call.request));
-  } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
-    broken = ProviderFault{failure, true, true};
-  }
-  seconds_.observe(Clock::now() - before);
-  auto answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target_, std::move(reply));
-  permit.record(answer || !answer.error().outage ? CallResult::success : CallResult::failure);
-  if (!answer && !answer.error().said.empty()) {
-    const ProviderFault& refusal = answer.error();
-    log(Severity::warning, "provider_refused",
-        {{"trace", trace.id}, {"why", refusal.failure.message()}, {"said", refusal.said}});
-  }
-  co_return answer;
+  co_return best;
 }
 
 }  // namespace plugfleet

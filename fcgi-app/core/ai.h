@@ -1,51 +1,89 @@
-// Asking an AI. A module says what it wants answered and how it would answer by itself; which provider is asked, how
-// often, how many at once and when to stop asking is decided here, by the settings.
+// Asking an AI. A module says what it wants answered and how it would answer by itself; which provider is asked with
+// which key, how often, how many at once and when to stop asking is decided here, by the settings.
+//
+//   P1  Providers are asked in AI_PROVIDER's order. One that has failed AI_ATTEMPTS times, is out of order (its breaker
+//       says) or whose keys all rest gives way to the next. One without a model for images is not asked for them.
+//   P2  A refused key (401, 402, 403) or a limited one (429) rests (core/ai_keys.h), and another key, then another
+//       provider, is asked at once: that is none of the attempts. Only where all rest is there a wait, until the first
+//       limited one is back, of 30 s at most.
+//   P3  A prompt that was refused for what it says is sent to nobody else.
+//   P4  Where nobody is left, a provider whose keys are all refused is asked all the same, with one of them: a bill may
+//       have been paid. Its breaker says how often.
+//   P5  A call that is late is made a second time (core/ai_hedge.h), at another key or provider where there is one. The
+//       first good answer counts and the other call is broken off; where both fail, the first one's fault counts.
+//   P6  After the deadline nothing is asked any more, and no wait goes beyond it.
 //
 // A prompt's image is a view into the client's body and goes out as it came in: nothing is copied.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "base/metrics.h"
-#include "core/ai_protocol.h"
-#include "core/breaker.h"
-#include "core/settings.h"
+#include "core/ai_provider.h"
 #include "io/gate.h"
-#include "io/http_client.h"
 
 namespace plugfleet {
+
+enum class AiState { ok, offline, probing, open, no_key };
+
+struct AiView {
+  AiState state;
+  WallClock::time_point until;  // of `open`: when the first provider may be tried again
+};
 
 class Ai {
  public:
   Ai(Reactor& reactor, HttpClient& http, Redis& redis, const Settings& settings);
 
-  // Throws Failure: provider_error, provider_timeout, unavailable (with retry_after, while the breaker is open).
+  // Throws Failure: provider_error, provider_timeout, unavailable (with retry_after, while nobody can be asked).
   // What `prompt` looks into must live until this returns. Waits for its turn among AI_IN_FLIGHT_MAX.
   Async<Completion> complete(Prompt prompt, Trace trace, Clock::time_point deadline);
 
-  const std::string& provider() const { return target_.name; }
-  bool offline() const { return target_.name == "offline"; }
-  Breaker& breaker() { return breaker_; }
+  // Who can be asked, as far as this process knows and without a call: ok where it is a provider, offline where it is
+  // only the module, else the best that is to be said of a provider.
+  Async<AiView> look();
   std::size_t in_flight() const { return gate_.inside(); }
 
  private:
+  struct Errand;
+  struct Pair;
+  enum class Keys { awake, refused_too };
+
+  Async<std::optional<Completion>> ask_in_order(Errand& errand, Keys which);
+  Async<std::optional<Completion>> ask_provider(Errand& errand, std::size_t index, Keys which);
+  Async<std::optional<AiAnswer>> try_once(Errand& errand, AiProvider& provider, Keys which);
+  void give_up(Errand& errand, std::size_t index);
+  std::optional<Clock::time_point> first_back(const Errand& errand) const;
   Async<Completion> answer_offline(Prompt& prompt);
-  Async<std::expected<Completion, ProviderFault>> ask_once(const Prompt& prompt, const Trace& trace);
+
+  // core/ai_pair.cc
+  Async<AiAnswer> call_and_hedge(Errand& errand, AiProvider& provider, std::size_t key, Breaker::Permit permit);
+  Async<bool> first_call(Pair& pair, Breaker::Permit permit);
+  Async<bool> second_call(Pair& pair, Clock::duration late);
+  std::optional<std::pair<AiProvider*, std::size_t>> choose_second(const Pair& pair);
 
   Reactor& reactor_;
-  HttpClient& http_;
-  AiTarget target_;
+  std::vector<std::unique_ptr<AiProvider>> providers_;
+  bool offline_;
   std::int64_t attempts_;
-  Clock::duration timeout_;
   Gate gate_;
-  Breaker breaker_;
-  Counter calls_, retries_, failures_;
-  Gauge in_flight_;
-  Histogram seconds_;
+  bool hedging_;
+  HedgeBudget budget_;
+  Counter offline_calls_;
+};
+
+// One complete() on its way.
+struct Ai::Errand {
+  struct Tries {
+    std::int64_t attempts = 0;
+    bool over = false;
+  };
+  Prompt& prompt;
+  const Trace& trace;
+  Clock::time_point deadline;
+  std::vector<Tries> tries;          // at each provider
+  std::optional<Failure> failure{};  // the latest
 };
 
 }  // namespace plugfleet

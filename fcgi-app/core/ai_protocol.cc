@@ -4,37 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
-#include "base/log.h"
 #include "base/utf8.h"
-#include "wire/json.h"
+#include "core/ai_dialects.h"
 #include "wire/json_view.h"
 
 namespace plugfleet {
 namespace {
-
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
-
-// {"model": M, "messages": [{"role": "user", "content": [TEXT, IMAGE]}]}, text first.
-std::vector<std::string> chat_parts(const AiTarget& target, const Prompt& prompt) {
-  std::string head = fmt::format(R"({{"model":{},"messages":[{{"role":"user","content":[{{"type":"text","text":{}}})",
-                                 quoted(target.model), quoted(prompt.text));
-  if (!prompt.image) return {head + "]}]}"};
-  head += fmt::format(R"(,{{"type":"image_url","image_url":{{"url":"data:{};base64,)", prompt.image->media_type);
-  return {head, R"("}}]}]})"};
-}
-
-// {"contents": [{"role": "user", "parts": [TEXT, {"inlineData": {"mimeType", "data"}}]}]}
-std::vector<std::string> gemini_parts(const Prompt& prompt) {
-  std::string head = fmt::format(R"({{"contents":[{{"role":"user","parts":[{{"text":{}}})", quoted(prompt.text));
-  if (!prompt.image) return {head + "]}]}"};
-  head += fmt::format(R"(,{{"inlineData":{{"mimeType":"{}","data":")", prompt.image->media_type);
-  return {head, R"("}}]}]})"};
-}
 
 bool may_help_to_retry(std::int64_t status) {
   constexpr std::array<std::int64_t, 8> kRetryable{408, 429, 500, 502, 503, 504, 524, 529};
@@ -44,29 +21,49 @@ bool may_help_to_retry(std::int64_t status) {
   return false;
 }
 
-ProviderFault fault(std::string message, bool retryable) {
-  return {Failure(Kind::provider_error, std::move(message)), retryable};
+Blame blame_for(std::int64_t status) {
+  if (status >= 500) return Blame::outage;
+  if (status >= 401 && status <= 403) return Blame::key;
+  if (status == 429) return Blame::limit;
+  return status == 400 || status == 422 ? Blame::prompt : Blame::call;
 }
 
-// A status that says the call failed, with the wait it asks for. 429 is a provider at work; 401 to 403 are a key that
-// is wrong or not paid for, which more calls will not mend.
-ProviderFault status_fault(std::int64_t status, bool retryable, const HttpReply& reply) {
-  ProviderFault out = fault(fmt::format("the AI provider answered {}", status), retryable);
-  out.outage = status >= 500 || (status >= 401 && status <= 403);
+// What the status alone does not say, or says wrongly:
+//   OpenAI: insufficient_quota is a 429, and a bill to pay.
+//   Gemini: a wrong key is a 400, and so is one that must have billing enabled (ai.google.dev/gemini-api/docs/
+//   troubleshooting).
+//   OpenRouter: a prompt its moderation flagged is a 403 (openrouter.ai/docs/api-reference/errors).
+Blame blame_in(const JsonView& error, std::int64_t status) {
+  constexpr std::string_view kUnpaid = "insufficient_quota";
+  if (ai::text_of(error.find("code")) == kUnpaid || ai::text_of(error.find("type")) == kUnpaid) return Blame::key;
+  if (status == 400) {
+    const std::string reason = ai::text_of(ai::member(ai::first_of(&error, "details"), "reason"));
+    if (reason == "API_KEY_INVALID" || ai::text_of(error.find("status")) == "FAILED_PRECONDITION") return Blame::key;
+  }
+  const JsonView* const metadata = error.find("metadata");
+  if (status == 403 && (ai::member(metadata, "reasons") || ai::member(metadata, "flagged_input"))) return Blame::prompt;
+  return blame_for(status);
+}
+
+// Gemini's way to say Retry-After: {"details": [{"@type": "...RetryInfo", "retryDelay": "34.07s"}]}.
+std::optional<std::chrono::seconds> retry_delay(const JsonView& error) {
+  const JsonView* const details = error.find("details");
+  if (!details || details->type() != JsonView::Type::array) return std::nullopt;
+  for (const JsonView& detail : details->items()) {
+    const std::string delay = ai::text_of(detail.find("retryDelay"));
+    std::uint16_t seconds = 0;
+    if (std::from_chars(delay.data(), delay.data() + delay.size(), seconds).ec == std::errc())
+      return std::chrono::seconds(seconds + 1);
+  }
+  return std::nullopt;
+}
+
+// A status that says the call failed, with the wait it asks for.
+ProviderFault status_fault(std::int64_t status, const HttpReply& reply) {
+  ProviderFault out =
+      ai::fault(fmt::format("the AI provider answered {}", status), may_help_to_retry(status), blame_for(status));
   if (reply.retry_after) out.failure = std::move(out.failure).retry_after(*reply.retry_after);
   return out;
-}
-
-std::string text_of(const JsonView* value) {
-  return value && value->type() == JsonView::Type::string ? value->text() : std::string();
-}
-std::int64_t integer_of(const JsonView* object, std::string_view name) {
-  const JsonView* const value = object ? object->find(name) : nullptr;
-  return value ? value->integer().value_or(0) : 0;
-}
-const JsonView* first_of(const JsonView* object, std::string_view name) {
-  const JsonView* const list = object ? object->find(name) : nullptr;
-  return list && list->type() == JsonView::Type::array && !list->items().empty() ? &list->items().front() : nullptr;
 }
 
 // An error may quote what was sent: no long word, a key or an image perhaps, is kept whole.
@@ -83,52 +80,29 @@ std::string fit_for_log(std::string_view text) {
   return out;
 }
 
-// {"error": {"code", "message", "type"}}: `code` is a number, or a word such as insufficient_quota, which is a bill to
-// pay and no reason to try again.
+// {"error": {"code", "message", "type"}}: `code` is a number, or a word such as insufficient_quota.
 ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
   const JsonView* const code = error.find("code");
   const std::int64_t status = reply.status != 200 ? reply.status : code ? code->integer().value_or(500) : 500;
-  const bool unpaid = text_of(code) == "insufficient_quota" || text_of(error.find("type")) == "insufficient_quota";
-  ProviderFault out = status_fault(status, may_help_to_retry(status) && !unpaid, reply);
-  out.said = fit_for_log(text_of(error.find("message")));
+  ProviderFault out = status_fault(status, reply);
+  out.blame = blame_in(error, status);
+  if (out.blame == Blame::key) out.retryable = false;
+  if (const auto delay = retry_delay(error); delay && !reply.retry_after)
+    out.failure = std::move(out.failure).retry_after(*delay);
+  out.said = fit_for_log(ai::text_of(error.find("message")));
   return out;
 }
 
-std::expected<Completion, ProviderFault> read_chat(const JsonView& root) {
-  const JsonView* const choice = first_of(&root, "choices");
-  const JsonView* const message = choice ? choice->find("message") : nullptr;
-  const JsonView* const usage = root.find("usage");
-  Completion completion{.text = text_of(message ? message->find("content") : nullptr),
-                        .model = text_of(root.find("model")),
-                        .usage = {.calls = 1,
-                                  .input_tokens = integer_of(usage, "prompt_tokens"),
-                                  .output_tokens = integer_of(usage, "completion_tokens")}};
-  if (completion.text.empty()) return std::unexpected(fault("the AI provider's answer is empty", true));
-  return completion;
+// The error of the whole, or of the one choice there is.
+const JsonView* error_in(const JsonView& root) {
+  for (const JsonView* const error : {root.find("error"), ai::member(ai::first_of(&root, "choices"), "error")}) {
+    if (error && error->type() != JsonView::Type::null) return error;
+  }
+  return nullptr;
 }
 
-std::expected<Completion, ProviderFault> read_gemini(const JsonView& root) {
-  const JsonView* const candidate = first_of(&root, "candidates");
-  if (!candidate) {
-    const bool blocked = root.find("promptFeedback") != nullptr;
-    return std::unexpected(
-        fault(blocked ? "the AI provider blocked the prompt" : "the AI provider's answer is empty", !blocked));
-  }
-  const JsonView* const content = candidate->find("content");
-  const JsonView* const part = first_of(content, "parts");
-  const JsonView* const usage = root.find("usageMetadata");
-  Completion completion{.text = text_of(part ? part->find("text") : nullptr),
-                        .model = text_of(root.find("modelVersion")),
-                        .usage = {.calls = 1,
-                                  .input_tokens = integer_of(usage, "promptTokenCount"),
-                                  .output_tokens = integer_of(usage, "candidatesTokenCount")}};
-  if (!completion.text.empty()) return completion;
-  const std::string finish = text_of(candidate->find("finishReason"));
-  const bool refused =
-      finish == "SAFETY" || finish == "RECITATION" || finish == "PROHIBITED_CONTENT" || finish == "BLOCKLIST";
-  return std::unexpected(
-      fault(refused ? "the AI provider refused to answer" : "the AI provider's answer is empty", !refused));
-}
+// OpenAI draws elsewhere than it talks.
+bool images_apart(const AiTarget& target, Answer wants) { return wants == Answer::image && target.name == "openai"; }
 
 }  // namespace
 
@@ -140,51 +114,46 @@ Usage& Usage::operator+=(const Usage& other) {
   return *this;
 }
 
-AiTarget choose_target(const Settings& s) {
-  const std::array<AiTarget, 3> known{{
-      {"openrouter", Protocol::chat_completions, s.openrouter_base_url, s.openrouter_api_key, s.openrouter_model},
-      {"gemini", Protocol::gemini, s.gemini_base_url, s.gemini_api_key, s.gemini_model},
-      {"openai", Protocol::chat_completions, s.openai_base_url, s.openai_api_key, s.openai_model},
-  }};
-  for (const AiTarget& target : known) {
-    if (s.ai_provider == target.name || (s.ai_provider == "auto" && !target.api_key.empty())) return target;
-  }
-  return {.name = "offline"};
-}
-
 ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace& trace) {
   ProviderCall call;
+  call.request.reply_max = prompt.reply_max;
   call.request.headers = {"Content-Type: application/json"};
   if (!trace.id.empty()) call.request.headers.push_back("x-trace-id: " + trace.id);
   if (!trace.parent.empty()) call.request.headers.push_back("traceparent: " + trace.parent);
+  const std::string& model = prompt.wants == Answer::image ? target.image_model : target.model;
+  ai::BodyText text;
   if (target.protocol == Protocol::gemini) {
-    call.request.url = fmt::format("{}/models/{}:generateContent", target.base_url, target.model);
+    call.request.url = fmt::format("{}/models/{}:generateContent", target.base_url, model);
     call.request.headers.push_back("x-goog-api-key: " + target.api_key);
-    call.owned = gemini_parts(prompt);
+    text = ai::gemini_body(prompt);
   } else {
-    call.request.url = target.base_url + "/chat/completions";
+    const bool apart = images_apart(target, prompt.wants);
+    call.request.url = target.base_url + (apart ? "/images/generations" : "/chat/completions");
     call.request.headers.push_back("Authorization: Bearer " + target.api_key);
-    call.owned = chat_parts(target, prompt);
+    text = apart ? ai::images_body(model, prompt) : ai::chat_body(model, prompt);
   }
+  call.owned.push_back(std::move(text.head));
+  call.owned.push_back(std::move(text.tail));
   call.request.body.push_back(call.owned.front());
-  if (prompt.image) {
+  if (!call.owned.back().empty()) {
     call.request.body.push_back(prompt.image->base64);
     call.request.body.push_back(call.owned.back());
   }
   return call;
 }
 
-std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply) {
+std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply, Answer wants) {
   reply.body.reserve(reply.body.size() + kJsonPadding);
   const auto root = parse_json_view(reply.body);
   const bool object = root && root->type() == JsonView::Type::object;
-  const JsonView* const error = object ? root->find("error") : nullptr;
-  if (error && error->type() != JsonView::Type::null) return std::unexpected(read_error(*error, reply));
+  const JsonView* const error = object ? error_in(*root) : nullptr;
+  if (error) return std::unexpected(read_error(*error, reply));
   if (reply.status != 200) {
-    return std::unexpected(status_fault(reply.status, may_help_to_retry(reply.status), reply));
+    return std::unexpected(status_fault(reply.status, reply));
   }
-  if (!object) return std::unexpected(fault("the AI provider's answer is no JSON", false));
-  return target.protocol == Protocol::gemini ? read_gemini(*root) : read_chat(*root);
+  if (!object) return std::unexpected(ai::fault("the AI provider's answer is no JSON", false));
+  if (target.protocol == Protocol::gemini) return ai::read_gemini(*root, wants);
+  return images_apart(target, wants) ? ai::read_images(*root) : ai::read_chat(*root, wants);
 }
 
 }  // namespace plugfleet

@@ -1,8 +1,8 @@
 // The providers' protocols as text: what to send, and what came back. No I/O.
 //
-// Three speak chat completions (OpenAI's, OpenRouter's and every server compatible with them), one is Gemini's
-// generateContent. Sources: openrouter.ai/docs/api-reference, ai.google.dev/api/generate-content,
-// platform.openai.com/docs/api-reference/chat.
+// Two speak chat completions (OpenRouter, and OpenAI with every server compatible with it, which draws images by
+// images/generations), one is Gemini's generateContent. Sources: openrouter.ai/docs/api-reference,
+// ai.google.dev/api/generate-content, platform.openai.com/docs/api-reference/chat and .../images.
 #pragma once
 
 #include <expected>
@@ -45,8 +45,9 @@ struct Usage {
   Usage& operator+=(const Usage& other);
 };
 
+// By its first bytes a PNG, JPEG or WebP. Whether it can be decoded nobody has tried.
 struct GeneratedImage {
-  std::string media_type, base64;  // as the provider said: check both
+  std::string media_type, base64;
 };
 
 struct Completion {
@@ -63,20 +64,26 @@ struct Trace {
 enum class Protocol { chat_completions, gemini };
 
 struct AiTarget {
-  std::string name;  // "openrouter", "gemini", "openai" or "offline"
+  std::string name;  // "openrouter", "gemini" or "openai"
   Protocol protocol = Protocol::chat_completions;
   std::string base_url, api_key, model;
+  std::string image_model{};  // asked where the prompt wants an image
 };
 
-// The target that the settings name; for "auto" the first of openrouter, gemini and openai that has a key, else
-// offline.
-AiTarget choose_target(const Settings& settings);
+// Whose fault it is that there is no answer, which decides who else is asked (core/ai.h).
+enum class Blame {
+  outage,  // the provider is out of order or out of reach: what the breaker counts
+  key,     // this key is wrong or not paid for
+  limit,   // this key has asked too often; the failure's retry_after says until when, where the provider does
+  prompt,  // what was asked is refused: nobody else is asked
+  call,    // this call alone: an answer of no use, say
+};
 
 struct ProviderFault {
   Failure failure;
-  bool retryable = false;
-  bool outage = false;  // the provider itself is out of order, or will not serve us: what the breaker counts
-  std::string said{};   // its own words, fit for a log
+  bool retryable = false;  // with the same key, a little later
+  Blame blame = Blame::call;
+  std::string said{};  // the provider's own words, fit for a log
 };
 
 // A request whose body looks into `prompt` and into `owned`.
@@ -86,7 +93,8 @@ struct ProviderCall {
 };
 ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace& trace);
 
-// The answer's text, not empty; or why there is none. An error inside a 200 is an error.
-std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply);
+// The answer: an image where one is wanted, else a text that is not empty; or why there is none. An error inside a 200
+// is an error; a text that was cut short is a text.
+std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply, Answer wants);
 
 }  // namespace plugfleet

@@ -95,8 +95,8 @@ Reply accepted(const std::string& job_id, std::string_view status) {
 }
 
 // The result's members beside "jobId" and "durationMs". It may hold images: its text is not parsed for that.
-std::string with_job(std::string_view result, const JobView& job) {
-  std::string body = fmt::format(R"({{"jobId":"{}","durationMs":{})", job.id, job.duration_ms.value_or(0));
+std::string with_job(std::string_view result, std::string_view id, std::int64_t duration_ms) {
+  std::string body = fmt::format(R"({{"jobId":"{}","durationMs":{})", id, duration_ms);
   if (!result.starts_with('{')) return fmt::format(R"({},"result":{}}})", body, result);
   const std::string_view members = trimmed(result.substr(1));
   if (members != "}") body += ',';
@@ -130,11 +130,16 @@ Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
   co_return IdempotencyKey{.scope = fmt::format("{} {}", job.kind, whose), .key = std::string(key), .digest = digest};
 }
 
-Async<Reply> Call::run_as_job(NewJob job) {
-  job.idempotency = co_await idempotency_key(job);
+// What the request says of a job beside its handler.
+void Call::sign(NewJob& job) const {
   if (user_) job.owner = job.user_id = user_->id;
   job.ip_address = internet_address(client_address());
   job.trace_id = trace().id;
+}
+
+Async<Reply> Call::run_as_job(NewJob job) {
+  job.idempotency = co_await idempotency_key(job);
+  sign(job);
   const std::string_view body = co_await raw_body();
   const EnqueueResult made = co_await services.intake.enqueue(std::move(job), body);
   if (made.what == Enqueued::conflict) {
@@ -158,9 +163,79 @@ Async<Reply> Call::end_of_job(std::string id) {
   }
   if (row.status == "failed") throw Failure(kind_of(row.error_code), row.error_message);
   if (row.status == "cancelled") throw Failure(Kind::conflict, "the job was cancelled");
-  if (job.result_expired)
-    co_return text(200, with_job(R"({"result":null,"resultExpired":true})", row), "application/json");
-  co_return text(200, with_job(job.result.value_or("null"), row), "application/json");
+  const std::string result =
+      job.result_expired ? R"({"result":null,"resultExpired":true})" : job.result.value_or("null");
+  co_return text(200, with_job(result, row.id, row.duration_ms.value_or(0)), "application/json");
+}
+
+// ---- At once -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+DoneJobRow row_of(NewJob job) {
+  return {.id = std::move(job.id),
+          .type = std::move(job.kind),
+          .layer_count = job.layer_count,
+          .variant_count = job.variant_count,
+          .frame_name = std::move(job.frame_name),
+          .payload = std::move(job.payload),
+          .user_email = std::move(job.user_email),
+          .user_id = std::move(job.user_id),
+          .owner = std::move(job.owner),
+          .ip_address = job.ip_address.value_or(""),
+          .started_at = WallClock::now()};
+}
+
+// As it is told to the client that waited for it.
+Failure failure_of(const Outcome& outcome) {
+  if (outcome.what == JobOutcome::cancelled) return {Kind::conflict, outcome.message};
+  Failure failure(kind_of(outcome.code), outcome.message);
+  if (outcome.wait) return std::move(failure).retry_after(*outcome.wait);
+  return failure;
+}
+
+}  // namespace
+
+// All that the row of work done at once says is put into it here.
+Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now) {
+  DoneJobRow row = row_of(std::move(job));
+  const auto record = [&](const char* status, std::string why) {
+    row.status = status;
+    if (!why.empty()) row.error_message = std::move(why);
+    row.completed_at = WallClock::now();
+    row.usage = usage();
+    services.recorder.record(row);
+  };
+  Outcome outcome;
+  try {
+    outcome = co_await now(*this);
+  } catch (const Failure& failure) {
+    const bool stopped = failure.kind() == Kind::cancelled || failure.kind() == Kind::request_timeout;
+    record(stopped ? "cancelled" : "failed", failure.message());
+    throw;
+  } catch (...) {
+    record("failed", "something went wrong here");
+    throw;
+  }
+  if (outcome.variant_count) row.variant_count = outcome.variant_count;
+  if (outcome.what != JobOutcome::done) {
+    record(outcome.what == JobOutcome::cancelled ? "cancelled" : "failed", outcome.message);
+    throw failure_of(outcome);
+  }
+  row.result = outcome.result.dump();
+  record("completed", outcome.message);
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - started()).count();
+  co_return text(200, with_job(outcome.whole ? *outcome.whole : row.result, row.id, took), "application/json");
+}
+
+Async<Reply> Call::answer(NewJob job, std::function<Async<Outcome>(Work&)> now) {
+  if (wants_job()) {
+    Reply reply = co_await run_as_job(std::move(job));
+    co_return reply;
+  }
+  sign(job);
+  Reply reply = co_await answer_now(std::move(job), std::move(now));
+  co_return reply;
 }
 
 }  // namespace plugfleet

@@ -1,6 +1,7 @@
 // One request as its handler sees it. Lives until the handler's coroutine has ended.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,7 +9,7 @@
 #include <vector>
 
 #include "core/auth.h"
-#include "core/jobs.h"
+#include "core/job.h"
 #include "core/work.h"
 #include "io/fastcgi.h"
 #include "wire/fields.h"
@@ -46,7 +47,13 @@ class Call : public Work {
   }
   Async<const JsonView*> json_view();
 
-  // ---- Instead of answering at once: a job ----
+  // ---- At once, or as a job ----
+  // Where the client asks for a job: run_as_job(job). Else runs `now`, which the job's handler may run as well, and
+  // answers with its result (the whole one, images and all), "jobId" and "durationMs". What became of it is recorded as
+  // if it had been that job: `job` says of which kind, whose, and what for. Throws what `now` throws, and a Failure
+  // where its outcome is none of done.
+  Async<Reply> answer(NewJob job, std::function<Async<Outcome>(Work&)> now);
+
   // Whether the client asks for one, by `Prefer: respond-async` or an Idempotency-Key.
   bool wants_job() const;
   // Enqueues it with this request's body (in the payload Redis: Job::json gives it back) and its user, address, trace
@@ -69,6 +76,8 @@ class Call : public Work {
 
   bool wants_no_wait() const;
   Async<std::string_view> raw_body();
+  void sign(NewJob& job) const;
+  Async<Reply> answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now);
   Async<std::optional<IdempotencyKey>> idempotency_key(const NewJob& job);
   Async<Reply> end_of_job(std::string id);
 

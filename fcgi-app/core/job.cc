@@ -8,7 +8,9 @@ namespace plugfleet {
 
 Outcome done(Json result) { return {.result = std::move(result)}; }
 
-Outcome done(Json result, Json with_images) { return {.result = std::move(result), .whole = std::move(with_images)}; }
+Outcome done(Json result, std::string with_images) {
+  return {.result = std::move(result), .whole = std::move(with_images)};
+}
 
 Outcome retry_in(milliseconds wait, std::string why) {
   return {.what = JobOutcome::retry,

@@ -27,15 +27,15 @@ namespace plugfleet {
 
 struct Outcome {
   JobOutcome what = JobOutcome::done;
-  Json result;                // stored in the job's row: never an image
-  std::optional<Json> whole;  // the result with its images: kept in the payload Redis for its time, served instead
+  Json result;                       // stored in the job's row: never an image
+  std::optional<std::string> whole;  // the result with its images, as JSON: kept in the payload Redis, served instead
   std::optional<int> variant_count;
-  std::string code, message;  // of what went wrong
+  std::string code, message;  // of what went wrong; of something done, what did not go well
   std::optional<milliseconds> wait;
 };
 
 Outcome done(Json result);
-Outcome done(Json result, Json with_images);
+Outcome done(Json result, std::string with_images);
 Outcome retry_in(milliseconds wait, std::string why);  // fails for good where it was the last attempt
 Outcome cancel_job(std::string why);
 Outcome fail_job(Kind kind, std::string message);  // for good

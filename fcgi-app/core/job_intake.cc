@@ -50,6 +50,7 @@ struct JobIntake::State {
   std::size_t taken = 0;  // by writers, and not answered yet
   int writers = 0;
   bool starting = false;
+  Taker taker = {};
 
   using Ptr = std::shared_ptr<State>;
   static void start_writer(const Ptr& self);
@@ -142,10 +143,13 @@ JobIntake::JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEve
 
 std::size_t JobIntake::waiting() const { return state_->line.size() + state_->taken; }
 
+void JobIntake::give_to(Taker taker) { state_->taker = std::move(taker); }
+
 Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
   const auto state = state_;
+  job.has_body = !body.empty();
+  if (state->taker) co_return state->taker(std::move(job), body);
   const auto entry = std::make_shared<Entry>(std::move(job));
-  entry->job.has_body = !body.empty();
   if (entry->job.has_body) {
     try {
       co_await state->payloads.put_body(entry->job.id, body);

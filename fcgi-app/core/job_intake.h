@@ -2,6 +2,7 @@
 // crowd of requests costs PostgreSQL few transactions. A job is durable before enqueue() returns.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ class JobIntake {
   Async<EnqueueResult> enqueue(NewJob job, std::string_view body = {});
 
   std::size_t waiting() const;
+
+  // For tests without servers: what is enqueued from now on goes to `taker`, and nowhere else.
+  using Taker = std::function<EnqueueResult(NewJob job, std::string_view body)>;
+  void give_to(Taker taker);
 
  private:
   struct State;

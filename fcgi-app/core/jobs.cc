@@ -56,6 +56,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "core/jobs_sql.h"
+#include "core/usage.h"
 
 namespace plugfleet {
 namespace {
@@ -303,7 +304,11 @@ Params columns_of(const std::vector<JobEnding>& endings) {
       column(endings, [](const E& e) { return storable(e.error_message); }),
       column(endings, [](const E& e) { return storable(e.error_stack); }),
       column(endings, [](const E& e) { return e.wait ? std::optional<std::int64_t>(e.wait->count()) : std::nullopt; }),
-      column(endings, [](const E& e) { return e.variant_count; })};
+      column(endings, [](const E& e) { return e.variant_count; }),
+      column(endings, [](const E& e) { return bounded(e.usage).calls; }),
+      column(endings, [](const E& e) { return bounded(e.usage).input_tokens; }),
+      column(endings, [](const E& e) { return bounded(e.usage).output_tokens; }),
+      column(endings, [](const E& e) { return bounded(e.usage).cost_usd; })};
 }
 
 // Puts what `rows` tell where its ending is.
@@ -357,7 +362,8 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
     ending = {.lease = ending.lease,
               .outcome = JobOutcome::failed,
               .error_code = "internal",
-              .error_message = "Its result can't be stored."};
+              .error_message = "Its result can't be stored.",
+              .usage = ending.usage};
     changes = co_await settle(std::move(endings));
     co_return changes;
   }
@@ -390,7 +396,7 @@ Async<CancelResult> Jobs::cancel(std::string id) {
 
 Async<bool> Jobs::retry(std::string id) {
   const Rows rows = co_await database_.query(jobs_sql::kRetry, {id});
-  co_return rows.affected() > 0;
+  co_return rows[0].boolean("retried");
 }
 
 namespace {

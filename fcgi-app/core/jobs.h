@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "core/ai_protocol.h"
 #include "io/postgres.h"
 
 namespace plugfleet {
@@ -106,6 +107,7 @@ struct JobEnding {
   std::optional<int> variant_count;
   std::string error_code, error_message, error_stack;
   std::optional<milliseconds> wait;  // before it may be claimed again; with released too
+  Usage usage{};                     // of this attempt: added to what those before it used
 };
 
 // What a write made of a job: what a stream is told.

@@ -57,7 +57,8 @@ inline constexpr const char* kProgress =
 
 // ---- Leaving the state processing, or queued for good ------------------------------------------------------------
 
-inline constexpr const char* kFinish = "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+inline constexpr const char* kFinish =
+    "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 // Rows that others have locked are being ended or renewed. What is not late does not count against the batch. A dead
 // runner's leases end within a heartbeat of each other: it is judged when all have (or, should it live and have left
@@ -96,17 +97,7 @@ inline constexpr const char* kFind = "select tableoid = 'jobs'::regclass as ende
 
 // ---- For operators -----------------------------------------------------------------------------------------------
 
-inline constexpr const char* kRetry = R"sql(
-with gone as (
-  delete from only jobs where id = $1 and status in ('failed', 'cancelled') returning *
-)
-insert into live_jobs (id, type, status, payload, user_email, user_id, owner, ip_address, frame_name, layer_count,
-                       variant_count, trace_id, has_body, created_at, priority, attempt, max_attempts, idempotency_key,
-                       event_number, attempt_errors, share, run_at)
-select id, type, 'queued', payload, user_email, user_id, owner, ip_address, frame_name, layer_count, variant_count,
-       trace_id, has_body, created_at, priority, 0, greatest(max_attempts, 1), idempotency_key, event_number + 1,
-       attempt_errors, job_share(type, priority, owner, user_id, user_email), now()
-  from gone)sql";
+inline constexpr const char* kRetry = "select retry_job($1) as retried";
 
 // What follows says of which.
 inline constexpr const char* kView = R"sql(

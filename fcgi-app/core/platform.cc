@@ -13,6 +13,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       database(reactor, {.conninfo = settings.database_url, .pool_max = static_cast<int>(settings.database_pool)}),
       redis(reactor, {.socket_path = settings.redis_socket}),
       payloads(reactor, {.socket_path = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
+      prompts(settings.prompts_dir),
       http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
       limiter(redis),
       authenticator(settings),

@@ -8,6 +8,7 @@
 #include "core/job_payloads.h"
 #include "core/job_streams.h"
 #include "core/jobs.h"
+#include "core/prompts.h"
 #include "core/rate_limit.h"
 #include "core/recorder.h"
 #include "core/settings.h"
@@ -25,6 +26,7 @@ struct Platform {
   Database database;
   Redis redis;     // counters, breakers: lost at a restart without harm
   Redis payloads;  // images of jobs, memory only
+  const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;
   Authenticator authenticator;

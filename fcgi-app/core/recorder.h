@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "core/ai_protocol.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
 
@@ -32,6 +33,7 @@ struct DoneJobRow {
   std::optional<std::string> owner;    // as a token proved it
   std::string ip_address;
   WallClock::time_point started_at, completed_at;
+  Usage usage{};
 };
 
 class Recorder {

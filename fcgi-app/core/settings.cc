@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "core/ai_providers.h"
 #include "wire/http.h"
 
 extern char** environ;
@@ -207,31 +208,28 @@ void Settings::rows(SettingReader& s) {
         "JWT_ISSUER and JWT_AUDIENCE: both must be set where JWT_ALG is, or tokens made for others would be taken");
   }
 
-  s.choice("AI_PROVIDER", ai_provider, "auto", {"auto", "offline", "openrouter", "gemini", "openai"});
+  s.text("AI_PROVIDER", ai_provider, "auto");
   s.integer("AI_IN_FLIGHT_MAX", ai_in_flight_max, 400, 1, 10'000);
   s.integer("AI_ATTEMPTS", ai_attempts, 3, 1, 10);
   s.duration("AI_TIMEOUT", ai_timeout, "60s", 100ms, 600s);
+  s.integer("AI_HEDGE_PERCENT", ai_hedge_percent, 3, 0, 20);
   s.secret("OPENROUTER_API_KEY", openrouter_api_key);
   s.text("OPENROUTER_BASE_URL", openrouter_base_url, "https://openrouter.ai/api/v1");
   s.text("OPENROUTER_MODEL", openrouter_model, "google/gemini-2.5-flash-lite");
+  s.text("OPENROUTER_IMAGE_MODEL", openrouter_image_model, "google/gemini-2.5-flash-image");
   s.secret("GEMINI_API_KEY", gemini_api_key);
   s.text("GEMINI_BASE_URL", gemini_base_url, "https://generativelanguage.googleapis.com/v1beta");
   s.text("GEMINI_MODEL", gemini_model, "gemini-2.5-flash-lite");
+  s.text("GEMINI_IMAGE_MODEL", gemini_image_model, "gemini-2.5-flash-image");
   s.secret("OPENAI_API_KEY", openai_api_key);
   s.text("OPENAI_BASE_URL", openai_base_url, "https://api.openai.com/v1");
   s.text("OPENAI_MODEL", openai_model, "gpt-4o-mini");
+  s.text("OPENAI_IMAGE_MODEL", openai_image_model, "gpt-image-1");
   s.integer("BREAKER_FAILURES", breaker_failures, 10, 1, 10'000);
   s.duration("BREAKER_WINDOW", breaker_window, "10s", 1s, 300s);
   s.duration("BREAKER_OPEN_FOR", breaker_open_for, "5s", 100ms, 300s);
 
-  const std::map<std::string, std::string> keys{
-      {"openrouter", openrouter_api_key}, {"gemini", gemini_api_key}, {"openai", openai_api_key}};
-  const auto key = keys.find(ai_provider);
-  if (key != keys.end() && key->second.empty()) {
-    std::string name = ai_provider;
-    std::ranges::transform(name, name.begin(), [](char c) { return static_cast<char>(c - 32); });
-    s.complain(fmt::format("{}_API_KEY: must be set where AI_PROVIDER is {}", name, ai_provider));
-  }
+  read_ai_order(*this, [&s](std::string what) { s.complain(std::move(what)); });
 }
 
 }  // namespace plugfleet

@@ -89,11 +89,11 @@ struct Settings {
   std::string jwt_alg, jwt_secret, jwt_jwks_file, jwt_issuer, jwt_audience;
 
   std::string ai_provider;
-  std::int64_t ai_in_flight_max = 0, ai_attempts = 0;
+  std::int64_t ai_in_flight_max = 0, ai_attempts = 0, ai_hedge_percent = 0;
   Clock::duration ai_timeout{};
-  std::string openrouter_api_key, openrouter_base_url, openrouter_model;
-  std::string gemini_api_key, gemini_base_url, gemini_model;
-  std::string openai_api_key, openai_base_url, openai_model;
+  std::string openrouter_api_key, openrouter_base_url, openrouter_model, openrouter_image_model;
+  std::string gemini_api_key, gemini_base_url, gemini_model, gemini_image_model;
+  std::string openai_api_key, openai_base_url, openai_model, openai_image_model;
   std::int64_t breaker_failures = 0;
   Clock::duration breaker_window{}, breaker_open_for{};
 

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "base/utf8.h"
 
 namespace plugfleet {
 namespace {
+
+constexpr std::chrono::duration<double> kWaitMost{3600};  // a clock that was set, rather than a queue
 
 // What is kept with a request until it has been logged.
 struct Served {
@@ -34,6 +37,16 @@ Failure as_failure(std::exception_ptr thrown, const Call& call) {
   return Failure(Kind::internal, "something went wrong here; the requestId helps to find it");
 }
 
+// Since nginx handed it over (its $msec, in seconds with three decimals): what it stood in the accept queue.
+std::optional<Clock::duration> waited_for_us(const Incoming& incoming) {
+  const std::string_view sent = incoming.param("REQUEST_MSEC");
+  double seconds = 0;
+  if (std::from_chars(sent.data(), sent.data() + sent.size(), seconds).ec != std::errc()) return std::nullopt;
+  const std::chrono::duration<double> waited =
+      WallClock::now().time_since_epoch() - std::chrono::duration<double>(seconds);
+  return std::chrono::duration_cast<Clock::duration>(std::clamp(waited, std::chrono::duration<double>(0), kWaitMost));
+}
+
 bool is_address(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
 }
@@ -47,12 +60,14 @@ Dispatch::Dispatch(Platform& platform, const Router& router)
       streams_gauge_(gauge("plugfleet_streams")),
       requests_(counter("plugfleet_requests_total", "route=\"none\"")),
       errors_(counter("plugfleet_errors_total", "route=\"none\"")),
-      seconds_(histogram("plugfleet_request_seconds", "route=\"none\"")) {}
+      seconds_(histogram("plugfleet_request_seconds", "route=\"none\"")),
+      queue_seconds_(histogram("plugfleet_queue_seconds")) {}
 
 Async<Reply> Dispatch::serve(Incoming& incoming) {
   auto served = std::make_shared<Served>(incoming, platform_);
   incoming.attachment = served;
   Call& call = served->call;
+  if (const auto waited = waited_for_us(incoming)) queue_seconds_.observe(*waited);
   in_flight_gauge_.add(1);
   if (++in_flight_ > platform_.settings.requests_in_flight_max) {
     throw Failure(Kind::unavailable, "the server is at its limit; try again shortly").retry_after(1s);

@@ -30,7 +30,7 @@ class Dispatch : public FastcgiHandler {
   std::int64_t in_flight_ = 0, served_ = 0;
   Gauge in_flight_gauge_, streams_gauge_;
   Counter requests_, errors_;
-  Histogram seconds_;
+  Histogram seconds_, queue_seconds_;
 };
 
 }  // namespace plugfleet

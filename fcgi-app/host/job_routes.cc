@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/ids.h"
@@ -10,11 +9,10 @@
 namespace plugfleet {
 namespace {
 
-// As PostgreSQL writes it.
-std::string checked_id(std::string id) {
-  if (!is_uuid(id)) throw Failure(Kind::invalid_request, "a job's id is a UUID");
-  std::ranges::transform(id, id.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return id;
+std::string checked_id(std::string_view text) {
+  auto id = canonical_uuid(text);
+  if (!id) throw Failure(Kind::invalid_request, "a job's id is a UUID");
+  return std::move(*id);
 }
 
 void check_owner(const JobView& job, const std::optional<User>& user) {
@@ -36,7 +34,7 @@ Async<Reply> answer(Call& call, int status, JobView row) {
 }
 
 Async<Reply> show(Call& call, std::string id) {
-  auto row = co_await find(call, checked_id(std::move(id)));
+  auto row = co_await find(call, checked_id(id));
   co_return co_await answer(call, 200, std::move(row));
 }
 
@@ -51,7 +49,7 @@ JobEvent event_of(const JobView& job) {
 // A body in the payload Redis is left to its time: the job may be tried anew by an operator until then.
 Async<Reply> cancel(Call& call, std::string id) {
   Platform& services = call.services;
-  const auto before = co_await find(call, checked_id(std::move(id)));
+  const auto before = co_await find(call, checked_id(id));
   const auto result = co_await services.jobs.cancel(before.id);
   if (result.what == Cancelled::unknown) throw Failure(Kind::not_found, "there is no such job");
   if (result.what == Cancelled::too_late) throw Failure(Kind::conflict, "the job has ended already");
@@ -71,7 +69,7 @@ std::optional<int> last_event_id(const Call& call) {
 
 Async<Reply> stream(Call& call, std::string id) {
   const auto user = call.user();
-  auto events = co_await call.services.streams.open(call.client_key(), checked_id(std::move(id)), last_event_id(call),
+  auto events = co_await call.services.streams.open(call.client_key(), checked_id(id), last_event_id(call),
                                                     [user](const JobView& job) { check_owner(job, user); });
   if (!events) co_return Reply{.status = 204};  // which tells an EventSource to stop
   co_return Reply{.stream = std::move(events), .content_type = "text/event-stream"}

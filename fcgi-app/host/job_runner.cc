@@ -73,6 +73,7 @@ struct JobRunner::Running {
   std::string stack;  // of what it threw
   bool result_apart = false;
   Clock::duration upstream{};
+  Usage usage;
 
   int percent = 0;
   std::string message;
@@ -160,7 +161,10 @@ Async<void> JobRunner::run_job(RunningPtr running) {
   struct Timed {
     const Job& job;
     Running& running;
-    ~Timed() { running.upstream = job.upstream_time(); }
+    ~Timed() {
+      running.upstream = job.upstream_time();
+      running.usage = job.usage();
+    }
   } const timed{job, *running};
   running->outcome = co_await running->kind.handler.run(job);
   if (running->outcome.what == JobOutcome::done && running->outcome.whole) co_await keep_result(running);
@@ -191,7 +195,7 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
 }
 
 Async<void> JobRunner::keep_result(RunningPtr running) {
-  const std::string whole = std::exchange(running->outcome.whole, std::nullopt)->dump();
+  const std::string whole = *std::exchange(running->outcome.whole, std::nullopt);
   for (const auto until = Clock::now() + kKeepPatience;; co_await sleep_for(kKeepAgain)) {
     try {
       co_await platform_.job_payloads.put_result(running->claimed.lease.id, whole);
@@ -243,7 +247,8 @@ void JobRunner::end(const RunningPtr& running, Outcome outcome) {
                    .error_code = std::move(outcome.code),
                    .error_message = std::move(outcome.message),
                    .error_stack = std::move(running->stack),
-                   .wait = outcome.wait};
+                   .wait = outcome.wait,
+                   .usage = running->usage};
   if (outcome.what == JobOutcome::done) {
     if (!outcome.result.is_null()) ending.result = outcome.result.dump();
     ending.result_apart = running->result_apart;

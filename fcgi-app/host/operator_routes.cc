@@ -25,6 +25,22 @@ struct Checks {
   }
 };
 
+std::string provider_check(const AiView& view) {
+  switch (view.state) {
+    case AiState::ok:
+      return "ok";
+    case AiState::offline:
+      return "offline";
+    case AiState::probing:
+      return "probing";
+    case AiState::open:
+      return fmt::format("open until {}", rfc3339(view.until));
+    case AiState::no_key:
+      return "no key is accepted";
+  }
+  return "down";
+}
+
 Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
   if (which == 0) {
     co_await services.database.query("select 1");
@@ -35,13 +51,9 @@ Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
   } else if (which == 2) {
     co_await services.payloads.command({"PING"});
     checks.payloads = "ok";
-  } else if (services.ai.offline()) {
-    checks.provider = "offline";
-  } else {  // the provider itself is not called, which would cost money: what the fleet's breaker knows is told
-    const BreakerView view = co_await services.ai.breaker().look();
-    checks.provider = view.state == BreakerState::closed      ? "ok"
-                      : view.state == BreakerState::half_open ? "probing"
-                                                              : fmt::format("open until {}", rfc3339(view.until));
+  } else {  // no provider is called, which would cost money: what is known of them is told
+    const AiView view = co_await services.ai.look();
+    checks.provider = provider_check(view);
   }
 }
 

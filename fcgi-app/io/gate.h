@@ -29,6 +29,7 @@ class Gate {
   Async<Pass> enter();
 
   std::size_t inside() const { return inside_; }
+  bool has_room() const { return inside_ < max_; }  // enter() would not wait
   std::size_t waiting() const { return line_.size(); }
 
  private:

@@ -27,6 +27,36 @@ Async<void> run_lane(std::shared_ptr<Lanes> lanes) {
   }
 }
 
+struct Pair {
+  std::size_t running = 0;
+  bool decided = false;
+  std::exception_ptr first;
+  std::vector<TaskPtr> tasks;
+  Waiter ended;
+
+  void decide() {
+    decided = true;
+    for (const TaskPtr& task : tasks) task->cancel(Failure(Kind::cancelled, "the other was first"));
+  }
+};
+
+Async<void> run_one(std::shared_ptr<Pair> pair, Async<bool> body) {
+  const bool decides = co_await std::move(body);
+  if (decides) pair->decide();
+}
+
+void start_one(Reactor& reactor, const std::shared_ptr<Pair>& pair, Async<bool> body) {
+  if (pair->decided) return;
+  ++pair->running;
+  pair->tasks.push_back(reactor.spawn(run_one(pair, std::move(body)), [pair](std::exception_ptr failure) {
+    if (failure && !pair->decided) {
+      pair->first = failure;
+      pair->decide();
+    }
+    if (--pair->running == 0) pair->ended.resume();
+  }));
+}
+
 }  // namespace
 
 Async<void> for_each_parallel(Reactor& reactor, std::size_t count, ParallelBounds bounds,
@@ -51,6 +81,16 @@ Async<void> for_each_parallel(Reactor& reactor, std::size_t count, ParallelBound
   }
   co_await join(lanes->ended, [lanes] { lanes->stop(); });
   if (lanes->first) std::rethrow_exception(lanes->first);
+}
+
+Async<void> first_of_two(Reactor& reactor, Async<bool> one, Async<bool> other) {
+  const auto pair = std::make_shared<Pair>();
+  ++pair->running;  // not ended before both have been started
+  start_one(reactor, pair, std::move(one));
+  start_one(reactor, pair, std::move(other));
+  if (--pair->running == 0) pair->ended.resume();
+  co_await join(pair->ended, [pair] { pair->decide(); });
+  if (pair->first) std::rethrow_exception(pair->first);
 }
 
 }  // namespace plugfleet

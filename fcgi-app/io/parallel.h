@@ -18,4 +18,9 @@ struct ParallelBounds {
 Async<void> for_each_parallel(Reactor& reactor, std::size_t count, ParallelBounds bounds,
                               std::function<Async<void>(std::size_t)> each);
 
+// Runs both at the same time, `one` first, until one of them gives true, which cancels the other; where one gives false
+// the other runs to its end. Returns, or throws, only when neither is running any more: what they refer to may live in
+// the caller. The first exception one of them lets out cancels the other and is thrown.
+Async<void> first_of_two(Reactor& reactor, Async<bool> one, Async<bool> other);
+
 }  // namespace plugfleet

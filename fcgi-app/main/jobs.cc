@@ -7,9 +7,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
-#include <span>
 
+#include "base/ids.h"
 #include "base/log.h"
 #include "core/job_events.h"
 #include "core/jobs.h"
@@ -17,6 +16,7 @@
 #include "io/postgres.h"
 #include "io/redis.h"
 #include "main/table.h"
+#include "main/verbs.h"
 #include "wire/json.h"
 
 namespace plugfleet {
@@ -24,15 +24,6 @@ namespace {
 
 constexpr const char* kProgram = "plugfleet-jobs";
 constexpr int kPage = 500;
-
-struct UsageError : Failure {
-  explicit UsageError(const std::string& what) : Failure(Kind::unprocessable, what) {}
-};
-
-// Said on stderr; exit status 1.
-struct Refused : Failure {
-  explicit Refused(const std::string& what) : Failure(Kind::internal, what) {}
-};
 
 struct Desk {
   Jobs& jobs;
@@ -85,9 +76,10 @@ void print_json(const Json& json) { fmt::print("{}\n", json.dump()); }
 
 std::string tries(const JobView& job) { return fmt::format("{}/{}", job.attempt, job.max_attempts); }
 
-std::string checked_id(const std::string& id) {
-  if (!is_uuid(id)) throw UsageError(fmt::format("\"{}\" is no job's id", printable(id, 60)));
-  return id;
+std::string checked_id(const std::string& text) {
+  auto id = canonical_uuid(text);
+  if (!id) throw UsageError(fmt::format("\"{}\" is no job's id", printable(text, 60)));
+  return std::move(*id);
 }
 
 // One connection's commands are answered in their order: when this one is, all before it have been carried out.
@@ -217,7 +209,7 @@ void print_fates(Desk& desk, const std::vector<Fate>& fates) {
 }
 
 Async<void> retry(Desk& desk) {
-  for (const std::string& id : desk.words) checked_id(id);
+  for (std::string& id : desk.words) id = checked_id(id);
   std::vector<Fate> fates;
   for (const std::string& id : desk.words) {
     const bool retried = co_await desk.jobs.retry(id);
@@ -246,7 +238,7 @@ Async<Fate> cancel_one(Desk& desk, std::string id) {
 }
 
 Async<void> cancel(Desk& desk) {
-  for (const std::string& id : desk.words) checked_id(id);
+  for (std::string& id : desk.words) id = checked_id(id);
   std::vector<Fate> fates;
   for (const std::string& id : desk.words) {
     Fate fate = co_await cancel_one(desk, id);
@@ -331,14 +323,8 @@ Async<void> drain(Desk& desk) {
 
 // ---- The program -------------------------------------------------------------------------------------------------
 
-struct Verb {
-  std::string_view name, words, options, about;
-  std::size_t least, most;  // words
-  Async<void> (*run)(Desk&);
-};
-
 constexpr std::size_t kMany = 1000;
-constexpr Verb kVerbs[]{
+constexpr Verb<Desk> kVerbs[]{
     {"depths", "", "", "how much of each kind waits and is processing", 0, 0, depths},
     {"list", "", "[--kind K] [--status S] [--limit N]", "the newest jobs, 20 of them", 0, 0, list},
     {"show", "ID", "", "one job, with every attempt's error", 1, 1, show},
@@ -349,60 +335,8 @@ constexpr Verb kVerbs[]{
     {"drain", "KIND", "[--cancel] [--timeout 10m]", "waits until none is queued or processing", 1, 1, drain},
 };
 
-std::string usage_of(const Verb& verb) {
-  std::string text(verb.name);
-  for (const std::string_view part : {verb.words, verb.options}) {
-    if (!part.empty()) text += fmt::format(" {}", part);
-  }
-  return text;
-}
-
-void print_usage() {
-  fmt::print("usage: jobs [VERB] [--json]\n");
-  for (const Verb& verb : kVerbs) fmt::print("  {:42} {}\n", usage_of(verb), verb.about);
-}
-
-struct Asked {
-  const Verb* verb = kVerbs;
-  std::vector<std::string> words;
-  std::map<std::string, std::string> options;
-  std::string settings_file;
-};
-
 // Throws UsageError.
-Asked read_arguments(std::span<char*> arguments) {
-  Asked asked;
-  std::vector<std::string> words;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string word = arguments[i];
-    if (!word.starts_with("--")) {
-      words.push_back(word);
-    } else if (word == "--json" || word == "--cancel" || word == "--help") {
-      asked.options[word] = "yes";
-    } else if (i + 1 == arguments.size()) {
-      throw UsageError(fmt::format("{} needs a value", printable(word, 60)));
-    } else {
-      (word == "--settings" ? asked.settings_file : asked.options[word]) = arguments[++i];
-    }
-  }
-  if (!words.empty()) {
-    const auto* const found = std::ranges::find(kVerbs, words[0], &Verb::name);
-    if (found == std::end(kVerbs)) throw UsageError(fmt::format("there is no verb {}", printable(words[0], 60)));
-    asked.verb = found;
-    asked.words.assign(words.begin() + 1, words.end());
-  }
-  const Verb& verb = *asked.verb;
-  if (asked.words.size() < verb.least || asked.words.size() > verb.most)
-    throw UsageError(fmt::format("usage: jobs {}", usage_of(verb)));
-  for (const auto& [option, value] : asked.options) {
-    const bool known = option == "--json" || option == "--help" || verb.options.find(option) != verb.options.npos;
-    if (!known) throw UsageError(fmt::format("{} has no {}", verb.name, printable(option, 60)));
-  }
-  return asked;
-}
-
-// Throws UsageError.
-void read_options(const Asked& asked, Desk& desk) {
+void read_options(const Asked<Desk>& asked, Desk& desk) {
   SettingReader reader(asked.options);
   std::string status, flag;
   reader.text("--kind", desk.kind, "");
@@ -420,7 +354,7 @@ void read_options(const Asked& asked, Desk& desk) {
   desk.cancel = asked.options.contains("--cancel");
 }
 
-int run(const Asked& asked) {
+int run(const Asked<Desk>& asked) {
   SettingReader reader(asked.settings_file);
   Settings settings;
   settings.rows(reader);
@@ -432,21 +366,7 @@ int run(const Asked& asked) {
   Jobs jobs(database);
   Desk desk{.jobs = jobs, .events = events, .redis = redis, .words = asked.words};
   read_options(asked, desk);
-  std::exception_ptr failure;
-  reactor.spawn(asked.verb->run(desk), [&](std::exception_ptr ended) {
-    failure = std::move(ended);
-    reactor.stop();
-  });
-  reactor.run();
-  try {
-    if (failure) std::rethrow_exception(failure);
-  } catch (const SqlError& error) {
-    throw Refused(fmt::format("PostgreSQL refused: {} ({})", error.primary(), error.sqlstate()));
-  } catch (const Failure& why) {
-    if (why.kind() != Kind::unavailable) throw;
-    const std::string trouble = database.trouble();
-    throw Refused(fmt::format("PostgreSQL does not answer: {}", trouble.empty() ? why.what() : trouble));
-  }
+  run_to_end(reactor, database, asked.verb->run(desk));
   return desk.exit_status;
 }
 
@@ -455,18 +375,8 @@ int run(const Asked& asked) {
 
 int main(int argc, char** argv) {
   using namespace plugfleet;
-  try {
-    const Asked asked = read_arguments({argv + 1, argv + argc});
-    if (asked.options.contains("--help")) return print_usage(), 0;
-    return run(asked);
-  } catch (const UsageError& wrong) {
-    fmt::print(stderr, "{}: {} (--help tells more)\n", kProgram, wrong.what());
-    return 2;
-  } catch (const Refused& refused) {
-    fmt::print(stderr, "{}\n", refused.what());
-    return 1;
-  } catch (const std::exception& failure) {
-    fmt::print(stderr, "{}: {}\n", kProgram, failure.what());
-    return 1;
-  }
+  return run_told(kProgram, [&] {
+    const auto asked = read_arguments<Desk>("jobs", kVerbs, "--cancel", {argv + 1, argv + argc});
+    return asked.options.contains("--help") ? print_usage<Desk>("jobs", kVerbs) : run(asked);
+  });
 }

@@ -42,9 +42,11 @@ int run(const Arguments& arguments) {
     if (number == SIGHUP) return log_reopen();
     reactor.stop();
   });
+  Ready ready;
   const int status = run_process(kProgram, reactor, platform, [&] {
     log(Severity::info, "started", {{"pool", settings.pool}, {"slot", settings.slot}});
     keeper.start();
+    ready.set(true);
   });
   log(Severity::info, "stopped", {});
   return status;

@@ -58,6 +58,15 @@ inline Async<void> refuse_missing_migrations(Platform& platform) {
   }
 }
 
+// The gauge plugfleet_ready: 1 while this process does its work, 0 before and while it drains. Scripts wait for it.
+class Ready {
+ public:
+  void set(bool ready) { gauge_.set(ready ? 1 : 0); }
+
+ private:
+  Gauge gauge_ = gauge("plugfleet_ready");
+};
+
 // Looked at every second. Between the small pieces that large bodies leave behind, whole pages stay free in malloc's
 // heap (up to 35 MB after twenty bodies of 20 MB): they are given back now and then.
 class MemoryWatch {

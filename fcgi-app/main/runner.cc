@@ -50,6 +50,7 @@ class Runner {
     if (draining_) return;
     jobs_.start();
     log(Severity::info, "started", {{"pool", settings_.pool}, {"slot", settings_.slot}, {"runner", jobs_.name()}});
+    ready_.set(true);
     watch();
   }
 
@@ -68,6 +69,7 @@ class Runner {
 
   void drain(const char* why) {
     if (std::exchange(draining_, true)) return;
+    ready_.set(false);
     log(Severity::info, "draining", {{"why", why}, {"running", jobs_.running()}});
     patience_.arm(settings_.runner_grace + kLastPatience, [this] { leave_at_once("out of patience"); });
     jobs_.drain(settings_.runner_grace,
@@ -94,6 +96,7 @@ class Runner {
   Timer watch_, patience_;
   Signals signals_;
   MemoryWatch memory_;
+  Ready ready_;
   bool draining_ = false, told_ = false;
 };
 

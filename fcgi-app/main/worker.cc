@@ -56,6 +56,7 @@ class Worker {
                     FastcgiOptions{.connections_max = kConnections + static_cast<int>(settings_.streams_max),
                                    .request_timeout = settings_.request_timeout});
     log(Severity::info, "started", {{"pool", settings_.pool}, {"slot", settings_.slot}});
+    ready_.set(true);
     watch();
   }
 
@@ -87,6 +88,7 @@ class Worker {
 
   void retire(const char* why) {
     if (std::exchange(retiring_, true)) return;
+    ready_.set(false);
     log(Severity::info, "draining",
         {{"why", why}, {"served", dispatch_.served()}, {"inFlight", dispatch_.in_flight()}});
     server_->drain(settings_.drain_timeout, [this] {
@@ -107,6 +109,7 @@ class Worker {
   Signals signals_;
   std::optional<FastcgiServer> server_;
   MemoryWatch memory_;
+  Ready ready_;
   std::int64_t requests_left_;
   bool retiring_ = false, told_ = false;
   int turn_ = -1;

@@ -10,6 +10,7 @@
 #include <csetjmp>
 #include <cstring>
 #include <memory>
+#include <new>
 
 namespace plugfleet {
 namespace {
@@ -164,6 +165,25 @@ std::expected<Pixels, ImageError> decode_png(Bytes bytes, ImageSize source) {
   return shrinker.finish(source);
 }
 
+// Writing errs in the same way, and nothing of ours is alive in this frame either.
+bool write_png(png_structp png, png_infop info, ImageSize size, std::span<const png_color> palette,
+               std::span<const std::uint8_t> pixels) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_compression_level(png, 4);
+  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);  // indices gain nothing by being subtracted
+  png_set_IHDR(png, info, size.width, size.height, 8, PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+  png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));
+  png_write_info(png, info);
+  for (std::uint32_t y = 0; y < size.height; ++y) png_write_row(png, &pixels[std::size_t{y} * size.width]);
+  png_write_end(png, info);
+  return true;
+}
+
+void png_give(png_structp png, png_bytep bytes, std::size_t count) {
+  static_cast<std::string*>(png_get_io_ptr(png))->append(reinterpret_cast<const char*>(bytes), count);
+}
+
 // ---- JPEG: TurboJPEG, which decodes to an eighth, a quarter or a half for less than the whole costs ---------------
 
 std::expected<Pixels, ImageError> decode_jpeg(Bytes bytes, ImageSize source) {
@@ -285,6 +305,23 @@ std::expected<Pixels, ImageError> decode_image(Bytes bytes, const ImageLimits& l
       return decode_webp(bytes, *size);
   }
   return std::unexpected(ImageError::not_an_image);
+}
+
+std::string encode_png(ImageSize size, std::span<const PaletteColour> palette, std::span<const std::uint8_t> pixels) {
+  std::vector<png_color> colours;
+  for (const auto& colour : palette) colours.push_back({colour[0], colour[1], colour[2]});
+  std::string out;
+  out.reserve(pixels.size() + 64 * 1024);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, png_fail, png_quiet);
+  png_infop info = png ? png_create_info_struct(png) : nullptr;
+  bool written = false;
+  if (info) {
+    png_set_write_fn(png, &out, png_give, nullptr);
+    written = write_png(png, info, size, colours, pixels);
+  }
+  png_destroy_write_struct(&png, &info);
+  if (!written) throw std::bad_alloc();  // the one way in which writing to memory fails
+  return out;
 }
 
 }  // namespace plugfleet

@@ -1,15 +1,18 @@
-// Images a client sent: what format their bytes say, how large they claim to be, and a small copy of their pixels.
+// Images a client sent: what format their bytes say, how large they claim to be, and a small copy of their pixels. And
+// images that we draw, as PNG.
 //
 // Bytes are hostile until decoded: a claim of size is checked before anything of that size is allocated, and damage of
 // any kind is an error, never a picture with a grey half. decode_image is CPU work (about 10 ns a declared pixel): not
 // for the reactor's thread. Pure; it never throws but for memory, and never looks at colour profiles or EXIF.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -55,5 +58,9 @@ struct Pixels {
 
 // Memory while it works: for a PNG one row; for a WebP or a progressive JPEG up to 6 bytes a declared pixel.
 std::expected<Pixels, ImageError> decode_image(std::span<const std::uint8_t> bytes, const ImageLimits& limits = {});
+
+// A PNG's bytes. `pixels`: width x height places in the palette, rows from the top; the palette has 1 to 256 colours.
+using PaletteColour = std::array<std::uint8_t, 3>;  // red, green, blue
+std::string encode_png(ImageSize size, std::span<const PaletteColour> palette, std::span<const std::uint8_t> pixels);
 
 }  // namespace plugfleet

@@ -85,7 +85,7 @@ std::string cgi_header(const Reply& reply) {
   std::string out;
   out.reserve(256);
   out.append("Status: ").append(fmt::format_int(reply.status).c_str()).append(" ").append(reason_phrase(reply.status));
-  const bool has_body = reply.status != 204;  // RFC 9110 section 8.6: not even a length
+  const bool has_body = reply.status != 204 && reply.status != 304;  // RFC 9110 section 8.6: not even a length
   if (has_body) out.append("\r\nContent-Type: ").append(reply.content_type);
   if (has_body && !reply.stream) out.append("\r\nContent-Length: ").append(fmt::format_int(reply.body.size()).c_str());
   out.append("\r\n");

@@ -73,5 +73,6 @@ std::size_t nearest_colour(const Oklab& colour) {
 }
 
 std::string_view colour_name(std::size_t index) { return kPalette[index].name; }
+std::uint32_t colour_value(std::size_t index) { return kPalette[index].rgb; }
 
 }  // namespace figma

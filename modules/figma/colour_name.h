@@ -20,5 +20,6 @@ float distance(const Oklab& one, const Oklab& other);
 inline constexpr std::size_t kColourNames = 40;
 std::size_t nearest_colour(const Oklab& colour);  // below kColourNames
 std::string_view colour_name(std::size_t index);  // "Navy"
+std::uint32_t colour_value(std::size_t index);    // 0xRRGGBB, the colour that bears the name
 
 }  // namespace figma

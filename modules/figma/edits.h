@@ -8,9 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "figma/request_rules.h"
+
 namespace figma {
 
 inline constexpr std::size_t kVariants = 5;
+
+// What an instruction and a variant may say; anything else is dropped (edit_reply.h). Lengths are code points.
+inline constexpr std::size_t kInstructionsMax = 200;
+inline constexpr std::size_t kThemeMax = 80, kDescriptionMax = 500, kTextMax = 2000, kImagePromptMax = 500;
+inline constexpr double kPlaceMost = 1e6, kSizeMost = 100'000, kFontSizeMost = 1000, kCornerRadiusMost = 10'000;
 
 // Lengths are in pixels of the frame; x and y from its top left corner.
 struct LayerMetadata {
@@ -41,13 +48,24 @@ struct EditRequest {
   std::optional<plugfleet::RawText> frame_image_base64;
   std::vector<LayerMetadata> layers;
   std::optional<bool> generate_images;
-  std::optional<std::string> prompt_file;
+  std::optional<std::string> prompt_file;  // core/prompts.h judges it
+  void fields(auto& f) {
+    using namespace plugfleet;
+    const Rule side = range(0.01, 1e6);  // the least is Figma's own
+    f("userEmail", user_email, email()), f("userId", user_id, length(1, 255));
+    f("frameName", frame_name, length(0, 1000));
+    f("frameWidth", frame_width, side), f("frameHeight", frame_height, side);
+    f("frameImageBase64", frame_image_base64, Rule{.length_min = 1});
+    f("layers", layers, items(1, kLayersMax));
+    f("generateImages", generate_images), f("promptFile", prompt_file);
+    f.ignore_others();
+  }
 };
 
 // One change of one layer. Beside "action" and "layerId" it has the members of its action:
 //   setText {"text"}             setFill {"fill": "#RRGGBB"}       setFontSize {"fontSize"}    move {"x", "y"}
-//   setCornerRadius {"cornerRadius"}    setOpacity {"opacity"}     setVisible {"visible"}      resize {"width", "height"}
-//   generateImage {"imagePrompt"}, and in the reply "generatedImageBase64" where an image was made
+//   setCornerRadius {"cornerRadius"}    setOpacity {"opacity"}     setVisible {"visible"}      resize {"width",
+//   "height"} generateImage {"imagePrompt"}, and in the reply "generatedImageBase64" where an image was made
 struct Instruction {
   std::string action, layer_id;
   std::optional<std::string> text, fill, image_prompt;

@@ -1,6 +1,8 @@
 // figma: what the Figma plugin calls. Settings: figma.conf beside this file.
 #include <plugfleet/module.h>
 
+#include "figma/generate_edits.h"
+#include "figma/prompts_route.h"
 #include "figma/rename_layers.h"
 
 namespace figma {
@@ -8,7 +10,11 @@ namespace figma {
 plugfleet::Module describe(plugfleet::SettingReader& settings) {
   RenameSettings rename;
   rename.rows(settings);
-  return {.name = "figma", .routes = {rename_layers_route(rename)}, .jobs = {rename_layers_job()}};
+  EditSettings edit;
+  edit.rows(settings);
+  return {.name = "figma",
+          .routes = {rename_layers_route(rename), generate_edits_route(edit), prompts_route(edit.prompt_file)},
+          .jobs = {rename_layers_job(), generate_edits_job()}};
 }
 
 }  // namespace figma

@@ -7,6 +7,7 @@
 #include "base/failure.h"
 #include "base/utf8.h"
 #include "figma/offline_namer.h"
+#include "figma/plain_text.h"
 #include "wire/base64.h"
 #include "wire/http.h"
 #include "wire/json.h"
@@ -16,36 +17,6 @@ namespace figma {
 using namespace plugfleet;
 
 namespace {
-
-// Space-like and invisible code points that must not end up in a layer's name: C1 controls, zero-width and
-// bidirectional controls, line and paragraph separators, the byte order mark.
-bool is_invisible(std::string_view code_point) {
-  if (code_point.size() == 2) return code_point[0] == '\xC2' && static_cast<unsigned char>(code_point[1]) < 0xA0;
-  if (code_point.size() != 3) return false;
-  const auto b = static_cast<unsigned char>(code_point[1]), c = static_cast<unsigned char>(code_point[2]);
-  if (code_point[0] == '\xE2' && b == 0x80) return (c >= 0x8B && c <= 0x8F) || (c >= 0xA8 && c <= 0xAE);
-  if (code_point[0] == '\xE2' && b == 0x81) return c >= 0xA0 && c <= 0xAF;
-  return code_point == "\xEF\xBB\xBF";
-}
-
-// Valid UTF-8, visible, with single spaces, none at the ends.
-std::string tidy(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = std::max<std::size_t>(1, utf8_length(text));
-    const std::string_view point = text.substr(0, length);
-    text.remove_prefix(length);
-    const auto first = static_cast<unsigned char>(point[0]);
-    const bool space = first <= 0x20 || first == 0x7f;
-    if (space) {
-      if (!out.empty() && out.back() != ' ') out += ' ';
-    } else if (utf8_length(point) != 0 && !is_invisible(point)) {
-      out += point;
-    }
-  }
-  if (out.ends_with(' ')) out.pop_back();
-  return out;
-}
 
 // The text inside the first ``` fence where there is one, without the fence's language.
 std::string_view without_fence(std::string_view text) {
@@ -115,7 +86,7 @@ std::optional<std::string> name_from_answer(std::string_view answer) {
     from_json = *name.string();
     text = from_json;
   }
-  std::string name = tidy(unquoted(without_label(unquoted(first_line(text)))));
+  std::string name = one_line(unquoted(without_label(unquoted(first_line(text)))));
   if (name.empty() || utf8_count(name) > kAnswerNameMax) return std::nullopt;
   return name;
 }

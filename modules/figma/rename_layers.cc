@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "figma/layer_image.h"
 #include "figma/layer_name.h"
 #include "figma/offline_namer.h"
+#include "figma/request_rules.h"
 
 namespace figma {
 
@@ -16,9 +16,7 @@ using namespace plugfleet;
 namespace {
 
 constexpr const char* kKind = "rename-layers";  // the jobs' type
-constexpr std::size_t kLayersMax = 500;
-constexpr auto kAnswerMargin = 3s;                 // before the request's deadline: answer with what there is
-constexpr std::size_t kOffloadBytes = 256 * 1024;  // checking more than this would hold the reactor up
+constexpr auto kAnswerMargin = 3s;              // before the request's deadline: answer with what there is
 
 struct Layer {
   std::string id, current_name, type;
@@ -43,27 +41,17 @@ struct RenameRequest {
     f("layers", layers, items(1, kLayersMax));
     f.ignore_others();
   }
-  static Rule email() {
-    Rule rule = length(1, 255);
-    rule.accepts = [](std::string_view text) { return text.find('@') != text.npos; };
-    rule.complaint = "must be an e-mail address";
-    return rule;
-  }
 };
 
 // The rules that no single field can say: ids are distinct, images are images.
 std::vector<Detail> check_layers(std::vector<Layer>& layers) {
-  std::vector<Detail> wrong;
-  std::unordered_map<std::string_view, std::size_t> first;
+  std::vector<Detail> wrong = twins_among(layers);
   for (std::size_t i = 0; i < layers.size() && wrong.size() < kDetailsMax; ++i) {
-    const std::string path = field_path("layers", i);
-    const auto [twin, fresh] = first.emplace(layers[i].id, i);
-    if (!fresh) wrong.push_back({path + ".id", fmt::format("is the same as layers[{}].id", twin->second)});
     auto image = read_layer_image(layers[i].image_base64.raw);
     if (image) {
       layers[i].image = std::move(*image);
     } else {
-      wrong.push_back({path + ".imageBase64", image.error()});
+      wrong.push_back({field_path(field_path("layers", i), "imageBase64"), image.error()});
     }
   }
   return wrong;
@@ -124,27 +112,18 @@ Async<void> rename_one(Work& work, const RenameRequest& request, Renamed& rename
   work.progress(static_cast<int>(100 * renamed.asked / count), fmt::format("{} of {} layers", renamed.asked, count));
 }
 
-std::int64_t in_flight_per_request = 10;  // set once, at start
-
-Async<void> rename(Work& work, const RenameRequest& request, Renamed& renamed) {
-  renamed.names.resize(request.layers.size());
-  std::function<Async<void>(std::size_t)> each = [&](std::size_t index) {
-    return rename_one(work, request, renamed, index);
-  };
-  co_await for_each_parallel(
-      work.services.reactor, request.layers.size(),
-      {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = work.deadline() - kAnswerMargin},
-      std::move(each));
-}
-
 // ---- What is kept of it, and told ----
 
-Json summary(const RenameRequest& request) {
+NewJob job_of(const RenameRequest& request) {
   Json layers = Json::array();
   for (const Layer& layer : request.layers) {
     layers.push(Json::object({{"id", layer.id}, {"currentName", layer.current_name}, {"type", layer.type}}));
   }
-  return Json::object({{"layers", layers}});
+  return {.kind = kKind,
+          .payload = Json::object({{"layers", layers}}).dump(),
+          .user_email = request.user_email,
+          .user_id = request.user_id,
+          .layer_count = static_cast<int>(request.layers.size())};
 }
 
 Json result_of(const RenameRequest& request, const Renamed& renamed) {
@@ -156,67 +135,41 @@ Json result_of(const RenameRequest& request, const Renamed& renamed) {
   return Json::object({{"layers", layers}, {"renamed", renamed.renamed()}, {"kept", renamed.kept()}});
 }
 
-// ---- At once ----
+// ---- The work ----
 
-DoneJobRow row_of(const Call& call, const RenameRequest& request) {
-  DoneJobRow row{.id = uuid_v4(),
-                 .type = kKind,
-                 .layer_count = static_cast<std::int64_t>(request.layers.size()),
-                 .payload = summary(request).dump(),
-                 .user_email = request.user_email,
-                 .user_id = request.user_id,
-                 .ip_address = std::string(call.client_address()),
-                 .started_at = WallClock::now()};
-  if (call.user()) row.owner = row.user_id = call.user()->id;
-  return row;
-}
+std::int64_t in_flight_per_request = 10;  // set once, at start
 
-Async<Reply> rename_at_once(Call& call, RenameRequest request) {
-  DoneJobRow row = row_of(call, request);
+enum class Attempt { last, one_of_several };
+
+// Where not one call could be answered it fails, unless this is the last attempt.
+Async<Outcome> rename(Work& work, const RenameRequest& request, Attempt attempt) {
   Renamed renamed;
-  const auto record = [&](const char* status, const Json& result) {
-    row.status = status;
-    row.result = result.dump();
-    if (renamed.kept() > 0) row.error_message = fmt::format("{} layers kept their names", renamed.kept());
-    row.completed_at = WallClock::now();
-    call.services.recorder.record(row);
+  renamed.names.resize(request.layers.size());
+  std::function<Async<void>(std::size_t)> each = [&](std::size_t index) {
+    return rename_one(work, request, renamed, index);
   };
-  try {
-    co_await rename(call, request, renamed);
-  } catch (...) {
-    record("cancelled", Json());
-    throw;
-  }
-  Json reply = result_of(request, renamed);
-  record("completed", reply);
-  reply.set("jobId", row.id);
-  reply.set("durationMs", std::chrono::duration_cast<milliseconds>(Clock::now() - call.started()).count());
-  co_return json(200, reply);
+  co_await for_each_parallel(
+      work.services.reactor, request.layers.size(),
+      {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = work.deadline() - kAnswerMargin},
+      std::move(each));
+  if (renamed.hitch && renamed.all_failed && attempt != Attempt::last) throw *renamed.hitch;
+  Outcome outcome = done(result_of(request, renamed));
+  if (renamed.kept() > 0) outcome.message = fmt::format("{} layers kept their names", renamed.kept());
+  co_return outcome;
 }
-
-// ---- As a job ----
 
 Async<Reply> rename_layers(Call& call) {
-  RenameRequest request = co_await read_request(call);
-  if (call.wants_job()) {
-    NewJob job{.kind = kKind,
-               .payload = summary(request).dump(),
-               .user_email = request.user_email,
-               .user_id = request.user_id,
-               .layer_count = static_cast<int>(request.layers.size())};
-    Reply reply = co_await call.run_as_job(std::move(job));
-    co_return reply;
-  }
-  Reply reply = co_await rename_at_once(call, std::move(request));
+  const RenameRequest request = co_await read_request(call);
+  std::function<Async<Outcome>(Work&)> now = [&request](Work& work) { return rename(work, request, Attempt::last); };
+  Reply reply = co_await call.answer(job_of(request), std::move(now));
   co_return reply;
 }
 
 Async<Outcome> run_rename_layers(Job& job) {
   const RenameRequest request = co_await read_request(job);
-  Renamed renamed;
-  co_await rename(job, request, renamed);
-  if (renamed.hitch && renamed.all_failed && job.attempt() < job.max_attempts()) throw *renamed.hitch;
-  co_return done(result_of(request, renamed));
+  const Attempt attempt = job.attempt() < job.max_attempts() ? Attempt::one_of_several : Attempt::last;
+  Outcome outcome = co_await rename(job, request, attempt);
+  co_return outcome;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -98,4 +99,30 @@ TEST(quantiles_are_interpolated_within_their_bucket) {
   CHECK_EQ(bucket_quantile(buckets, 0.5), 0.75);
   buckets.back() = 1000;  // over the last bound: told as the last bound
   CHECK_EQ(bucket_quantile(buckets, 0.99), 120'000.0);
+}
+
+TEST(each_process_is_told_apart_and_one_that_is_gone_keeps_only_its_counters) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  counter("own_total").add(1);
+  gauge("own_ready").set(1);
+  in_another_process(directory, 12, [] {
+    counter("own_total").add(2);
+    gauge("own_ready").set(1);
+  });
+  const auto processes = metrics_by_process(directory);
+  CHECK_EQ(processes.size(), 2u);
+  CHECK_EQ(processes[0].slot, 0);
+  CHECK_EQ(processes[0].pid, ::getpid());
+  CHECK(processes[0].alive);
+  CHECK_EQ(processes[1].pool, "worker");
+  CHECK_EQ(processes[1].slot, 12);
+  CHECK(!processes[1].alive);
+  const auto has = [](const ProcessMetrics& process, const std::string& name, std::int64_t value) {
+    return std::ranges::any_of(process.metrics, [&](const Metric& m) { return m.name == name && m.value == value; });
+  };
+  CHECK(has(processes[0], "own_ready", 1));
+  CHECK(has(processes[1], "own_total", 2));
+  CHECK(std::ranges::none_of(processes[1].metrics, [](const Metric& m) { return m.name == "own_ready"; }));
+  std::filesystem::remove_all(directory);
 }

@@ -17,7 +17,7 @@ std::string body_of(const ProviderCall& call) {
 }
 
 std::expected<Completion, ProviderFault> read(const AiTarget& target, int status, std::string body) {
-  return read_reply(target, {.status = status, .body = std::move(body)});
+  return read_reply(target, {.status = status, .body = std::move(body)}, Answer::text);
 }
 
 ProviderFault fault(const AiTarget& target, int status, std::string body) {
@@ -64,13 +64,13 @@ TEST(an_answer_is_read_with_its_usage) {
 TEST(an_error_inside_a_200_is_an_error) {
   const ProviderFault overloaded = fault(kChat, 200, R"({"error":{"code":503,"message":"overloaded"}})");
   CHECK(overloaded.retryable);
-  CHECK(overloaded.outage);
+  CHECK(overloaded.blame == Blame::outage);
   CHECK(!fault(kChat, 200, R"({"error":{"code":400,"message":"bad"}})").retryable);
 }
 
 TEST(what_trying_again_cannot_mend_is_not_retried) {
   CHECK(fault(kChat, 429, "{}").retryable);
-  CHECK(!fault(kChat, 429, "{}").outage);
+  CHECK(fault(kChat, 429, "{}").blame == Blame::limit);
   CHECK(!fault(kChat, 429, R"({"error":{"code":"insufficient_quota"}})").retryable);
   for (const int status : {400, 401, 402, 403, 404, 413, 422}) CHECK(!fault(kChat, status, "{}").retryable);
   for (const int status : {500, 502, 503, 504, 524, 529}) CHECK(fault(kChat, status, "<html>").retryable);
@@ -94,16 +94,4 @@ TEST(an_empty_answer_is_no_answer) {
 TEST(no_key_and_nothing_of_the_provider_reaches_the_client) {
   const ProviderFault leak = fault(kChat, 401, R"({"error":{"message":"Incorrect API key the-key"}})");
   CHECK(leak.failure.message().find("the-key") == std::string::npos);
-}
-
-TEST(auto_takes_the_first_that_has_a_key) {
-  Settings settings;
-  settings.ai_provider = "auto";
-  CHECK_EQ(choose_target(settings).name, "offline");
-  settings.openai_api_key = "k";
-  CHECK_EQ(choose_target(settings).name, "openai");
-  settings.openrouter_api_key = "k";
-  CHECK_EQ(choose_target(settings).name, "openrouter");
-  settings.ai_provider = "offline";
-  CHECK_EQ(choose_target(settings).name, "offline");
 }

@@ -13,6 +13,14 @@ namespace plugfleet::test {
 // Long enough that no lease ends by itself in a test.
 constexpr milliseconds kLongLease = 60s;
 
+// Settings that name the servers, but where `set` has them.
+inline std::map<std::string, std::string> real_servers(std::map<std::string, std::string> set = {}) {
+  const std::string redis = conninfo("PLUGFLEET_TEST_REDIS");
+  set.insert(
+      {{"DATABASE_URL", conninfo("PLUGFLEET_TEST_DATABASE")}, {"REDIS_SOCKET", redis}, {"PAYLOADS_SOCKET", redis}});
+  return set;
+}
+
 inline std::string fresh_kind() { return "test.k" + random_hex(8); }
 
 struct Queue {

@@ -4,10 +4,9 @@
 
 #include <vector>
 
-#include "base/log.h"
 #include "support/async.h"
 #include "support/check.h"
-#include "support/edge.h"
+#include "support/served.h"
 
 using namespace plugfleet;
 
@@ -44,50 +43,23 @@ struct Idle : BodyStream {
 };
 Async<Reply> events(Call&) { co_return Reply{.stream = std::make_shared<Idle>(), .content_type = "text/event-stream"}; }
 
-struct Fleet {
-  explicit Fleet(Reactor& reactor) : edge(reactor) {
-    SettingReader reader(std::map<std::string, std::string>{{"REQUESTS_IN_FLIGHT_MAX", "1"},
-                                                            {"JWT_ALG", "HS256"},
-                                                            {"JWT_SECRET", std::string(32, 's')},
-                                                            {"JWT_ISSUER", "i"},
-                                                            {"JWT_AUDIENCE", "a"}});
-    settings.rows(reader);
-    reader.finish();
-    log_open("/dev/null", Severity::error);
-    platform.emplace(reactor, settings);
-    router.add("test", {Method::POST, "/greet", greet, {.limit = per_client(3, 1min), .body_max = 100}});
-    router.add("test", {Method::GET, "/show/{id}", show, {}});
-    router.add("test", {Method::GET, "/fault", fault, {}});
-    router.add("test", {Method::GET, "/wait", wait, {}});
-    router.add("test", {Method::GET, "/events", events, {}});
-    router.add("test", {Method::GET, "/mine", fault, {.auth = Auth::required}});
-    router.add("test", {Method::GET, "/perhaps", show_nobody, {.auth = Auth::optional}});
-    dispatch.emplace(*platform, router);
-    edge.serve(*dispatch);
+Async<Reply> show_client(Call& call) { co_return text(200, call.client_key()); }
+
+struct Fleet : test::Served {
+  explicit Fleet(Reactor& reactor)
+      : Served(reactor, {{"REQUESTS_IN_FLIGHT_MAX", "1"},
+                         {"JWT_ALG", "HS256"},
+                         {"JWT_SECRET", std::string(32, 's')},
+                         {"JWT_ISSUER", "i"},
+                         {"JWT_AUDIENCE", "a"}}) {
+    add_routes({{Method::POST, "/greet", greet, {.limit = per_client(3, 1min), .body_max = 100}},
+                {Method::GET, "/show/{id}", show, {}},
+                {Method::GET, "/fault", fault, {}},
+                {Method::GET, "/wait", wait, {}},
+                {Method::GET, "/events", events, {}},
+                {Method::GET, "/mine", fault, {.auth = Auth::required}},
+                {Method::GET, "/perhaps", show_client, {.auth = Auth::optional}}});
   }
-  ~Fleet() { edge.end(); }
-
-  static Async<Reply> show_nobody(Call& call) { co_return text(200, call.client_key()); }
-
-  Async<std::string> ask(std::string method, std::string path, std::string body = "",
-                         std::vector<std::pair<std::string, std::string>> more = {}) {
-    std::vector<std::pair<std::string, std::string>> params{{"REQUEST_METHOD", method},
-                                                            {"DOCUMENT_URI", path},
-                                                            {"REMOTE_ADDR", "10.0.0.1"},
-                                                            {"TRACE_ID", "trace-7"},
-                                                            {"CONTENT_LENGTH", std::to_string(body.size())}};
-    if (!body.empty()) params.emplace_back("CONTENT_TYPE", "application/json");
-    params.insert(params.begin(), more.begin(), more.end());
-    co_await edge.send(test::request_bytes(1, params, body, true));
-    std::string reply = co_await edge.reply();
-    co_return reply;
-  }
-
-  Settings settings;
-  Router router;
-  std::optional<Platform> platform;
-  std::optional<Dispatch> dispatch;
-  test::Edge edge;
 };
 
 }  // namespace

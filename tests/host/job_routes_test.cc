@@ -1,9 +1,7 @@
 #include "host/job_routes.h"
 
-#include "base/log.h"
 #include "core/jobs_support.h"
-#include "host/dispatch.h"
-#include "support/edge.h"
+#include "support/served.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;
@@ -11,38 +9,14 @@ using namespace plugfleet::test;
 namespace {
 
 // A worker that has the jobs' routes and nothing else, and a queue to put jobs into.
-struct Worker : Queue {
-  explicit Worker(Reactor& reactor) : Queue(reactor), edge(reactor) {
-    SettingReader reader(std::map<std::string, std::string>{{"DATABASE_URL", conninfo("PLUGFLEET_TEST_DATABASE")},
-                                                            {"REDIS_SOCKET", conninfo("PLUGFLEET_TEST_REDIS")},
-                                                            {"PAYLOADS_SOCKET", conninfo("PLUGFLEET_TEST_REDIS")}});
-    settings.rows(reader);
-    reader.finish();
-    log_open("/dev/null", Severity::error);
-    platform.emplace(reactor, settings);
-    for (Route& route : job_routes().routes) router.add("jobs", std::move(route));
-    dispatch.emplace(*platform, router);
-    edge.serve(*dispatch);
-  }
-  ~Worker() { edge.end(); }
-
-  Async<std::string> ask(std::string method, std::string path,
-                         std::vector<std::pair<std::string, std::string>> more = {}) {
-    more.insert(more.end(), {{"REQUEST_METHOD", method},
-                             {"DOCUMENT_URI", "/api/jobs/" + path},
-                             {"REMOTE_ADDR", "10.0.0.1"},
-                             {"TRACE_ID", "trace-7"},
-                             {"CONTENT_LENGTH", "0"}});
-    co_await edge.send(request_bytes(1, more, "", true));
-    std::string reply = co_await edge.reply();
-    co_return reply;
+struct Worker : Queue, Served {
+  explicit Worker(Reactor& reactor) : Queue(reactor), Served(reactor, real_servers()) {
+    add_routes(job_routes().routes);
   }
 
-  Settings settings;
-  Router router;
-  std::optional<Platform> platform;
-  std::optional<Dispatch> dispatch;
-  Edge edge;
+  Async<std::string> ask(std::string method, std::string path, Fields params = {}) {
+    return Served::ask(std::move(method), "/api/jobs/" + path, "", std::move(params));
+  }
 };
 
 }  // namespace

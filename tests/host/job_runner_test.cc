@@ -1,8 +1,8 @@
 // A runner against real PostgreSQL and Redis: what becomes of jobs, whatever their handlers and the servers do.
 #include "host/job_runner.h"
 
-#include "base/log.h"
 #include "core/jobs_support.h"
+#include "support/served.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;
@@ -39,19 +39,11 @@ Async<Outcome> wait_until_open(Job&, Seen& seen) {
 using Handle = std::function<Async<Outcome>(Job&)>;
 
 // A runner with one kind of job, and the means to look at it.
-struct House {
-  House(Reactor& its_reactor, Handle run, std::map<std::string, std::string> set = {}, JobHandler handler = {})
-      : reactor(its_reactor), queue(reactor) {
-    log_open("/dev/null", Severity::error);
-    const std::string redis = conninfo("PLUGFLEET_TEST_REDIS");
-    set.insert(
-        {{"DATABASE_URL", conninfo("PLUGFLEET_TEST_DATABASE")}, {"REDIS_SOCKET", redis}, {"PAYLOADS_SOCKET", redis}});
-    SettingReader reader(set);
-    settings.rows(reader);
-    reader.finish();
+struct House : WithPlatform {
+  House(Reactor& its_reactor, Handle run, Values set = {}, JobHandler handler = {})
+      : WithPlatform(its_reactor, real_servers(std::move(set))), reactor(its_reactor), queue(reactor) {
     handler.kind = queue.kind;
     handler.run = run ? std::move(run) : [this](Job& job) { return wait_until_open(job, seen); };
-    platform.emplace(reactor, settings);
     runner.emplace(*platform, std::vector{std::move(handler)});
   }
 
@@ -84,8 +76,6 @@ struct House {
   Reactor& reactor;
   Queue queue;
   Seen seen;
-  Settings settings;
-  std::optional<Platform> platform;
   std::optional<JobRunner> runner;
 };
 
@@ -204,7 +194,7 @@ namespace {
 Async<Outcome> with_image(Job& job, Seen& seen) {
   const auto wanted = co_await job.json<Wanted>();
   seen.bodies.push_back(wanted.title);
-  co_return done(Json::object({{"edits", 1}}), Json::object({{"edits", 1}, {"image", "abc"}}));
+  co_return done(Json::object({{"edits", 1}}), R"({"edits":1,"image":"abc"})");
 }
 
 }  // namespace

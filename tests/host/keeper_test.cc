@@ -3,22 +3,16 @@
 
 #include "base/log.h"
 #include "core/jobs_support.h"
+#include "support/served.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;
 
 namespace {
 
-struct House {
-  explicit House(Reactor& reactor, std::map<std::string, std::string> set = {}) : queue(reactor) {
-    log_open("/dev/null", Severity::error);
-    const std::string redis = conninfo("PLUGFLEET_TEST_REDIS");
-    set.insert(
-        {{"DATABASE_URL", conninfo("PLUGFLEET_TEST_DATABASE")}, {"REDIS_SOCKET", redis}, {"PAYLOADS_SOCKET", redis}});
-    SettingReader reader(set);
-    settings.rows(reader);
-    reader.finish();
-    platform.emplace(reactor, settings);
+struct House : WithPlatform {
+  explicit House(Reactor& reactor, Values set = {})
+      : WithPlatform(reactor, real_servers(std::move(set))), queue(reactor) {
     keeper.emplace(*platform, std::vector<TimedWork>());
   }
 
@@ -34,8 +28,6 @@ struct House {
   }
 
   Queue queue;
-  Settings settings;
-  std::optional<Platform> platform;
   std::optional<Keeper> keeper;
 };
 

@@ -93,8 +93,8 @@ class Fleet:
             "HTTP_PORT": str(self.port),
             "WORKERS": "2",
             "RUNNERS": "2",
-            **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME")},
-            **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME")},
+            **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME", "EDIT")},
+            **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME", "EDIT")},
         }
         self.modules = {}
         if probe:

@@ -4,10 +4,13 @@
 //
 // Prints "listening on 127.0.0.1:PORT" first; ends on SIGTERM. Speaks HTTP/1.1:
 //   POST .../chat/completions                  OpenRouter's and OpenAI's protocol, with Authorization: Bearer KEY
+//   POST .../images/generations                OpenAI's way to images
 //   POST .../models/MODEL:generateContent      Gemini's, with x-goog-api-key: KEY
 //   POST /script   a JSON array of rules (provider_script.h) that replaces the script; without one every call is
-//                  answered after the latency with image_name() of its first image, or of its prompt
-//   GET  /stats    calls, inFlight, maxInFlight, aborted (the client left before its answer), byKey, connections
+//                  answered after the latency with image_name() of its first image, or of its prompt; where it wants
+//                  an image, with one; where it wants something in a schema, with edits (provider_answers.h)
+//   GET  /stats    calls, inFlight, maxInFlight, aborted (the client left before its answer), byKey, connections, and
+//                  what the answers said was used: inputTokens, outputTokens, cost
 //   GET  /calls?n=K  the last K calls, without images
 //   POST /reset    forgets script and counts
 //
@@ -25,7 +28,7 @@
 
 #include "body_scan.h"
 #include "http_stream.h"
-#include "provider_protocol.h"
+#include "provider_answers.h"
 #include "provider_script.h"
 
 namespace {
@@ -117,15 +120,17 @@ asio::awaitable<Client> send_slowly(HttpStream& stream, std::string text) {
   co_return Client::stayed;
 }
 
-std::string body_for(const Rule& rule, Protocol protocol, const Asked& asked, long number) {
+std::string body_for(const Rule& rule, Protocol protocol, const Asked& asked, Ledger& ledger) {
   if (rule.body) return *rule.body;
-  const auto fallback = asked.image_names.empty() ? image_name(asked.prompt) : asked.image_names.front();
   if (rule.status >= 400) return error_answer(protocol, rule.status, rule.text.value_or("scripted error"));
   if (rule.fault == Fault::error_in_200) {
     return error_answer(protocol, 502, rule.text.value_or("Provider returned error"));
   }
-  const auto choices = rule.fault == Fault::empty_choices ? Choices::none : Choices::one;
-  return answer(protocol, asked, rule.text.value_or(fallback), choices, number);
+  Answer answer = rule.text || rule.image ? Answer{.text = rule.text, .image = rule.image} : usual_answer(asked);
+  answer.empty = rule.fault == Fault::empty_choices;
+  const Used used = used_for(protocol, asked, answer);
+  ledger.used += used;
+  return answer_text(protocol, asked, answer, used, ledger.calls);
 }
 
 enum class Connection { keep, close };
@@ -163,6 +168,8 @@ asio::awaitable<Connection> carry_out(HttpStream& stream, InFlight& call, const 
 void remember(Ledger& ledger, const Head& head, const Asked& asked, const BodyScan& scan) {
   CallRecord record{.path = std::string(head.word(1)),
                     .model = asked.model,
+                    .wants = asked.wants,
+                    .instructions = asked.instructions,
                     .header_names = {},
                     .trace_id = std::string(head.field("x-trace-id")),
                     .traceparent = std::string(head.field("traceparent")),
@@ -188,7 +195,6 @@ std::string key_of(Protocol protocol, const Head& head) {
 asio::awaitable<Connection> answer_call(HttpStream& stream, Provider& provider, Protocol protocol, const Head& head) {
   Ledger& ledger = provider.ledger;
   InFlight call(ledger);
-  const long number = ledger.calls;
   BodyScan scan;
   const auto feed = [&](std::string_view piece) { scan.feed(piece); };
   co_await stream.read_body(head, feed);
@@ -210,7 +216,7 @@ asio::awaitable<Connection> answer_call(HttpStream& stream, Provider& provider, 
     rule.status = 400;
     refusal = "Request payload size exceeds the limit: 20971520 bytes.";
   } else {
-    rule = ledger.take_rule(scan.skeleton());
+    rule = ledger.take_rule(scan.skeleton(), key, asked.wants);
   }
   const auto latency = rule.latency.value_or(refusal.empty() ? provider.latency : 0ms);
   if (latency > 0ms) {
@@ -218,7 +224,7 @@ asio::awaitable<Connection> answer_call(HttpStream& stream, Provider& provider, 
     if (client == Client::left) co_return Connection::close;
   }
   std::string body =
-      refusal.empty() ? body_for(rule, protocol, asked, number) : error_answer(protocol, rule.status, refusal);
+      refusal.empty() ? body_for(rule, protocol, asked, ledger) : error_answer(protocol, rule.status, refusal);
   co_return co_await carry_out(stream, call, rule, std::move(body));
 }
 
@@ -251,6 +257,9 @@ asio::awaitable<Connection> answer_one(HttpStream& stream, Provider& provider, c
   const auto target = head.word(1);
   if (method == "POST" && target.ends_with("/chat/completions")) {
     co_return co_await answer_call(stream, provider, Protocol::chat, head);
+  }
+  if (method == "POST" && target.ends_with("/images/generations")) {
+    co_return co_await answer_call(stream, provider, Protocol::images, head);
   }
   if (method == "POST" && target.ends_with(":generateContent") && target.find("/models/") != target.npos) {
     co_return co_await answer_call(stream, provider, Protocol::gemini, head);

@@ -1,13 +1,13 @@
-// The two protocols the fake provider speaks: reading a request out of its skeleton, writing answers and errors.
+// The protocols the fake provider speaks, first half: reading a request out of its skeleton (provider_answers.h writes
+// the answers).
 //
-// Shapes are OpenRouter's chat completions (OpenAI's without the extras) and Gemini's generateContent. A request that
-// is not in its shape is refused with what is wrong with it. No I/O here.
+// Shapes are OpenRouter's chat completions (OpenAI's without the extras), OpenAI's images/generations and Gemini's
+// generateContent. A request that is not in its shape is refused with what is wrong with it. No I/O here.
 #pragma once
 
 #include <fmt/format.h>
 #include <jansson.h>
 
-#include <expected>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +17,8 @@
 
 namespace plugfleet::test {
 
-enum class Protocol { chat, gemini };
+enum class Protocol { chat, images, gemini };
+enum class Wants { text, edits, image };  // edits: something in a schema
 
 struct JsonRelease {
   void operator()(json_t* value) const { json_decref(value); }
@@ -36,9 +37,19 @@ inline std::string_view string_at(const json_t* object, const char* key) {
   return text ? text : "";
 }
 
+inline bool lists(const json_t* array, std::string_view wanted) {
+  for (std::size_t i = 0; i < json_array_size(array); ++i) {
+    const char* text = json_string_value(json_array_get(array, i));
+    if (text && text == wanted) return true;
+  }
+  return false;
+}
+
 struct Asked {
   std::string model;
-  std::string prompt;                    // every text part, one after another
+  Wants wants = Wants::text;
+  std::string instructions;              // the system's part
+  std::string prompt;                    // every other text part, one after another
   std::vector<std::string> image_names;  // in the order of the images
   std::string error;                     // what is wrong with the request, else empty
 };
@@ -58,10 +69,39 @@ inline bool is_base64(std::string_view kept) {
                  .find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") == kept.npos;
 }
 
-inline void read_chat_part(const json_t* part, Asked& asked) {
+// What OpenAI's strict mode refuses of a schema: an object that leaves a member optional, or allows others.
+inline bool is_strict(const json_t* schema) {
+  if (json_is_array(schema)) {
+    for (std::size_t i = 0; i < json_array_size(schema); ++i) {
+      if (!is_strict(json_array_get(schema, i))) return false;
+    }
+    return true;
+  }
+  const json_t* properties = json_object_get(schema, "properties");
+  if (properties && !json_is_false(json_object_get(schema, "additionalProperties"))) return false;
+  const char* key = nullptr;
+  json_t* value = nullptr;
+  json_object_foreach(const_cast<json_t*>(properties), key, value) {
+    if (!lists(json_object_get(schema, "required"), key)) return false;
+  }
+  json_object_foreach(const_cast<json_t*>(schema), key, value) {
+    if (std::string_view(key) == "properties") {
+      const char* name = nullptr;
+      json_t* property = nullptr;
+      json_object_foreach(value, name, property) {
+        if (!is_strict(property)) return false;
+      }
+    } else if (!is_strict(value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+inline void read_chat_part(const json_t* part, std::string& text, Asked& asked) {
   const auto type = string_at(part, "type");
   if (type == "text" && json_is_string(json_object_get(part, "text"))) {
-    asked.prompt += string_at(part, "text");
+    text += string_at(part, "text");
   } else if (type == "image_url") {
     const auto base64 = image_in_data_url(string_at(json_object_get(part, "image_url"), "url"));
     if (!is_base64(base64)) asked.error = "image_url.url is not a data URL of a PNG, JPEG or WebP image";
@@ -69,6 +109,19 @@ inline void read_chat_part(const json_t* part, Asked& asked) {
   } else {
     asked.error = "a content part is neither text nor image_url";
   }
+}
+
+inline void read_response_format(const json_t* format, Asked& asked) {
+  const json_t* named = json_object_get(format, "json_schema");
+  const auto name = string_at(named, "name");
+  if (string_at(format, "type") != "json_schema" || name.empty() || name.size() > 64) {
+    asked.error = "response_format is no json_schema with a name";
+  } else if (!json_is_object(json_object_get(named, "schema"))) {
+    asked.error = "response_format.json_schema.schema is no object";
+  } else if (json_is_true(json_object_get(named, "strict")) && !is_strict(json_object_get(named, "schema"))) {
+    asked.error = "response_format.json_schema.schema is not strict";
+  }
+  asked.wants = Wants::edits;
 }
 
 inline void read_chat(const json_t* body, Asked& asked) {
@@ -79,13 +132,42 @@ inline void read_chat(const json_t* body, Asked& asked) {
   for (std::size_t i = 0; i < json_array_size(messages); ++i) {
     const json_t* message = json_array_get(messages, i);
     const json_t* content = json_object_get(message, "content");
-    if (string_at(message, "role").empty()) asked.error = fmt::format("messages[{}].role is missing", i);
+    const auto role = string_at(message, "role");
+    std::string& text = role == "system" ? asked.instructions : asked.prompt;
+    if (role.empty()) asked.error = fmt::format("messages[{}].role is missing", i);
     if (json_is_string(content)) {
-      asked.prompt += json_string_value(content);
+      text += json_string_value(content);
     } else if (json_array_size(content) == 0) {
       asked.error = fmt::format("messages[{}].content is missing or empty", i);
     }
-    for (std::size_t p = 0; p < json_array_size(content); ++p) read_chat_part(json_array_get(content, p), asked);
+    for (std::size_t p = 0; p < json_array_size(content); ++p) read_chat_part(json_array_get(content, p), text, asked);
+  }
+  if (const json_t* format = json_object_get(body, "response_format")) read_response_format(format, asked);
+  if (lists(json_object_get(body, "modalities"), "image")) asked.wants = Wants::image;
+}
+
+inline void read_images(const json_t* body, Asked& asked) {
+  asked.wants = Wants::image;
+  asked.model = string_at(body, "model");
+  asked.prompt = string_at(body, "prompt");
+  if (asked.model.empty()) asked.error = "model is missing";
+  if (asked.prompt.empty()) asked.error = "prompt is missing";
+}
+
+inline void read_gemini_parts(const json_t* parts, std::string_view where, std::string& text, Asked& asked) {
+  if (json_array_size(parts) == 0) asked.error = fmt::format("{}.parts is missing or empty", where);
+  for (std::size_t p = 0; p < json_array_size(parts); ++p) {
+    const json_t* part = json_array_get(parts, p);
+    if (json_is_string(json_object_get(part, "text"))) {
+      text += string_at(part, "text");
+      continue;
+    }
+    const json_t* image = json_object_get(part, "inlineData");
+    const auto base64 = string_at(image, "data");
+    if (!string_at(image, "mimeType").starts_with("image/") || !is_base64(base64)) {
+      asked.error = fmt::format("{}.parts[{}] is neither text nor inlineData in plain base64", where, p);
+    }
+    asked.image_names.push_back(skeleton_image_name(base64));
   }
 }
 
@@ -95,22 +177,21 @@ inline void read_gemini(const json_t* body, std::string_view path, Asked& asked)
   const json_t* contents = json_object_get(body, "contents");
   if (json_array_size(contents) == 0) asked.error = "contents is missing or empty";
   for (std::size_t i = 0; i < json_array_size(contents); ++i) {
-    const json_t* parts = json_object_get(json_array_get(contents, i), "parts");
-    if (json_array_size(parts) == 0) asked.error = fmt::format("contents[{}].parts is missing or empty", i);
-    for (std::size_t p = 0; p < json_array_size(parts); ++p) {
-      const json_t* part = json_array_get(parts, p);
-      if (json_is_string(json_object_get(part, "text"))) {
-        asked.prompt += string_at(part, "text");
-        continue;
-      }
-      const json_t* image = json_object_get(part, "inlineData");
-      const auto base64 = string_at(image, "data");
-      if (!string_at(image, "mimeType").starts_with("image/") || !is_base64(base64)) {
-        asked.error = fmt::format("contents[{}].parts[{}] is neither text nor inlineData in plain base64", i, p);
-      }
-      asked.image_names.push_back(skeleton_image_name(base64));
+    read_gemini_parts(json_object_get(json_array_get(contents, i), "parts"), fmt::format("contents[{}]", i),
+                      asked.prompt, asked);
+  }
+  if (const json_t* system = json_object_get(body, "systemInstruction")) {
+    read_gemini_parts(json_object_get(system, "parts"), "systemInstruction", asked.instructions, asked);
+  }
+  const json_t* generation = json_object_get(body, "generationConfig");
+  if (const json_t* schema = json_object_get(generation, "responseJsonSchema")) {
+    asked.wants = Wants::edits;
+    if (!json_is_object(schema)) asked.error = "generationConfig.responseJsonSchema is no object";
+    if (string_at(generation, "responseMimeType") != "application/json") {
+      asked.error = "a response schema needs generationConfig.responseMimeType application/json";
     }
   }
+  if (lists(json_object_get(generation, "responseModalities"), "IMAGE")) asked.wants = Wants::image;
 }
 
 inline Asked read_request(Protocol protocol, std::string_view path, std::string_view skeleton) {
@@ -118,55 +199,14 @@ inline Asked read_request(Protocol protocol, std::string_view path, std::string_
   const Json body = parse_json(skeleton);
   if (!json_is_object(body.get())) {
     asked.error = "the body is not a JSON object";
-  } else if (protocol == Protocol::chat) {
-    read_chat(body.get(), asked);
-  } else {
+  } else if (protocol == Protocol::gemini) {
     read_gemini(body.get(), path, asked);
+  } else if (protocol == Protocol::images) {
+    read_images(body.get(), asked);
+  } else {
+    read_chat(body.get(), asked);
   }
   return asked;
-}
-
-inline Json usage(Protocol protocol, const Asked& asked, std::string_view text) {
-  const auto in = static_cast<json_int_t>(asked.prompt.size() / 4 + 258 * asked.image_names.size());
-  const auto out = static_cast<json_int_t>(text.size() / 4 + 1);
-  if (protocol == Protocol::gemini) {
-    return Json(
-        json_pack("{sIsIsI}", "promptTokenCount", in, "candidatesTokenCount", out, "totalTokenCount", in + out));
-  }
-  return Json(json_pack("{sIsIsIsf}", "prompt_tokens", in, "completion_tokens", out, "total_tokens", in + out, "cost",
-                        1e-6 * static_cast<double>(in)));
-}
-
-enum class Choices { one, none };
-
-// `text` as the protocol's answer; with Choices::none an answer that holds no candidate at all.
-inline std::string answer(Protocol protocol, const Asked& asked, std::string_view text, Choices choices, long number) {
-  const std::size_t size = text.size();
-  json_t* list = json_array();
-  if (choices == Choices::one) {
-    json_array_append_new(list, protocol == Protocol::gemini
-                                    ? json_pack("{s{sss[{ss%}]}sssi}", "content", "role", "model", "parts", "text",
-                                                text.data(), size, "finishReason", "STOP", "index", 0)
-                                    : json_pack("{siss s{ssss%}}", "index", 0, "finish_reason", "stop", "message",
-                                                "role", "assistant", "content", text.data(), size));
-  }
-  json_t* counted = usage(protocol, asked, text).release();
-  return dump_json(Json(
-      protocol == Protocol::gemini
-          ? json_pack("{sososs}", "candidates", list, "usageMetadata", counted, "modelVersion", asked.model.c_str())
-          : json_pack("{ssssssso so}", "id", fmt::format("gen-{}", number).c_str(), "object", "chat.completion",
-                      "model", asked.model.c_str(), "choices", list, "usage", counted)));
-}
-
-inline std::string error_answer(Protocol protocol, int status, std::string_view message) {
-  const std::size_t size = message.size();
-  return dump_json(
-      Json(protocol == Protocol::gemini
-               ? json_pack("{s{siss%ss}}", "error", "code", status, "message", message.data(), size, "status",
-                           status == 429  ? "RESOURCE_EXHAUSTED"
-                           : status < 500 ? "INVALID_ARGUMENT"
-                                          : "UNAVAILABLE")
-               : json_pack("{s{siss%}}", "error", "code", status, "message", message.data(), size)));
 }
 
 }  // namespace plugfleet::test

@@ -1,0 +1,115 @@
+#include "core/ai_provider.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/ids.h"
+#include "base/log.h"
+
+namespace plugfleet {
+namespace {
+
+std::string label(const AiProviderSettings& provider) { return fmt::format("provider=\"{}\"", provider.target.name); }
+
+struct InFlight {
+  const Gauge& gauge;
+  explicit InFlight(const Gauge& g) : gauge(g) { gauge.add(1); }
+  ~InFlight() { gauge.add(-1); }
+};
+
+}  // namespace
+
+AiProvider::AiProvider(Reactor& reactor, HttpClient& http, Redis& redis, AiProviderSettings provider,
+                       const Settings& settings)
+    : keys(provider.keys),
+      breaker(reactor, redis, provider.target.name,
+              {.failures = static_cast<int>(settings.breaker_failures),
+               .window = settings.breaker_window,
+               .open_for = settings.breaker_open_for}),
+      retries(counter("plugfleet_ai_retries_total", label(provider))),
+      unanswered(counter("plugfleet_ai_failures_total", label(provider))),
+      hedges(counter("plugfleet_ai_hedges_total", label(provider))),
+      hedge_wins(counter("plugfleet_ai_hedge_wins_total", label(provider))),
+      http_(http),
+      timeout_(settings.ai_timeout),
+      calls_(counter("plugfleet_ai_calls_total", label(provider))),
+      in_flight_(gauge("plugfleet_ai_in_flight", label(provider))),
+      resting_(gauge("plugfleet_ai_keys_resting", label(provider))),
+      seconds_(histogram("plugfleet_ai_call_seconds", label(provider))) {
+  for (AiKey& key : provider.keys) key_texts_.push_back(std::move(key.text));
+  target_ = std::move(provider.target);
+}
+
+std::optional<std::size_t> AiProvider::choose_key(std::optional<std::size_t> except) {
+  const auto now = Clock::now();
+  const auto key = keys.choose(now, random_u64(), except);
+  resting_.set(static_cast<std::int64_t>(keys.resting(now)));
+  return key;
+}
+
+LatencyWindow& AiProvider::latencies_of(const Prompt& prompt) {
+  return latencies_[prompt.wants == Answer::image ? 2 : prompt.schema.empty() ? 0 : 1];
+}
+
+std::optional<Clock::duration> AiProvider::late_after(const Prompt& prompt) {
+  return latencies_of(prompt).p95(Clock::now());
+}
+
+Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const Prompt& prompt, const Trace& trace,
+                                 Clock::time_point deadline) {
+  const InFlight counted(in_flight_);
+  calls_.add();
+  AiTarget target = target_;
+  target.api_key = key_texts_[key];
+  ProviderCall call = make_call(target, prompt, trace);
+  const auto begun = Clock::now();
+  call.request.trace = trace.id;
+  call.request.timeout = std::min(timeout_, deadline - begun);
+  std::optional<ProviderFault> broken;
+  HttpReply reply;
+  try {
+    reply = co_await http_.send(std::move(call.request));
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled) throw;
+    broken = ProviderFault{failure, true, Blame::outage};
+  }
+  seconds_.observe(Clock::now() - begun);
+  AiAnswer answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target, std::move(reply), prompt.wants);
+  if (answer) latencies_of(prompt).record(Clock::now() - begun, Clock::now());
+  learn(key, permit, answer, begun);
+  if (!answer) tell(key, answer.error(), trace);
+  co_return answer;
+}
+
+void AiProvider::learn(std::size_t key, Breaker::Permit& permit, const AiAnswer& answer, Clock::time_point begun) {
+  const auto now = Clock::now();
+  if (!answer && answer.error().blame == Blame::key) {
+    if (const auto rest = keys.refused(key, begun, now)) {
+      log(Severity::warning, "ai_key_rests",
+          {{"provider", name()},
+           {"key", key + 1},
+           {"for_s", std::chrono::duration_cast<std::chrono::seconds>(*rest).count()}});
+    }
+    if (keys.all_refused(now)) permit.record(CallResult::failure);
+  } else if (!answer && answer.error().blame == Blame::outage) {
+    permit.record(CallResult::failure);
+  } else {
+    permit.record(CallResult::success);
+    keys.accepted(key, begun);
+    if (!answer && answer.error().blame == Blame::limit) keys.limited(key, now, answer.error().failure.retry_after());
+  }
+  resting_.set(static_cast<std::int64_t>(keys.resting(now)));
+}
+
+void AiProvider::tell(std::size_t key, const ProviderFault& fault, const Trace& trace) const {
+  if (fault.said.empty()) return;
+  log(Severity::warning, "provider_refused",
+      {{"trace", trace.id},
+       {"provider", name()},
+       {"key", key + 1},
+       {"why", fault.failure.message()},
+       {"said", fault.said}});
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,226 @@
+#include "figma/edit_reply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <expected>
+#include <unordered_map>
+
+#include "base/utf8.h"
+#include "figma/json_pieces.h"
+#include "figma/plain_text.h"
+
+namespace figma {
+
+using namespace plugfleet;
+
+namespace {
+
+constexpr std::size_t kInstructionBytesMax = 64 * 1024;
+
+// ---- One instruction -----------------------------------------------------------------------------------------------
+
+using Wrong = const char*;  // goes after "N instructions "
+constexpr Wrong kUnreadable = "were no JSON objects", kUnknownAction = "had an unknown action",
+                kUnknownLayer = "named no layer of the frame", kNotText = "changed the text of a layer that has none",
+                kBadMember = "lacked a member of theirs or had one out of range",
+                kTooMany = "were more than a variant may have";
+
+struct Reading {
+  const Json& json;
+  Instruction& into;
+
+  bool number(std::string_view name, std::optional<double>& target, double least, double most) const {
+    target = json[name].number();
+    return target && *target >= least && *target <= most;
+  }
+
+  bool fill() const {
+    const Json value = json["fill"];
+    into.fill = rgb(value.string().value_or(""));
+    return into.fill.has_value();
+  }
+
+  bool text() const {
+    const Json value = json["text"];
+    if (!value.string()) return false;
+    into.text = without_controls(*value.string());
+    return utf8_count(*into.text) <= kTextMax;
+  }
+
+  bool visible() const {
+    into.visible = json["visible"].boolean();
+    return into.visible.has_value();
+  }
+
+  bool image_prompt() const {
+    const Json value = json["imagePrompt"];
+    into.image_prompt = utf8_prefix(one_line(value.string().value_or("")), kImagePromptMax);
+    return !into.image_prompt->empty();
+  }
+
+  // "#RGB", "#RRGGBB" or "#RRGGBBAA" as "#RRGGBB".
+  static std::optional<std::string> rgb(std::string_view text) {
+    if (!text.starts_with('#') || text.find_first_not_of("0123456789abcdefABCDEF", 1) != text.npos) return {};
+    std::string out(text);
+    if (text.size() == 4) out = {'#', text[1], text[1], text[2], text[2], text[3], text[3]};
+    if (text.size() == 9) out.resize(7);
+    if (out.size() != 7) return {};
+    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 32) : c; });
+    return out;
+  }
+};
+
+struct Action {
+  std::string_view name;
+  bool on_text;                          // only layers of text have what it changes
+  bool (*read)(const Reading& reading);  // false: a member is missing or out of range
+};
+
+constexpr std::array<Action, 9> kActions{{
+    {"setText", true, [](const Reading& r) { return r.text(); }},
+    {"setFill", false, [](const Reading& r) { return r.fill(); }},
+    {"setFontSize", true, [](const Reading& r) { return r.number("fontSize", r.into.font_size, 1, kFontSizeMost); }},
+    {"setCornerRadius", false,
+     [](const Reading& r) { return r.number("cornerRadius", r.into.corner_radius, 0, kCornerRadiusMost); }},
+    {"setOpacity", false, [](const Reading& r) { return r.number("opacity", r.into.opacity, 0, 1); }},
+    {"move", false,
+     [](const Reading& r) {
+       return r.number("x", r.into.x, -kPlaceMost, kPlaceMost) && r.number("y", r.into.y, -kPlaceMost, kPlaceMost);
+     }},
+    {"resize", false,
+     [](const Reading& r) {
+       return r.number("width", r.into.width, 1, kSizeMost) && r.number("height", r.into.height, 1, kSizeMost);
+     }},
+    {"setVisible", false, [](const Reading& r) { return r.visible(); }},
+    {"generateImage", false, [](const Reading& r) { return r.image_prompt(); }},
+}};
+
+using Layers = std::unordered_map<std::string_view, const LayerMetadata*>;
+
+// A line break within a string is a common slip; outside of strings a space does as well.
+std::optional<Json> parse_forgiving(std::string_view text) {
+  if (text.size() > kInstructionBytesMax) return {};
+  std::string clean(text);
+  std::ranges::replace_if(clean, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return Json::parse(clean);
+}
+
+std::expected<Instruction, Wrong> read_instruction(std::string_view text, const Layers& layers) {
+  const auto json = parse_forgiving(text);
+  if (!json || !json->is_object()) return std::unexpected(kUnreadable);
+  const Json named = (*json)["action"], on = (*json)["layerId"];
+  const auto action = std::ranges::find(kActions, named.string().value_or(""), &Action::name);
+  if (action == kActions.end()) return std::unexpected(kUnknownAction);
+  const auto layer = layers.find(on.string().value_or(""));
+  if (layer == layers.end()) return std::unexpected(kUnknownLayer);
+  Instruction instruction{.action = std::string(action->name), .layer_id = layer->second->id};
+  const bool is_text = layer->second->type == "TEXT";
+  if (action->on_text && !is_text) return std::unexpected(kNotText);
+  if (!action->read({*json, instruction})) return std::unexpected(kBadMember);
+  return instruction;
+}
+
+// ---- The whole -----------------------------------------------------------------------------------------------------
+
+std::string line_of(std::string_view json_string, std::size_t most) {
+  const auto text = parse_forgiving(json_string);
+  return text ? std::string(utf8_prefix(one_line(text->string().value_or("")), most)) : std::string();
+}
+
+// Under "variants", or without any object around it.
+std::vector<std::string_view> variants_in(std::string_view answer) {
+  if (const std::string_view array = last_array_named(answer, "variants"); !array.empty()) return pieces_of(array);
+  return pieces_of(first_array_of_objects(answer));
+}
+
+class Reader {
+ public:
+  explicit Reader(const EditRequest& request) {
+    for (const LayerMetadata& layer : request.layers) layers_.emplace(layer.id, &layer);
+  }
+
+  void add_variant(std::string_view text) {
+    if (reply_.complete()) return;
+    const auto members = pieces_of(text);
+    Variant variant{.theme = line_of(member_of(members, "theme"), kThemeMax),
+                    .description = line_of(member_of(members, "description"), kDescriptionMax)};
+    if (variant.theme.empty()) variant.theme = fmt::format("Variant {}", reply_.variants.size() + 1);
+    for (const std::string_view piece : pieces_of(member_of(members, "instructions"))) {
+      auto instruction =
+          variant.instructions.size() < kInstructionsMax ? read_instruction(piece, layers_) : std::unexpected(kTooMany);
+      if (instruction) {
+        variant.instructions.push_back(std::move(*instruction));
+      } else {
+        ++dropped_[instruction.error()];
+      }
+    }
+    if (!variant.instructions.empty()) reply_.variants.push_back(std::move(variant));
+  }
+
+  EditReply finish() {
+    for (const auto& [wrong, count] : dropped_) reply_.dropped += count;
+    if (reply_.complete()) return std::move(reply_);
+    reply_.complaint = fmt::format("it held {} usable variants instead of {}", reply_.variants.size(), kVariants);
+    for (const auto& [wrong, count] : dropped_) reply_.complaint += fmt::format("; {} instructions {}", count, wrong);
+    return std::move(reply_);
+  }
+
+ private:
+  Layers layers_;
+  EditReply reply_;
+  std::map<std::string_view, int> dropped_;
+};
+
+}  // namespace
+
+EditReply read_edit_reply(std::string_view answer, const EditRequest& request) {
+  Reader reader(request);
+  for (const std::string_view piece : variants_in(answer)) reader.add_variant(piece);
+  return reader.finish();
+}
+
+// ---- As it is answered ---------------------------------------------------------------------------------------------
+
+namespace {
+
+Json as_json(const Instruction& instruction) {
+  Json json = Json::object({{"action", instruction.action}, {"layerId", instruction.layer_id}});
+  const auto put = [&json](std::string_view name, const auto& value) {
+    if (value) json.set(name, *value);
+  };
+  put("text", instruction.text), put("fill", instruction.fill), put("imagePrompt", instruction.image_prompt);
+  put("fontSize", instruction.font_size), put("cornerRadius", instruction.corner_radius);
+  put("opacity", instruction.opacity), put("x", instruction.x), put("y", instruction.y);
+  put("width", instruction.width), put("height", instruction.height), put("visible", instruction.visible);
+  return json;
+}
+
+// Opens the object that `out` ends with for one more member.
+void reopen(std::string& out) { out.back() = ','; }
+
+}  // namespace
+
+// Written piece by piece: the pictures, the bulk of it, are copied once.
+std::string edits_json(const EditReply& reply, const Pictures& pictures) {
+  std::string out = R"({"variants":[)";
+  for (const Variant& variant : reply.variants) {
+    if (&variant != &reply.variants.front()) out += ',';
+    out += Json::object({{"theme", variant.theme}, {"description", variant.description}}).dump();
+    reopen(out);
+    out += R"("instructions":[)";
+    for (const Instruction& instruction : variant.instructions) {
+      if (&instruction != &variant.instructions.front()) out += ',';
+      out += as_json(instruction).dump();
+      const auto picture = pictures.find(instruction.image_prompt.value_or(""));
+      if (picture == pictures.end()) continue;
+      reopen(out);
+      out.append(R"("generatedImageBase64":")").append(picture->second).append(R"("})");
+    }
+    out += "]}";
+  }
+  return out += fmt::format(R"(],"dropped":{}}})", reply.dropped);
+}
+
+}  // namespace figma

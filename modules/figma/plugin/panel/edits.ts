@@ -1,0 +1,128 @@
+// The Generate edits tab: a frame goes to the server, variants of it come back, the designer applies one.
+import { cut } from '../shared/cut';
+import { Sentence, kBodyMax, type ExportedFrame, type Selection } from '../shared/messages';
+import { busyWith, complain, isBusy, say, type Task } from './activity';
+import { askCanvas } from './canvas';
+import { byId, make } from './dom';
+import { runJob } from './jobs';
+import { toBase64 } from './pictures';
+import { readStyles, readVariants, type Variant } from './replies';
+import { count } from './sentences';
+import { server, whoAsks } from './session';
+import { variantCard } from './variant_card';
+
+const start = byId<HTMLButtonElement>('generate');
+const styles = byId<HTMLSelectElement>('style');
+const pictures = byId<HTMLInputElement>('generate-images');
+const results = byId('variants');
+const cards = byId('variants-list');
+const apply = byId<HTMLButtonElement>('variant-apply');
+const kStylesSeconds = 10;
+
+let selection: Selection = { selected: 0, withInside: 0, frame: null };
+let offered: { frame: ExportedFrame; variants: Variant[] } | null = null;
+let stylesOf = ''; // the address they came from
+let shownPictures: string[] = [];
+
+export function showEdits(now = selection): void {
+  selection = now;
+  byId('edits-selection').textContent = now.frame
+    ? `“${now.frame.name}”, ${count(now.frame.layers, 'visible layer')}.`
+    : 'Select one frame, component or instance on the canvas.';
+  start.disabled = isBusy() || !now.frame;
+  apply.disabled = isBusy() || !cards.querySelector(':checked');
+}
+
+// Asks again only where the last answer was none, or another server's.
+export async function loadStyles(): Promise<void> {
+  const from = server();
+  if (stylesOf === from.address) return;
+  stylesOf = from.address;
+  const note = byId('style-note');
+  const plain = make('option', { value: '' }, 'The server’s default');
+  styles.replaceChildren(plain);
+  note.textContent = '';
+  try {
+    const read = readStyles(await from.json('/api/prompts', { seconds: kStylesSeconds }));
+    if (!read) throw from.refusal('stranger');
+    if (stylesOf !== from.address) return;
+    if (read.length)
+      styles.replaceChildren(...read.map(({ filename, name }) => make('option', { value: filename }, name)));
+  } catch (error) {
+    if (stylesOf !== from.address) return;
+    stylesOf = '';
+    note.textContent = `The styles could not be loaded. ${(error as Error).message}`;
+  }
+}
+
+function clear(): void {
+  offered = null;
+  cards.replaceChildren();
+  shownPictures.forEach((url) => URL.revokeObjectURL(url));
+  shownPictures = [];
+  results.hidden = true;
+}
+
+async function ask({ signal, phase, progress }: Task): Promise<{ frame: ExportedFrame; variants: Variant[] }> {
+  phase('Reading the frame');
+  const frame = await askCanvas('exportFrame', null);
+  const body = JSON.stringify({
+    ...whoAsks(),
+    frameName: cut(frame.name, 1000),
+    frameWidth: frame.width,
+    frameHeight: frame.height,
+    ...(frame.picture && { frameImageBase64: toBase64(frame.picture) }),
+    layers: frame.layers,
+    generateImages: pictures.checked,
+    ...(styles.value && { promptFile: styles.value }),
+  });
+  if (new Blob([body]).size > kBodyMax) throw new Sentence('This frame is too large to send; select a smaller one.');
+  phase(`Sending “${frame.name}”`);
+  const variants = await readVariants(await runJob(server(), '/api/generate-edits', body, signal, progress));
+  if (!variants) throw server().refusal('stranger');
+  if (variants.length === 0) throw new Sentence('The server had no idea for this frame; try again, or another style.');
+  return { frame, variants };
+}
+
+start.addEventListener('click', async () => {
+  clear();
+  offered = await busyWith(start, ask);
+  if (!offered) return;
+  const { frame, variants } = offered;
+  const names = new Map(frame.layers.map(({ id, name }) => [id, name]));
+  for (const [i, variant] of variants.entries()) {
+    const card = variantCard(i, variant, names);
+    shownPictures.push(...card.urls);
+    cards.append(card.element);
+  }
+  results.hidden = false;
+  say(`${count(variants.length, 'variant')} of “${frame.name}”. Choose one to apply.`);
+  showEdits();
+  byId('variants-heading').focus();
+});
+
+cards.addEventListener('change', () => showEdits());
+
+apply.addEventListener('click', async () => {
+  const chosen = cards.querySelector<HTMLInputElement>(':checked');
+  const variant = chosen && offered?.variants[Number(chosen.value)];
+  if (!offered || !variant) return;
+  const toCopy = byId<HTMLInputElement>('apply-copy').checked;
+  const instructions = variant.instructions.filter((one) => one.action !== 'generateImage' || one.picture);
+  apply.disabled = true; // and again by showEdits
+  try {
+    const { applied, skipped } = await askCanvas('applyEdits', {
+      frameId: offered.frame.id,
+      title: variant.theme,
+      toCopy,
+      instructions,
+    });
+    const where = toCopy ? 'to a copy beside the frame' : 'to the frame';
+    const others = skipped ? ` ${count(skipped, 'change')} could not be made there.` : '';
+    say(`“${variant.theme}” applied ${where}: ${count(applied, 'change')}.${others} Undo takes all of it back.`);
+  } catch (error) {
+    complain((error as Error).message);
+  }
+  showEdits();
+  apply.focus();
+});

@@ -1,0 +1,44 @@
+#include "figma/prompts_route.h"
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+
+namespace figma {
+
+using namespace plugfleet;
+
+namespace {
+
+Json told(const std::vector<PromptFile>& prompts) {
+  Json list = Json::array();
+  for (const PromptFile& prompt : prompts) {
+    list.push(Json::object(
+        {{"id", prompt.id}, {"name", prompt.name}, {"filename", prompt.filename}, {"isDefault", prompt.is_default}}));
+  }
+  return Json::object({{"prompts", list}});
+}
+
+Async<Reply> show_prompts(Call& call, std::string default_file) {
+  Platform& services = call.services;
+  std::function<std::vector<PromptFile>()> list = [&] { return services.prompts.list(default_file); };
+  const auto prompts = co_await services.reactor.offload(std::move(list));
+  Reply reply = json(200, told(prompts));
+  const std::string tag = fmt::format("\"{}\"", sha256_hex(reply.body).substr(0, 32));
+  const std::string_view known = call.header("if-none-match");
+  // Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
+  if (known == "*" || known.contains(tag)) reply = {.status = 304};
+  co_return std::move(reply).with("ETag", "W/" + tag).with("Cache-Control", "no-cache");
+}
+
+}  // namespace
+
+Route prompts_route(std::string default_file) {
+  std::function<Async<Reply>(Call&, const PathValues&)> handler = [default_file = std::move(default_file)](
+                                                                      Call& call, const PathValues&) {
+    return show_prompts(call, default_file);
+  };
+  return {Method::GET, "/api/prompts", std::move(handler), {}};
+}
+
+}  // namespace figma

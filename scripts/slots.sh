@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# Sourced after lib.sh and find_fleet: the slots of our pools, worker and runner, and the keeper. Starting and stopping
+# one, and replacing them all so that the fleet serves on. A slot is ready when its process says so in its metric cells
+# (plugfleet_ready); that it runs is not enough. Whoever changes slots holds slots.lock; the keeper's scaling waits.
+set -euo pipefail
+
+ready_within=30
+
+lock_slots() {
+  exec 8>"$RUN/slots.lock"
+  flock -w 300 8 || fail "Somebody else has been changing this fleet's slots for five minutes."
+}
+unlock_slots() { exec 8>&-; }
+
+# name_of POOL SLOT: supervisord's name.
+name_of() { if [[ $1 == keeper ]]; then echo keeper; else printf '%s:%s_%02d' "$1" "$1" "$2"; fi; }
+
+# slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last worker slot is left out: it holds
+# the socket and is no worker.
+slots_of() {
+  local lines
+  lines=$(ctl status "$1:*") || true # says by its status that some are stopped
+  if [[ $1 == worker ]]; then lines=$(sed '$d' <<<"$lines"); fi
+  awk -v state="${2:-}" '{sub(/.*_/, "", $1)} state == "" || $2 == state {print $1 + 0}' <<<"$lines"
+}
+
+processes() { "$RUN/build/bin/plugfleet-metrics" "$RUN/metrics"; }
+
+# is_ready POOL SLOT: the process there does its work.
+is_ready() {
+  processes | jq -e --arg pool "$1" --argjson slot "$2" \
+    'any(.pool == $pool and .slot == $slot and .alive and .values.plugfleet_ready == 1)' >/dev/null
+}
+
+# start_slot POOL SLOT: false, with the reason on stderr, where it is not ready in time.
+start_slot() {
+  local name log
+  name=$(name_of "$1" "$2") log=$FLEET_DIR/log/${name#*:}.out
+  ctl start "$name" >/dev/null 2>&1 || true # says "already started" by its status too
+  until_true "$ready_within" is_ready "$1" "$2" && return
+  say "${name#*:} did not come up." >&2
+  if [[ -s $log ]]; then tail -n 5 -- "$log" | sed 's/^/  /' >&2; fi
+  return 1
+}
+
+# stop_slots NAME...: they end what they have first. supervisord loses the TERM for a process that it is just starting;
+# QUIT tells it again, and changes nothing for others.
+stop_slots() {
+  ctl stop "$@" >/dev/null &
+  while sleep 0.5 && kill -0 $! 2>/dev/null; do ctl signal QUIT "$@" >/dev/null 2>&1 || true; done
+  wait $! || true
+}
+
+# replace_pool POOL: a new process for each that runs, one after another. A spare slot serves first, where there is one:
+# so a build that does not come up is found before anything was stopped, and the pool is never short. False where a new
+# process did not come up; the others are left as they are.
+replace_pool() {
+  local pool=$1 slot spare='' running=()
+  mapfile -t running < <(slots_of "$pool" RUNNING)
+  ((${#running[@]})) || return 0
+  if [[ $pool == worker ]]; then
+    spare=$(slots_of worker STOPPED | head -n 1)
+    if [[ $spare ]] && ! start_slot worker "$spare"; then
+      stop_slots "$(name_of worker "$spare")"
+      return 1
+    fi
+  fi
+  for slot in "${running[@]}"; do
+    stop_slots "$(name_of "$pool" "$slot")"
+    start_slot "$pool" "$slot" || return 1
+    say "  $(name_of "$pool" "$slot" | sed 's/.*://') is new"
+  done
+  if [[ $spare ]]; then stop_slots "$(name_of worker "$spare")"; fi
+}
+
+replace_keeper() {
+  stop_slots keeper
+  start_slot keeper 0
+  say '  keeper is new'
+}

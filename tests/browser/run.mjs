@@ -1,0 +1,29 @@
+// node run.mjs SCENARIO SERVER PROVIDER: runs one of scenarios.mjs in Chromium, with the plugin of build/plugin/figma in a
+// fake Figma, against the fleet at SERVER and the fake provider at PROVIDER. Prints as JSON what the scenario returns, for
+// plugin_test.py to compare with the server's side; exits 1 and says why when something was not as it should be, or after
+// a minute. Screenshots go to build/screenshots.
+import { mkdirSync } from 'node:fs'
+import { Session } from './session.mjs'
+import * as scenarios from './scenarios.mjs'
+
+const [name, server, provider] = process.argv.slice(2)
+const scenario = scenarios[name]
+if (!scenario || !provider) throw new Error(`usage: run.mjs ${Object.keys(scenarios).join('|')} SERVER PROVIDER`)
+
+const screenshots = new URL('../../build/screenshots/', import.meta.url)
+mkdirSync(screenshots, { recursive: true })
+
+let session
+const late = new Promise((_, reject) => setTimeout(reject, 60_000, new Error('not done after a minute')).unref())
+try {
+  session = await Session.open({ server, provider, screenshots })
+  const result = await Promise.race([scenario(session), late])
+  session.check()
+  console.log(JSON.stringify(result ?? null))
+} catch (error) {
+  console.error(error)
+  await session?.confess(name)
+  process.exitCode = 1
+} finally {
+  await session?.close()
+}

@@ -1,0 +1,108 @@
+// One Chromium with a fake Figma in it, the wire to the fleet, and what a test does with them.
+import assert from 'node:assert/strict'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+import { servePages } from './pages.mjs'
+import { openWire } from './wire.mjs'
+
+const kFlags = [
+  '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--enable-blink-features=ComputedAccessibilityInfo',
+]
+const kPatience = 20_000 // milliseconds
+
+export class Session {
+  static async open({ server, provider, screenshots }) {
+    const session = new Session()
+    Object.assign(session, { providerUrl: provider, screenshots, requests: [], jobs: [], complaints: [] })
+    session.wire = await openWire(server)
+    session.server = session.wire.url
+    session.pages = await servePages(session.server)
+    session.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: kFlags })
+    const context = await session.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 760 } })
+    context.setDefaultTimeout(kPatience)
+    context.on('request', (request) => session.#saw(request))
+    session.page = await context.newPage()
+    session.page.on('pageerror', (error) => session.complaints.push(`uncaught: ${error.message}`))
+    session.page.on('console', (message) => session.#hear(message))
+    await session.page.goto(`${session.pages.url}/host.html`)
+    await session.page.waitForFunction('globalThis.host')
+    session.ui = session.page.frameLocator('section iframe')
+    return session
+  }
+
+  #saw(request) {
+    const { pathname, origin } = new URL(request.url())
+    if (origin === this.pages.url || request.url().startsWith('blob:')) return
+    if (origin !== this.server) this.complaints.push(`a request to ${origin}`)
+    const seen = { method: request.method(), path: pathname, status: null }
+    this.requests.push(seen)
+    this.#answered(request, seen).catch(() => {}) // or the browser is closing
+  }
+
+  async #answered(request, seen) {
+    const response = await request.response()
+    seen.status = response?.status() ?? 0
+    if (seen.status === 202 && seen.method === 'POST') this.jobs.push((await response.json()).jobId)
+  }
+
+  #hear(message) {
+    if (message.type() !== 'error') return
+    // The browser's own word on a request that failed, which some tests are about.
+    if (/^Failed to load resource/.test(message.text())) return
+    this.complaints.push(message.text())
+  }
+
+  // Calls a function of host.ts.
+  host(name, ...args) {
+    return this.page.evaluate(([name, args]) => globalThis.host[name](...args), [name, args])
+  }
+
+  // Asks the server, not through the plugin.
+  async json(path) {
+    const reply = await this.page.request.get(this.server + path)
+    assert.equal(reply.status(), 200)
+    return reply.json()
+  }
+
+  async provider(path, options) {
+    const reply = await fetch(this.providerUrl + path, options)
+    assert.equal(reply.status, 200)
+    return reply.json()
+  }
+
+  // Has the fake provider forget its counts and answer by these rules.
+  async script(...rules) {
+    await this.provider('/reset', { method: 'POST' })
+    await this.provider('/script', { method: 'POST', body: JSON.stringify(rules) })
+  }
+
+  async until(condition, otherwise) {
+    const deadline = Date.now() + kPatience
+    while (!(await condition())) {
+      if (Date.now() > deadline) throw new Error(otherwise)
+      await new Promise((later) => setTimeout(later, 20))
+    }
+  }
+
+  async screenshot(name) {
+    await this.host('redraw')
+    await this.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, this.screenshots)) })
+  }
+
+  // What went wrong in the browser without being shown.
+  check() {
+    assert.deepEqual(this.complaints, [])
+  }
+
+  async confess(name) {
+    console.error(JSON.stringify({ requests: this.requests, complaints: this.complaints }, null, 1))
+    await this.screenshot(`failed-${name}`).catch(() => {})
+  }
+
+  async close() {
+    await this.browser?.close()
+    this.pages?.close()
+    this.wire?.close()
+  }
+}
