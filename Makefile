@@ -17,6 +17,7 @@ endif
 endif
 
 # ---- Building ----------------------------------------------------------------------------------------------------
+# What is linked takes its name when it is whole: a fleet that runs keeps the file it has.
 # fcgi-app/ but main/ is one shared library; each program is one file of main/ over it; a module is a .so over it.
 
 sanitize := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined))
@@ -57,19 +58,22 @@ $(B)/tests/%.o: extra_flags := -Itests -Imodules
 $(library): $(call object,$(lib_sources))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl,-Bsymbolic-functions -Wl,-soname,libplugfleet.so $^ $(LIBS) -o $@
+	@$(CXX) $(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl,-Bsymbolic-functions -Wl,-soname,libplugfleet.so $^ $(LIBS) -o $@.new
+	@mv $@.new $@
 
 $(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)
 	@mkdir -p $(@D)
 	@echo "  link    $@"
-	@$(CXX) $(LDFLAGS) $< -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$ORIGIN/../lib' -o $@
+	@$(CXX) $(LDFLAGS) $< -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$ORIGIN/../lib' -o $@.new
+	@mv $@.new $@
 
 # $(call module_rule,LIBRARY,FOLDER OF ITS SOURCES)
 define module_rule
 $(1): $(call object,$(wildcard $(2)/*.cc)) $(library)
 	@mkdir -p $$(@D)
 	@echo "  link    $$@"
-	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@
+	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@.new
+	@mv $$@.new $$@
 endef
 $(foreach module,$(module_names),$(eval $(call module_rule,$(B)/modules/$(module).so,modules/$(module))))
 # A module for tests alone: tests/support/servers.py has their fleets load it.

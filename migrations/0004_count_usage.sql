@@ -25,7 +25,6 @@ create table operator_tokens (
 -- Every ended job that was recorded before usage_counted.until is counted in the three tables below, once, under the day
 -- (UTC) it was created on; count_usage() moves `until` on. So whoever wants numbers adds the jobs recorded since, and
 -- those in live_jobs, and reads no others: most of them retention has deleted by then. retry_job() takes one back.
--- (What it had deleted before this migration is in usage_stats alone.)
 
 alter table jobs
   add recorded_at timestamptz not null default now();  -- of an ended job: when its row came here
@@ -45,6 +44,16 @@ create table usage_totals (
   failed_jobs     integer not null,
   primary key (date, operation_type)
 ) with (fillfactor = 50);
+
+-- Of what retention has deleted already no more is known than this.
+insert into usage_totals
+select s.date, s.operation_type, s.total_jobs - count(j.id),
+       greatest(0, s.successful_jobs - count(j.id) filter (where j.status = 'completed')),
+       greatest(0, s.failed_jobs - count(j.id) filter (where j.status = 'failed'))
+  from usage_stats s
+  left join jobs j on j.type = s.operation_type and j.created_at >= s.date::timestamp at time zone 'UTC'
+                  and j.created_at < (s.date + 1)::timestamp at time zone 'UTC'
+ group by s.date, s.operation_type having s.total_jobs > count(j.id);
 
 -- How long completed jobs took. Bucket b holds 1.03^b ms up to 1.03^(b+1): its middle is within 1.5 % of each of them.
 create table usage_durations (

@@ -1,9 +1,19 @@
 # shellcheck shell=bash
-# Sourced by scripts/fleet: what is made before a process starts. Settings, folders, certificate, configuration,
-# database. Each function may run again: it leaves alone what is right already. After make_folders the current
-# directory is RUN.
+# Sourced by scripts/fleet, and by scripts/operate/setup for an installed fleet: what is made before a process starts.
+# Settings, folders, certificate, configuration, database. Each function may run again: it leaves alone what is right
+# already. After make_folders the current directory is RUN.
 set -euo pipefail
 : "${root:?}" "${pg_bin:?}"
+
+# give_up SENTENCE LOG: says it with the log's end, where the reason most likely is.
+give_up() {
+  printf '%s\n' "$1" >&2
+  if [[ -s $FLEET_DIR/log/$2 ]]; then
+    printf 'The end of %s:\n' "$FLEET_DIR/log/$2" >&2
+    tail -n 15 -- "$FLEET_DIR/log/$2" | sed 's/^/  /' >&2
+  fi
+  exit 1
+}
 
 # Ends with one sentence when a setting of fleet.conf makes no sense.
 check_settings() {
@@ -40,6 +50,12 @@ check_port() {
 may_enter() { ((EUID != 0)) || runuser -u "$1" -- test -x "$2"; }
 
 make_folders() {
+  if [[ $installed ]]; then
+    RUN=/run/plugfleet
+    systemd-tmpfiles --create plugfleet.conf || fail 'The folders of tmpfiles.d/plugfleet.conf could not be made.'
+    cd "$RUN"
+    return
+  fi
   RUN=$(readlink -- "$FLEET_DIR/run") || RUN=
   if [[ $(stat -f -c %T /dev/shm) == tmpfs && -w /dev/shm ]]; then
     RUN=/dev/shm/plugfleet-$UID-$(printf %s "$FLEET_DIR" | sha256sum | cut -c 1-8)
@@ -85,10 +101,13 @@ make_static() {
   chmod -R a+rX static
 }
 
+# make_certificate NAME: one that signs itself, for that name or address and localhost.
 make_certificate() {
+  local names=DNS:localhost,IP:127.0.0.1,IP:::1
+  if [[ $1 =~ ^[0-9.]+$|: ]]; then names+=,IP:$1; elif [[ $1 != localhost ]]; then names+=,DNS:$1; fi
   openssl x509 -in data/tls/certificate.pem -noout -checkend 86400 >/dev/null 2>&1 && return
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -addext extendedKeyUsage=serverAuth \
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=$1" \
+    -addext "subjectAltName=$names" -addext extendedKeyUsage=serverAuth \
     -keyout data/tls/key.pem -out data/tls/certificate.pem 2>/dev/null || fail 'openssl could not make a certificate.'
 }
 
@@ -141,9 +160,18 @@ PLUGFLEET_MODULES_SOURCE_DIR=$RUN/checkout/modules
 PLUGFLEET_RUN_DIR=$RUN
 PLUGFLEET_LOG_FILE=$RUN/data/log/$1.log
 PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=$2 user=plugfleet'
+PLUGFLEET_REPORTS_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_ops user=plugfleet'
 PLUGFLEET_REDIS_SOCKET=$RUN/redis/state.sock
 PLUGFLEET_PAYLOADS_SOCKET=$RUN/redis/payloads.sock
 END
+  if [[ $installed ]]; then # what the caller has in his environment is his; secrets come from plugfleet.service
+    for key in /etc/plugfleet/secrets/*; do
+      if [[ ${key##*/} =~ ^[A-Z_]+$ ]]; then
+        printf 'PLUGFLEET_%s_FILE=/run/credentials/plugfleet.service/secrets_%s\n' "${key##*/}" "${key##*/}"
+      fi
+    done
+    return
+  fi
   for key in $(compgen -e); do
     if [[ $key == PLUGFLEET_* && $key != PLUGFLEET_SLOT || $key == ?*SAN_OPTIONS ]]; then
       printf '%s=%q\n' "$key" "${!key}"
@@ -158,6 +186,7 @@ configure() {
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
+  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO=''
   local address template text name
   FILES=$(ulimit -Hn)
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
@@ -169,15 +198,23 @@ configure() {
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
     WORKER_SOCKET_OWNER=root:www-data
   fi
+  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data FILES=65536; fi
+  if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
+    LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096;"
+    LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'
+  fi
   for address in $TRUSTED_PROXIES; do REAL_IP+="  set_real_ip_from $address;"$'\n'; done
   for address in $OPERATOR_ADDRESSES; do OPERATORS+="  allow $address;"$'\n'; done
 
   for template in checkout/conf/{nginx,redis,supervisord,pgbouncer,postgresql}/*; do
+    case ${installed:-no}:$template in # an installed fleet's servers are Debian's; the other one is for this machine
+      yes:*/servers.conf | yes:*/postgresql.conf | no:*/public.conf) continue ;;
+    esac
     text=$(fill "$template")
     keep "${template#checkout/}" "$text"
   done
-  if ((EUID == 0)); then chown postgres: conf/postgresql/* conf/pgbouncer/*; fi
-  keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"
+  if ((EUID == 0)) && [[ ! $installed ]]; then chown postgres: conf/postgresql/* conf/pgbouncer/*; fi
+  keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"$'\n'"PUBLIC_NAME=$PUBLIC_NAME"
   text=$(environment_of worker plugfleet)
   keep conf/worker.env "$text"
   for name in runner keeper; do

@@ -4,10 +4,13 @@
 
 PATH=$PATH:/usr/sbin:/sbin
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-FLEET_DIR=$(realpath -m -- "${FLEET_DIR:-$root/.fleet}")
-# Read by the scripts that source this file.
+# Where the scripts are the package's they work on the installed fleet; its programs are those of the active release.
 # shellcheck disable=SC2034
-BUILD=$(realpath -m -- "${BUILD:-$root/build/release}")
+if [[ $root == /usr/lib/plugfleet ]]; then
+  installed=yes FLEET_DIR=/var/lib/plugfleet BUILD=/var/lib/plugfleet/release
+else
+  installed='' FLEET_DIR=$(realpath -m -- "${FLEET_DIR:-$root/.fleet}") BUILD=$(realpath -m -- "${BUILD:-$root/build/release}")
+fi
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -23,6 +26,12 @@ read_settings() {
   done <"$1"
 }
 
+# read_fleet_settings: those of an installed fleet's own file, then the defaults.
+read_fleet_settings() {
+  if [[ $installed && -e /etc/plugfleet/fleet.conf ]]; then read_settings /etc/plugfleet/fleet.conf; fi
+  read_settings "$root/conf/fleet.conf"
+}
+
 # until_true SECONDS COMMAND...: false when the command has not succeeded by then. Its output is dropped.
 until_true() {
   local deadline=$((SECONDS + $1))
@@ -33,10 +42,10 @@ until_true() {
   done
 }
 
-# find_fleet: sets RUN, the runtime folder of the fleet in FLEET_DIR, and its ports; false when there is none.
+# find_fleet: sets RUN, the runtime folder of the fleet in FLEET_DIR, its ports and PUBLIC_NAME; false when there is none.
 find_fleet() {
   RUN=$(readlink -- "$FLEET_DIR/run" 2>/dev/null) && [[ -f $RUN/conf/fleet.env ]] || return 1
-  unset HTTPS_PORT HTTP_PORT
+  unset HTTPS_PORT HTTP_PORT PUBLIC_NAME
   read_settings "$RUN/conf/fleet.env"
 }
 

@@ -13,7 +13,7 @@ lock_slots() {
 unlock_slots() { exec 8>&-; }
 
 # name_of POOL SLOT: supervisord's name.
-name_of() { if [[ $1 == keeper ]]; then echo keeper; else printf '%s:%s_%02d' "$1" "$1" "$2"; fi; }
+name_of() { if [[ $1 == keeper ]]; then echo keeper; else printf '%s:%s_%02d\n' "$1" "$1" "$2"; fi; }
 
 # slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last worker slot is left out: it holds
 # the socket and is no worker.
@@ -77,4 +77,22 @@ replace_keeper() {
   stop_slots keeper
   start_slot keeper 0
   say '  keeper is new'
+}
+
+# start_wanted: the socket's holder, WORKERS, RUNNERS and the keeper, side by side, for each takes a second; false where
+# one did not come up. Whoever calls holds slots.lock.
+start_wanted() {
+  local slot wanted=('keeper 0') started=() all=0
+  for ((slot = 0; slot < WORKERS; slot++)); do wanted+=("worker $slot"); done
+  for ((slot = 0; slot < RUNNERS; slot++)); do wanted+=("runner $slot"); done
+  ctl start "$(name_of worker "$WORKERS_MAX")" >/dev/null 2>&1 8>&- &
+  for slot in "${wanted[@]}"; do
+    # shellcheck disable=SC2086
+    start_slot $slot 8>&- &
+    started+=($!)
+  done
+  for slot in "${started[@]}"; do
+    wait "$slot" || all=1
+  done
+  return "$all"
 }

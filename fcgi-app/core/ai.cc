@@ -59,13 +59,17 @@ Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point dea
     if (!back) break;
     const auto now = Clock::now();
     const auto wait = *back - now + part_of((*back - now) / 4);
-    if (wait > kWaitMost || now + wait >= deadline) {
+    if (errand.waited + wait > kWaitMost || now + wait >= deadline) {
       if (!errand.failure)
         errand.failure = Failure(Kind::unavailable, "the AI provider wants to be asked less often")
                              .retry_after(std::chrono::ceil<milliseconds>(wait));
       break;
     }
+    errand.waited += wait;
     co_await sleep_for(wait);
+  }
+  for (std::size_t i = 0; i < providers_.size(); ++i) {
+    if (errand.tries[i].attempts > 0 && !errand.tries[i].over) give_up(errand, i);
   }
   throw errand.failure.value_or(Failure(Kind::provider_error, "no AI provider is set up for this"));
 }

@@ -5,7 +5,7 @@
 //       says) or whose keys all rest gives way to the next. One without a model for images is not asked for them.
 //   P2  A refused key (401, 402, 403) or a limited one (429) rests (core/ai_keys.h), and another key, then another
 //       provider, is asked at once: that is none of the attempts. Only where all rest is there a wait, until the first
-//       limited one is back, of 30 s at most.
+//       limited one is back, of 30 s in all at most.
 //   P3  A prompt that was refused for what it says is sent to nobody else.
 //   P4  Where nobody is left, a provider whose keys are all refused is asked all the same, with one of them: a bill may
 //       have been paid. Its breaker says how often.
@@ -83,6 +83,7 @@ struct Ai::Errand {
   const Trace& trace;
   Clock::time_point deadline;
   std::vector<Tries> tries;          // at each provider
+  Clock::duration waited{};          // for limited keys
   std::optional<Failure> failure{};  // the latest
 };
 

@@ -66,18 +66,20 @@ Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const 
   const auto begun = Clock::now();
   call.request.trace = trace.id;
   call.request.timeout = std::min(timeout_, deadline - begun);
+  const bool hurried = call.request.timeout < timeout_;
   std::optional<ProviderFault> broken;
   HttpReply reply;
   try {
     reply = co_await http_.send(std::move(call.request));
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
-    broken = ProviderFault{failure, true, Blame::outage};
+    const bool too_little_time = hurried && failure.kind() == Kind::provider_timeout;
+    broken = ProviderFault{failure, true, too_little_time ? Blame::call : Blame::outage};
   }
   seconds_.observe(Clock::now() - begun);
   AiAnswer answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target, std::move(reply), prompt.wants);
   if (answer) latencies_of(prompt).record(Clock::now() - begun, Clock::now());
-  learn(key, permit, answer, begun);
+  const bool nothing_learnt = broken_by_deadline;
   if (!answer) tell(key, answer.error(), trace);
   co_return answer;
 }

@@ -31,7 +31,7 @@ Authenticator::Authenticator(const Settings& settings) {
 }
 
 std::optional<User> Authenticator::identify(Auth auth, std::string_view authorization) const {
-  if (auth == Auth::none) return std::nullopt;
+  if (auth == Auth::none || auth == Auth::operator_token) return std::nullopt;
   if (auth == Auth::optional && (authorization.empty() || !verifier_)) return std::nullopt;
   if (!verifier_) throw Failure(Kind::unauthorized, "this server is not set up to take tokens (JWT_ALG)");
   if (authorization.empty()) throw Failure(Kind::unauthorized, "a bearer token is needed");

@@ -11,7 +11,12 @@
 
 namespace plugfleet {
 
-enum class Auth { none, optional, required };
+enum class Auth {
+  none,
+  optional,        // a user's token is checked where there is one
+  required,        // a user's token
+  operator_token,  // an operator's (core/operator_tokens.h): nobody is the user then
+};
 
 struct User {
   std::string id;

@@ -199,29 +199,34 @@ Failure failure_of(const Outcome& outcome) {
 // All that the row of work done at once says is put into it here.
 Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now) {
   DoneJobRow row = row_of(std::move(job));
-  const auto record = [&](const char* status, std::string why) {
+  const auto record = [&](const char* status, std::string message) {
     row.status = status;
-    if (!why.empty()) row.error_message = std::move(why);
+    if (!message.empty()) row.error_message = std::move(message);
     row.completed_at = WallClock::now();
     row.usage = usage();
     services.recorder.record(row);
+  };
+  const auto record_failed = [&](const Failure& failure) {
+    row.error_code = info(failure.kind()).code;
+    record("failed", failure.message());
   };
   Outcome outcome;
   try {
     outcome = co_await now(*this);
   } catch (const Failure& failure) {
     const bool stopped = failure.kind() == Kind::cancelled || failure.kind() == Kind::request_timeout;
-    record(stopped ? "cancelled" : "failed", failure.message());
+    stopped ? record("cancelled", failure.message()) : record_failed(failure);
     throw;
   } catch (...) {
-    record("failed", "something went wrong here");
+    record_failed(Failure(Kind::internal, "something went wrong here"));
     throw;
   }
-  if (outcome.variant_count) row.variant_count = outcome.variant_count;
   if (outcome.what != JobOutcome::done) {
-    record(outcome.what == JobOutcome::cancelled ? "cancelled" : "failed", outcome.message);
-    throw failure_of(outcome);
+    const Failure failure = failure_of(outcome);
+    outcome.what == JobOutcome::cancelled ? record("cancelled", failure.message()) : record_failed(failure);
+    throw failure;
   }
+  if (outcome.variant_count) row.variant_count = outcome.variant_count;
   row.result = outcome.result.dump();
   record("completed", outcome.message);
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - started()).count();

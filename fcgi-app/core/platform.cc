@@ -4,6 +4,7 @@ namespace plugfleet {
 namespace {
 
 constexpr auto kPayloadTimeout = 5s;  // until a body of many megabytes is there, behind those of others
+constexpr auto kReportTimeout = 10s;
 
 }  // namespace
 
@@ -11,12 +12,17 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
     : reactor(the_reactor),
       settings(the_settings),
       database(reactor, {.conninfo = settings.database_url, .pool_max = static_cast<int>(settings.database_pool)}),
+      reports(reactor,
+              {.conninfo = settings.reports_database_url.empty() ? settings.database_url : settings.reports_database_url,
+               .pool_max = 1,
+               .statement_timeout = kReportTimeout}),
       redis(reactor, {.socket_path = settings.redis_socket}),
       payloads(reactor, {.socket_path = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       prompts(settings.prompts_dir),
       http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
       limiter(redis),
       authenticator(settings),
+      operator_tokens(database),
       recorder(reactor, database),
       ai(reactor, http, redis, settings),
       jobs(database, std::chrono::duration_cast<milliseconds>(settings.job_lease)),

@@ -8,6 +8,7 @@
 #include "core/job_payloads.h"
 #include "core/job_streams.h"
 #include "core/jobs.h"
+#include "core/operator_tokens.h"
 #include "core/prompts.h"
 #include "core/rate_limit.h"
 #include "core/recorder.h"
@@ -24,12 +25,14 @@ struct Platform {
   Reactor& reactor;
   const Settings& settings;
   Database database;
+  Database reports;  // for long statements that only read
   Redis redis;     // counters, breakers: lost at a restart without harm
   Redis payloads;  // images of jobs, memory only
   const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;
   Authenticator authenticator;
+  OperatorTokens operator_tokens;
   Recorder recorder;
   Ai ai;
   Jobs jobs;

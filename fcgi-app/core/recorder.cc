@@ -22,14 +22,14 @@ constexpr const char* kInsertCalls =
 constexpr const char* kInsertJobs =
     "insert into jobs (id, type, status, layer_count, variant_count, frame_name, payload, result, error_message, "
     "user_email, user_id, owner, ip_address, created_at, started_at, completed_at, duration_ms, ai_calls, "
-    "input_tokens, output_tokens, cost_usd) "
+    "input_tokens, output_tokens, cost_usd, error_code) "
     "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
-    "started, ended, (extract(epoch from ended - started) * 1000)::int, calls, tokens_in, tokens_out, cost "
+    "started, ended, (extract(epoch from ended - started) * 1000)::int, calls, tokens_in, tokens_out, cost, code "
     "from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::jsonb[], $8::jsonb[], "
     "$9::text[], $10::text[], $11::text[], $12::text[], $13::inet[], $14::timestamptz[], $15::timestamptz[], "
-    "$16::int[], $17::bigint[], $18::bigint[], $19::numeric[]) "
+    "$16::int[], $17::bigint[], $18::bigint[], $19::numeric[], $20::text[]) "
     "as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
-    "ended, calls, tokens_in, tokens_out, cost) on conflict (id) do nothing";
+    "ended, calls, tokens_in, tokens_out, cost, code) on conflict (id) do nothing";
 
 std::optional<std::string> none_if_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
@@ -76,7 +76,8 @@ Params params_of(const std::vector<DoneJobRow>& rows) {
           column(rows, [](const Row& r) { return bounded(r.usage).calls; }),
           column(rows, [](const Row& r) { return bounded(r.usage).input_tokens; }),
           column(rows, [](const Row& r) { return bounded(r.usage).output_tokens; }),
-          column(rows, [](const Row& r) { return bounded(r.usage).cost_usd; })};
+          column(rows, [](const Row& r) { return bounded(r.usage).cost_usd; }),
+          column(rows, [](const Row& r) { return r.error_code; })};
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ struct DoneJobRow {
   std::string id, type, status;
   std::optional<std::int64_t> layer_count, variant_count;
   std::optional<std::string> frame_name;
-  std::string payload, result;  // JSON, never an image
-  std::optional<std::string> error_message;
+  std::string payload = "null", result = "null";  // JSON, never an image
+  std::optional<std::string> error_code, error_message;
   std::string user_email;
   std::optional<std::string> user_id;  // as the request said it
   std::optional<std::string> owner;    // as a token proved it

@@ -184,6 +184,7 @@ void Settings::rows(SettingReader& s) {
 
   s.text("DATABASE_URL", database_url, "");
   s.integer("DATABASE_POOL", database_pool, 4, 1, 100);
+  s.text("REPORTS_DATABASE_URL", reports_database_url, "");
   s.text("REDIS_SOCKET", redis_socket, "");
   s.text("PAYLOADS_SOCKET", payloads_socket, "");
 

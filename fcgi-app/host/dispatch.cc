@@ -7,11 +7,14 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "wire/http.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr std::chrono::duration<double> kWaitMost{3600};  // a clock that was set, rather than a queue
+
+constexpr RateLimit kOperatorTries{.points = 10, .duration = 1min, .block = {}};  // that fail, for each address
 
 // What is kept with a request until it has been logged.
 struct Served {
@@ -81,6 +84,7 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   served->entry = match.entry;
   const Route& route = match.entry->route;
   call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
+  if (route.options.auth == Auth::operator_token) co_await admit_operator(call);
   if (route.options.limit) co_await limit(call, route);
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
@@ -91,6 +95,21 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
   if (reply.stream) set_streaming(incoming);
   co_return reply;
+}
+
+// An address that keeps failing is told to wait before its token is looked at: guessing costs the database nothing.
+Async<void> Dispatch::admit_operator(Call& call) {
+  const std::string key = fmt::format("operator:{}", call.client_key());
+  const LimitState tries = co_await platform_.limiter.take(key, kOperatorTries, 0);
+  if (tries.remaining == 0) {
+    throw Failure(Kind::rate_limited, "too many requests without a good operator's token").retry_after(tries.reset_after);
+  }
+  const std::string_view token = bearer_token(call.header("authorization"));
+  const bool admitted = co_await platform_.operator_tokens.admits(std::string(token));
+  if (admitted) co_return;
+  co_await platform_.limiter.take(key, kOperatorTries);
+  call.reply_header("WWW-Authenticate", "Bearer");
+  throw Failure(Kind::unauthorized, "an operator's token is needed: Authorization: Bearer pft_...");
 }
 
 // It may be open for hours: it gives up its place, and what its log line does not need.

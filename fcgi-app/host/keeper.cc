@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "core/analytics.h"
 
 namespace plugfleet {
 namespace {
@@ -29,11 +30,13 @@ select create_api_calls_partition(day)
   from (select (now() at time zone 'UTC' + n * interval '1 month')::date as day from generate_series(0, 1) as n) as months
  where to_regclass('api_calls_' || to_char(day, 'YYYY_MM')) is null)sql";
 
-// From the day it was due last, so that days while no keeper ran are not left out, to yesterday.
+// Whenever it ran last, and however long ago a job that has ended since was created. A row may have come a little
+// later than its time says.
 constexpr const char* kAggregate = R"sql(
-select aggregate_daily_stats(day::date)
-  from generate_series((to_timestamp($1) at time zone 'UTC')::date, (to_timestamp($2) at time zone 'UTC')::date - 1,
-                       interval '1 day') as day)sql";
+select aggregate_daily_stats(day)
+  from (select distinct (created_at at time zone 'UTC')::date as day from jobs
+         where recorded_at > to_timestamp($1) - interval '1 hour') as days
+ where day < (to_timestamp($2) at time zone 'UTC')::date)sql";
 
 Async<void> aggregate_daily_stats(Transaction& transaction, CronSchedule::Time last, CronSchedule::Time due) {
   co_await transaction.query("set local statement_timeout = '10min'");
@@ -111,7 +114,7 @@ TimedWork daily_stats() {
 Keeper::Keeper(Platform& platform, std::vector<TimedWork> crons)
     : platform_(platform),
       patient_(platform.reactor,
-               {.conninfo = platform.settings.database_url, .pool_max = 1, .statement_timeout = kPatience}),
+               {.conninfo = platform.settings.database_url, .pool_max = 2, .statement_timeout = kPatience}),
       crons_(std::move(crons)) {
   crons_.push_back(daily_stats());
 }
@@ -123,7 +126,8 @@ void Keeper::start() {
   add("reap", {1s, 10s}, [this] { return reap_in_touch(); });
   const Clock::duration refresh_every = std::min<Clock::duration>(60s, platform_.settings.job_payload_ttl / 3);
   add("refresh", {refresh_every, 60s}, [this] { return refresh_bodies(); });
-  add("prune", {60s, 60s}, [this] { return prune(); });
+  add("usage", {10s, kPatience}, [this] { return count(); });
+  add("prune", {60s, kPatience}, [this] { return prune(); });
   add("months", {60s, 60s}, [this] { return make_months(); });
   add("depths", {5s, 10s}, [this] { return measure_depths(); });
   for (const TimedWork& work : crons_) {
@@ -170,8 +174,11 @@ Async<void> Keeper::refresh_bodies() {
   }
 }
 
-// In turns of a batch a kind, so that no kind waits until another's are all deleted.
+Async<void> Keeper::count() { co_await count_usage(patient_); }
+
+// What is not counted yet stays. In turns of a batch a kind, so that no kind waits until another's are all deleted.
 Async<void> Keeper::prune() {
+  co_await count();
   const Settings& settings = platform_.settings;
   const Retention retention{.completed = static_cast<int>(settings.jobs_keep_completed),
                             .failed = static_cast<int>(settings.jobs_keep_failed),

@@ -4,6 +4,7 @@
 //
 //   reap      1 s   takes jobs from runners that died, and tells whoever watches them
 //   refresh   60 s  keeps the bodies of jobs that wait or run in the payload Redis, up to JOB_PAYLOAD_BOUND
+//   usage     10 s  counts what has ended, for GET /api/analytics
 //   prune     60 s  deletes ended jobs beyond JOBS_KEEP_...
 //   months    60 s  makes api_calls' partitions of this month and the next
 //   depths    5 s   gauges of what waits: plugfleet_jobs_ready, _processing and _oldest_seconds by kind
@@ -41,7 +42,7 @@ class Duty {
   std::shared_ptr<State> state_;
 };
 
-// aggregate_daily_stats at 00:15 UTC, for the days up to yesterday since it ran last.
+// aggregate_daily_stats at 00:15 UTC, for every day before that has had a new or an ended job since it ran last.
 TimedWork daily_stats();
 
 class Keeper {
@@ -54,6 +55,7 @@ class Keeper {
   // One turn each; Failure where it went wrong.
   Async<void> reap();
   Async<void> refresh_bodies();
+  Async<void> count();
   Async<void> prune();
   Async<void> make_months();
   Async<void> measure_depths();

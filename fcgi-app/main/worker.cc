@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "core/platform.h"
 #include "core/settings.h"
+#include "host/analytics_routes.h"
 #include "host/dispatch.h"
 #include "host/job_routes.h"
 #include "host/module_loader.h"
@@ -128,6 +129,7 @@ int run(const Arguments& arguments) {
   Router router;
   for (Route& route : operator_routes().routes) router.add("operator", std::move(route));
   for (Route& route : job_routes().routes) router.add("jobs", std::move(route));
+  for (Route& route : analytics_routes().routes) router.add("analytics", std::move(route));
   for (Module& module : modules) {
     for (Route& route : module.routes) router.add(module.name, std::move(route));
   }

@@ -169,8 +169,9 @@ std::expected<Pixels, ImageError> decode_png(Bytes bytes, ImageSize source) {
 bool write_png(png_structp png, png_infop info, ImageSize size, std::span<const png_color> palette,
                std::span<const std::uint8_t> pixels) {
   if (setjmp(png_jmpbuf(png))) return false;
-  png_set_compression_level(png, 4);
-  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);  // indices gain nothing by being subtracted
+  png_set_compression_level(png,
+                            3);  // 1024 x 1024 of gradients: 4 to 14 ms, 23 to 129 KB; a half more time for level 6
+  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
   png_set_IHDR(png, info, size.width, size.height, 8, PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
   png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));

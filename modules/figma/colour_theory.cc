@@ -120,7 +120,7 @@ Rgb with_hue(Rgb colour, double hue) {
   hue = wrap(hue);
   const double vivid = std::min(1.0, from.chroma / std::max(0.01, most_chroma(from.lightness, from.hue)));
   const double pull = std::min(1.0, from.chroma / 0.15);  // a grey keeps its lightness, a strong colour need not
-  const double lightness = std::lerp(from.lightness, most_vivid_lightness(hue), 0.8 * pull);
+  const double lightness = std::lerp(from.lightness, most_vivid_lightness(hue), 0.9 * pull);
   const double chroma = std::min(vivid * most_chroma(lightness, hue), std::max(from.chroma, 0.2 * pull));
   return to_rgb({lightness, chroma, hue});
 }

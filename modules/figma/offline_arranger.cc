@@ -4,12 +4,13 @@
 #include <array>
 #include <cmath>
 #include <numeric>
-#include <span>
+#include <set>
+#include <tuple>
 
 namespace figma {
 namespace {
 
-constexpr double kLeastText = 11;
+constexpr double kGive = 0.6;        // of the gaps in a row that its parts may grow into
 constexpr double kTolerance = 0.02;  // places are rounded to hundredths
 constexpr auto kTypeScale =
     std::to_array<double>({11, 12, 13, 14, 15, 16, 18, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 72, 80, 96, 112, 128});
@@ -46,9 +47,10 @@ class Arranger {
 
   // False where it does not fit into the frame.
   bool arrange() {
-    measure(root_, Axis::x);
-    place(root_, Axis::x, frame_.box.lo[0], frame_.box.size(Axis::x));
-    settle_fonts();
+    do {
+      measure(root_, Axis::x);
+      place(root_, Axis::x, frame_.box.lo[0], frame_.box.size(Axis::x));
+    } while (!fonts_fit());
     measure(root_, Axis::y);
     if (root_.natural[1] > frame_.box.size(Axis::y) + kTolerance) return false;
     place(root_, Axis::y, frame_.box.lo[1], frame_.box.size(Axis::y));
@@ -146,7 +148,7 @@ class Arranger {
 
   double type_ratio(int layer) const {
     const double size = at(layer).data->font_size.value_or(0);
-    return style_.type && size > 0 ? stepped(size, style_.density) / size : 1;
+    return style_.type && size > 0 && !kept_sizes_.contains(size) ? stepped(size, style_.density) / size : 1;
   }
 
   // ---- Measuring: what it wants ----
@@ -208,7 +210,11 @@ class Arranger {
     } else if (cell.kind == Cell::Kind::layer) {
       wants = axis == Axis::x && !is_button(cell) ? was : sum(segments(cell, axis));
     } else if (along(cell, axis)) {
-      wants = axis == Axis::x && equal_columns(cell) ? was : sum(segments(cell, axis));
+      const auto sizes = segments(cell, axis);
+      wants = sum(sizes);
+      // Gaps give way before a row grows (shrink).
+      if (axis == Axis::x && wants > was) wants = std::max(was, wants - kGive * sum_of_gaps(sizes));
+      if (axis == Axis::x && equal_columns(cell)) wants = was;
     } else {
       double most = 0, ratio = 0;
       bool spanned = false;
@@ -233,20 +239,32 @@ class Arranger {
     const bool button = is_button(cell), scaled = axis == Axis::y || button || equal_columns(cell);
     std::vector<double> sizes;
     double end = cell.was.lo[a];
-    const auto add_gap = [&](double was) { sizes.push_back(scaled ? gap(was, button) : was); };
+    const bool picture = cell.layer >= 0 && at(cell.layer).photo;  // what lies on it says little of its height
+    const auto add_gap = [&](double was) {
+      sizes.push_back(!scaled ? was : picture ? was * style_.squeeze : gap(was, button));
+    };
     for (const Cell& part : cell.inside) {
       add_gap(part.was.lo[a] - end);
       sizes.push_back(part.natural[a]);
       end = part.was.hi[a];
     }
     add_gap(cell.was.hi[a] - end);
-    // The foot of the frame is where room for airiness comes from.
-    const bool frame_high = axis == Axis::y && cell.was.size(axis) >= frame_.box.size(axis) - 1;
-    if (frame_high && cell.kind == Cell::Kind::layer && !dense()) sizes.back() = std::min(cell.was.hi[a] - end, 40.0);
+    // The foot of the frame, and the gap above a bar that stands there, are where room for airiness comes from.
+    const bool to_the_foot =
+        cell.was.hi[1] >= frame_.box.hi[1] - 1 && cell.was.size(axis) >= 0.7 * frame_.box.size(axis);
+    if (axis == Axis::y && !dense() && to_the_foot) {
+      const std::size_t loose = cell.kind == Cell::Kind::layer ? sizes.size() - 1 : sizes.size() - 3;
+      sizes[loose] = std::min(sizes[loose], 32.0);
+    }
     return sizes;
   }
 
   static double sum(const std::vector<double>& sizes) { return std::accumulate(sizes.begin(), sizes.end(), 0.0); }
+  static double sum_of_gaps(const std::vector<double>& sizes) {
+    double gaps = 0;
+    for (std::size_t i = 0; i < sizes.size(); i += 2) gaps += std::max(0.0, sizes[i]);
+    return gaps;
+  }
 
   // A cell that takes whatever room it is given along this axis.
   bool stretches(const Cell& cell, Axis axis) const {
@@ -285,8 +303,8 @@ class Arranger {
       if (stretches(part, axis)) {
         if (was >= room_was - 1) {
           takes = size;
-        } else if (axis == Axis::x && was >= 0.5 * room_was) {
-          takes += size - room_was;
+        } else if (axis == Axis::x) {
+          takes = std::max(takes, was + (was >= 0.5 * room_was ? size - room_was : 0));
         }
       }
       takes = std::clamp(takes, 0.0, size);
@@ -309,10 +327,8 @@ class Arranger {
       return;
     }
     if (axis == Axis::x && equal_columns(cell)) {
-      double gaps = 0;
-      for (std::size_t i = 0; i < sizes.size(); i += 2) gaps += sizes[i];
-      for (std::size_t i = 1; i < sizes.size(); i += 2)
-        sizes[i] = (size - gaps) / static_cast<double>(cell.inside.size());
+      const double each = (size - sum_of_gaps(sizes)) / static_cast<double>(cell.inside.size());
+      for (std::size_t i = 1; i < sizes.size(); i += 2) sizes[i] = each;
     }
     const double left_over = size - sum(sizes);
     if (left_over > 0) {
@@ -342,9 +358,8 @@ class Arranger {
 
   // Room that nobody asked for: on x it goes to all gaps alike, on y to where the layout was loose before.
   static void spread(const Cell& cell, Axis axis, std::vector<double>& sizes, double room) {
-    double gaps = 0;
-    for (std::size_t i = 0; i < sizes.size(); i += 2) gaps += sizes[i];
     if (axis == Axis::x) {
+      const double gaps = sum_of_gaps(sizes);
       const double scale = gaps > 0 ? (gaps + room) / gaps : 1;
       for (std::size_t i = 0; i < sizes.size(); i += 2) sizes[i] *= scale;
       if (gaps <= 0) sizes[sizes.size() - 2] += room;
@@ -365,11 +380,9 @@ class Arranger {
     }
   }
 
-  // Gaps give way first, to two fifths; then all shrinks alike.
+  // Gaps give way first; then all shrinks alike.
   static void shrink(std::vector<double>& sizes, double by) {
-    double gaps = 0;
-    for (std::size_t i = 0; i < sizes.size(); i += 2) gaps += std::max(0.0, sizes[i]);
-    const double given = std::min(by, 0.6 * gaps);
+    const double gaps = sum_of_gaps(sizes), given = std::min(by, kGive * gaps);
     if (gaps > 0) {
       for (std::size_t i = 0; i < sizes.size(); i += 2) sizes[i] *= 1 - given / gaps;
     }
@@ -379,25 +392,25 @@ class Arranger {
     }
   }
 
-  // After the widths are known: a line that could not grow as wide as it wanted takes a size that fits.
-  void settle_fonts() {
+  // After the widths are known. A size for which one line has too little room stays as it is, for all of its lines: the
+  // type's ranks are kept.
+  bool fonts_fit() {
+    const auto kept = kept_sizes_.size();
     for (std::size_t i = 0; i < boxes_.size(); ++i) {
       const Layer& layer = frame_.layers[i];
-      const double was = layer.data->font_size.value_or(0);
+      const double was = layer.data->font_size.value_or(0), ratio = type_ratio(static_cast<int>(i));
       if (!layer.text || was <= 0 || !placed_[i] || (tied_[i] && !dense())) continue;
-      const double width = layer.box.size(Axis::x);
-      const double grown = width > 0 ? boxes_[i].size(Axis::x) / width : 1;
-      double size = was * type_ratio(static_cast<int>(i));
-      const Cell leaf{.layer = static_cast<int>(i), .was = layer.box};
-      if (size > was * grown && hugs(leaf)) size = std::max(was * grown, std::min(was, kLeastText));
-      fonts_[i] = std::floor(size * 2) / 2;
-      if (fonts_[i] < was && fonts_[i] < kLeastText) fonts_[i] = std::min(was, kLeastText);
+      const bool tight = boxes_[i].size(Axis::x) < layer.box.size(Axis::x) * ratio - 0.1;
+      if (tight && ratio > 1 && hugs({.layer = static_cast<int>(i), .was = layer.box})) kept_sizes_.insert(was);
+      fonts_[i] = was * ratio;
     }
+    return kept_sizes_.size() == kept;
   }
 
   const Frame& frame_;
   Style style_;
   std::vector<std::vector<int>> held_;
+  std::set<double> kept_sizes_;
   std::vector<bool> placed_, tied_;  // tied: within a knot
   Cell root_;
   std::vector<Box> boxes_;
@@ -407,7 +420,7 @@ class Arranger {
 }  // namespace
 
 double stepped(double size, Density density) {
-  if (size <= 0 || size > kTypeScale.back()) return size;
+  if (size < 9 || size > kTypeScale.back()) return size;
   if (density == Density::airy) {
     const auto* up = std::ranges::upper_bound(kTypeScale, size);
     return up == kTypeScale.end() ? size : *up;

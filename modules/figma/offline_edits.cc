@@ -44,7 +44,8 @@ Json to_json(const Instruction& is) {
 class Designer {
  public:
   explicit Designer(const Frame& frame) : frame_(frame) {
-    for (const Layer& layer : frame.layers) boxes_.push_back(layer.box);
+    for (const Layer& layer : frame.layers)
+      boxes_.push_back(layer.box), fonts_.push_back(layer.data->font_size.value_or(0));
   }
 
   std::vector<Variant> variants() {
@@ -73,7 +74,7 @@ class Designer {
   Variant complementary() {
     const auto painted = colour(frame_, Scheme::complementary, kInstructionsMax - kExtrasMax);
     Variant variant{.theme = "Complementary accent", .description = {}, .instructions = fills(painted)};
-    add_words(variant, boxes_);
+    add_words(variant, boxes_, fonts_);
     add_pictures(variant, painted.fills, {frame_.hue, frame_.hue + 180});
     variant.description =
         painted.accent ? fmt::format(
@@ -87,7 +88,7 @@ class Designer {
   Variant analogous() {
     const auto painted = colour(frame_, Scheme::analogous, kInstructionsMax - kExtrasMax);
     Variant variant{.theme = "Analogous harmony", .description = {}, .instructions = fills(painted)};
-    add_words(variant, boxes_);
+    add_words(variant, boxes_, fonts_);
     add_pictures(variant, painted.fills, {frame_.hue - 30, frame_.hue + 30});
     variant.description =
         fmt::format("Drew all colours from the neighbours of {}, 30 degrees to either side{}.", hue_text(),
@@ -137,7 +138,7 @@ class Designer {
   Variant airy() {
     Layout layout = lay_out(frame_, Density::airy, kInstructionsMax - kExtrasMax);
     Variant variant{.theme = "Airy", .description = {}, .instructions = std::move(layout.instructions)};
-    add_words(variant, layout.boxes);
+    add_words(variant, layout.boxes, layout.fonts);
     std::vector<std::optional<Rgb>> colours;
     for (const Layer& layer : frame_.layers) colours.push_back(layer.fill);
     add_pictures(variant, colours, {frame_.hue, frame_.hue + 40});
@@ -162,16 +163,18 @@ class Designer {
       const double was_least = std::min(layer.box.size(Axis::x), layer.box.size(Axis::y));
       const double was = std::max(0.0, layer.data->corner_radius.value_or(0));
       const bool at_edge = layer.box.lo[0] <= 0 || layer.box.hi[0] >= frame_.box.hi[0];
-      if (!is_shape_with_corners(layer.data->type) || at_edge || least < 16 || was >= was_least / 2) continue;
+      if (!is_shape_with_corners(layer.data->type) || at_edge || least < 16) continue;
       double radius = was;
-      if (density == Density::dense) {
+      if (was > 0 && was >= was_least / 2) {
+        radius = std::max(was, std::ceil(least / 2));
+      } else if (density == Density::dense) {
         radius = std::round(was * 0.5);
       } else if (was > 0) {
         radius = std::round(was * 1.5) + 2;
       } else if (layer.fill || layer.photo) {
         radius = least >= 100 ? 16 : 8;
       }
-      radius = std::min(radius, std::floor(least / 2));
+      if (was < was_least / 2) radius = std::min(radius, std::floor(least / 2));
       if (std::abs(radius - was) < 0.5) continue;
       if (variant.instructions.size() >= kInstructionsMax) break;
       variant.instructions.push_back(
@@ -213,20 +216,20 @@ class Designer {
     }
   }
 
-  // `boxes`: where layers are in this variant.
-  void add_words(Variant& variant, const std::vector<Box>& boxes) const {
+  // `boxes` and `fonts`: where layers are in this variant, and how large.
+  void add_words(Variant& variant, const std::vector<Box>& boxes, const std::vector<double>& fonts) const {
     std::size_t added = 0;
     for (std::size_t i = 0; i < frame_.layers.size() && added < kTextsMax; ++i) {
       const Layer& layer = frame_.layers[i];
       Box box = boxes[i];
       const Box* label_of = centred_in(layer, box, boxes);
       const double room = label_of ? label_of->size(Axis::x) - 16 : box.size(Axis::x);
-      auto better = better_text(*layer.data, room);
+      const double size = fonts[i] > 0 ? fonts[i] : 16;
+      auto better = better_text(*layer.data, size, room);
       if (!better || better == layer.data->text) continue;
       if (label_of) {  // the label stays in the middle of its button
-        const double size = layer.data->font_size.value_or(16);
         const double width = std::min(room, std::ceil(guessed_width(*better, size)));
-        if (width > box.size(Axis::x)) {
+        if (width > box.size(Axis::x) && box.size(Axis::y) >= 1) {
           const double left = std::round(label_of->lo[0] + (label_of->size(Axis::x) - width) / 2);
           box.lo[0] = left, box.hi[0] = left + width;
           put(variant, layer, box);
@@ -250,7 +253,7 @@ class Designer {
     std::erase_if(variant.instructions, [&](const Instruction& is) {
       return is.layer_id == layer.data->id && (is.action == "move" || is.action == "resize");
     });
-    const double w = box.size(Axis::x), h = std::max(1.0, box.size(Axis::y));
+    const double w = box.size(Axis::x), h = box.size(Axis::y);
     variant.instructions.push_back({.action = "move", .layer_id = layer.data->id, .x = box.lo[0], .y = box.lo[1]});
     variant.instructions.push_back({.action = "resize", .layer_id = layer.data->id, .width = w, .height = h});
   }
@@ -280,7 +283,8 @@ class Designer {
   }
 
   const Frame& frame_;
-  std::vector<Box> boxes_;
+  std::vector<Box> boxes_;  // as they are
+  std::vector<double> fonts_;
 };
 
 }  // namespace

@@ -72,8 +72,7 @@ class Reader {
     for (int i = 0; i < count_; ++i) find_grounds(i);
     find_primary();
     for (int i = 0; i < count_; ++i) at(i).role = role_of(at(i));
-    if (std::ranges::none_of(frame_.layers, [](const Layer& layer) { return layer.role == Role::accent; }))
-      choose_accent();
+    if (!frame_.primary) choose_accent();
     return std::move(frame_);
   }
 
@@ -185,12 +184,18 @@ class Reader {
     return to_oklch(*layer.fill).chroma >= kGrey && share < 0.2 && !layer.photo ? Role::accent : Role::surface;
   }
 
-  // In a frame of greys: the smallest thing that text stands on, else the smallest.
+  // In a frame of greys: what text stands on and stands out most, no higher than a button; else the smallest layer.
   void choose_accent() {
     int best = -1;
+    double most = 1.5;
     for (const int i : frame_.by_area) {
-      if (at(i).role != Role::surface || at(i).photo) continue;
-      if (best < 0 || at(i).holds_text || !at(best).holds_text) best = i;
+      const Layer& layer = at(i);
+      if (layer.role != Role::surface || layer.photo) continue;
+      const bool button = layer.holds_text && layer.box.size(Axis::y) <= 96;
+      const Rgb behind = layer.grounds.empty() ? Rgb{255, 255, 255} : *at(layer.grounds[0]).fill;
+      const double stands_out = button ? contrast(*layer.fill, behind) : 0;
+      if (stands_out >= most || most <= 1.5) best = i;
+      most = std::max(most, stands_out);
     }
     if (best >= 0) at(best).role = Role::accent;
   }

@@ -59,6 +59,12 @@ std::optional<Rgb> colour_called(std::string_view word) {
   return std::nullopt;
 }
 
+std::uint64_t stirred(std::uint64_t z) {  // splitmix64
+  z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9U;
+  z = (z ^ z >> 27) * 0x94d0'49bb'1331'11ebU;
+  return z ^ z >> 31;
+}
+
 struct Wish {
   std::vector<Rgb> colours;  // two to four
   Form form = Form::linear;
@@ -68,7 +74,7 @@ struct Wish {
 Wish read_wish(std::string_view prompt) {
   Wish wish{.seed = 14'695'981'039'346'656'037U};
   for (const char c : prompt) wish.seed = (wish.seed ^ static_cast<unsigned char>(c)) * 1'099'511'628'211U;  // FNV-1a
-  wish.seed ^= wish.seed >> 29;
+  wish.seed = stirred(wish.seed);
   const Form any[] = {Form::linear, Form::radial, Form::blobs, Form::stripes, Form::dots, Form::waves};
   wish.form = any[wish.seed % std::size(any)];
   bool told = false, by_code = false;
@@ -118,6 +124,8 @@ std::vector<std::array<std::uint8_t, 3>> palette_of(const std::vector<Rgb>& colo
   return palette;
 }
 
+float mixed(float a, float b, float part) { return a + (b - a) * part; }
+
 // A picture's brush: x and y in units of the longer side; 0 to 1 for the first colour to the last.
 class Canvas {
  public:
@@ -125,29 +133,30 @@ class Canvas {
     const double longest = std::max(size.width, size.height);
     width_ = static_cast<float>(size.width / longest), height_ = static_cast<float>(size.height / longest);
     const float turn = 0.25F * std::numbers::pi_v<float> * (0.6F + 1.2F * chance());
-    cos_ = std::cos(turn), sin_ = std::sin(turn);
+    const float cos = std::cos(turn), sin = std::sin(turn), across = width_ * cos + height_ * sin;
+    slope_x_ = cos / across, slope_y_ = sin / across;
     for (Spot& spot : spots_) {
-      spot = {chance() * width_, chance() * height_, 0.18F + 0.3F * chance()};
+      const float x = chance() * width_, y = chance() * height_, radius = 0.18F + 0.3F * chance();
+      spot = {x, y, 1 / (radius * radius)};
     }
-    phase_ = 6.28F * chance();
-    for (float& crest : crests_) crest = 0.7F + 0.9F * chance();
+    if (form_ == Form::waves) raise_hills(size.width);
   }
 
-  float at(float x, float y) const {
-    const float along = (x * cos_ + y * sin_) / (width_ * cos_ + height_ * sin_);
+  float at(std::uint32_t column, float x, float y) const {
+    const float along = x * slope_x_ + y * slope_y_;
     switch (form_) {
       case Form::linear:
         return along;
       case Form::radial:
-        return std::hypot(x - 0.35F * width_, y - 0.3F * height_) / (0.85F * std::hypot(width_, height_));
+        return away(x - 0.35F * width_, y - 0.3F * height_) / (0.85F * away(width_, height_));
       case Form::blobs:
         return blobs(x, y);
       case Form::stripes:
-        return std::fmod(along * 9, 2.0F) < 1 ? 0.15F + 0.35F * along : 0.5F + 0.4F * along;
+        return static_cast<int>(along * 9) % 2 == 0 ? 0.15F + 0.35F * along : 0.5F + 0.4F * along;
       case Form::dots:
         return dots(x, y, along);
       case Form::waves:
-        return waves(x, y);
+        return waves(column, x, y);
       case Form::portrait:
         return portrait(x, y);
     }
@@ -156,67 +165,75 @@ class Canvas {
 
  private:
   struct Spot {
-    float x, y, radius;
+    float x, y, tightness;
   };
+  static constexpr std::size_t kHills = 4;
 
-  float chance() {  // 0 to 1, the next of the seed's (splitmix64)
+  float chance() {  // 0 to 1, the next of the seed's
     seed_ += 0x9e37'79b9'7f4a'7c15U;
-    std::uint64_t z = seed_;
-    z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9U;
-    z = (z ^ z >> 27) * 0x94d0'49bb'1331'11ebU;
-    return static_cast<float>((z ^ z >> 31) >> 40) / 16'777'216.0F;
+    return static_cast<float>(stirred(seed_) >> 40) / 16'777'216.0F;
   }
 
+  static float away(float x, float y) { return std::sqrt(x * x + y * y); }
+
   float blobs(float x, float y) const {
-    float warm = 0.15F;
-    float sign = 0.62F;
+    float tone = 0.15F + 0.35F * y, weight = 0.62F;
     for (const Spot& spot : spots_) {
-      const float dx = x - spot.x, dy = y - spot.y, fall = 1 + (dx * dx + dy * dy) / (spot.radius * spot.radius);
-      warm += sign / (fall * fall);
-      sign = -0.8F * sign;
+      const float dx = x - spot.x, dy = y - spot.y, fall = 1 + (dx * dx + dy * dy) * spot.tightness;
+      tone += weight / (fall * fall);
+      weight = -0.8F * weight;
     }
-    return warm + 0.35F * y;
+    return tone;
   }
 
   static float dots(float x, float y, float along) {
-    const float step = 1.0F / 14;
-    const float row = std::floor(y / step), shift = static_cast<int>(row) % 2 != 0 ? step / 2 : 0;
-    const float dx = std::fmod(x + shift, step) - step / 2, dy = y - row * step - step / 2;
-    const float radius = step * (0.14F + 0.24F * along), edge = std::hypot(dx, dy) - radius;
-    const float inside = std::clamp(0.5F - edge * 400, 0.0F, 1.0F);
-    return std::lerp(0.12F + 0.25F * along, 0.75F + 0.25F * along, inside);
+    constexpr float kStep = 1.0F / 14;
+    const int row = static_cast<int>(y / kStep);
+    const float shifted = x + (row % 2 != 0 ? kStep / 2 : 0);
+    const float dx = shifted - kStep * (static_cast<float>(static_cast<int>(shifted / kStep)) + 0.5F);
+    const float dy = y - kStep * (static_cast<float>(row) + 0.5F);
+    const float edge = away(dx, dy) - kStep * (0.14F + 0.24F * along);
+    return mixed(0.12F + 0.25F * along, 0.75F + 0.25F * along, std::clamp(0.5F - edge * 400, 0.0F, 1.0F));
   }
 
   // Hills before a sky with a sun in it.
-  float waves(float x, float y) const {
-    const float down = y / height_;
-    float tone = 0.95F - 0.3F * down;
-    const float dx = x - (0.25F + 0.5F * crests_[0] / 1.6F) * width_, dy = y - 0.3F * height_;
-    if (dx * dx + dy * dy < 0.0064F * std::min(1.0F, 2 * height_)) tone = 1;
-    for (std::size_t i = 0; i < crests_.size(); ++i) {
-      const float n = static_cast<float>(i);
-      const float crest = 0.46F + 0.15F * n + 0.07F * std::sin(phase_ + 2.1F * n + x * 5.2F * crests_[i]) +
-                          0.025F * std::sin(phase_ * 2 + x * 13 * crests_[i]);
-      if (down > crest) tone = 0.56F - 0.17F * n + 0.12F * (down - crest);
+  void raise_hills(std::uint32_t columns) {
+    const float phase = 6.28F * chance();
+    sun_x_ = (0.25F + 0.5F * chance()) * width_;
+    crests_.resize(columns);
+    for (std::size_t hill = 0; hill < kHills; ++hill) {
+      const float n = static_cast<float>(hill), pace = 0.7F + 0.9F * chance();
+      for (std::uint32_t column = 0; column < columns; ++column) {
+        const float x = static_cast<float>(column) / static_cast<float>(columns) * width_;
+        crests_[column][hill] = 0.46F + 0.15F * n + 0.07F * std::sin(phase + 2.1F * n + x * 5.2F * pace) +
+                                0.025F * std::sin(phase * 2 + x * 13 * pace);
+      }
+    }
+  }
+
+  float waves(std::uint32_t column, float x, float y) const {
+    const float down = y / height_, dx = x - sun_x_, dy = y - 0.3F * height_;
+    float tone = dx * dx + dy * dy < 0.0064F * std::min(1.0F, 2 * height_) ? 1 : 0.95F - 0.3F * down;
+    for (std::size_t hill = 0; hill < kHills; ++hill) {
+      const float below = down - crests_[column][hill];
+      if (below > 0) tone = 0.56F - 0.17F * static_cast<float>(hill) + 0.12F * below;
     }
     return tone;
   }
 
   // Head and shoulders before a plain ground, in the middle of what is shown.
   float portrait(float x, float y) const {
-    const float side = std::min(width_, height_);
-    const float u = (x - width_ / 2) / side, v = (y - height_ / 2) / side;
-    const float head = std::hypot(u / 0.17F, (v + 0.12F) / 0.2F), body = std::hypot(u / 0.36F, (v - 0.52F) / 0.36F);
-    if (head < 1) return 0.3F - 0.1F * u;
-    if (body < 1) return 0.06F + 0.1F * v;
+    const float side = std::min(width_, height_), u = (x - width_ / 2) / side, v = (y - height_ / 2) / side;
+    if (away(u / 0.17F, (v + 0.12F) / 0.2F) < 1) return 0.3F - 0.1F * u;
+    if (away(u / 0.36F, (v - 0.52F) / 0.36F) < 1) return 0.06F + 0.1F * v;
     return 0.92F - 0.25F * (v + 0.5F) - 0.1F * u;
   }
 
   Form form_;
   std::uint64_t seed_;
-  float width_ = 1, height_ = 1, cos_ = 1, sin_ = 0, phase_ = 0;
+  float width_ = 1, height_ = 1, slope_x_ = 1, slope_y_ = 0, sun_x_ = 0;
   std::array<Spot, 4> spots_{};
-  std::array<float, 4> crests_{};
+  std::vector<std::array<float, kHills>> crests_;  // by column, from the top
 };
 
 std::uint32_t side(double wanted) {
@@ -230,13 +247,13 @@ std::string offline_image(std::string_view image_prompt, double width, double he
   const ImageSize size{side(width), side(height)};
   const Wish wish = read_wish(image_prompt);
   const Canvas canvas(wish, size);
-  std::vector<std::uint8_t> pixels;
-  pixels.reserve(std::size_t{size.width} * size.height);
+  std::vector<std::uint8_t> pixels(std::size_t{size.width} * size.height);
+  auto* pixel = pixels.data();
   const float unit = 1.0F / static_cast<float>(std::max(size.width, size.height));
   for (std::uint32_t y = 0; y < size.height; ++y) {
     for (std::uint32_t x = 0; x < size.width; ++x) {
-      const float tone = canvas.at((static_cast<float>(x) + 0.5F) * unit, (static_cast<float>(y) + 0.5F) * unit);
-      pixels.push_back(static_cast<std::uint8_t>(std::clamp(tone, 0.0F, 1.0F) * (kShades - 1) + 0.5F));
+      const float tone = canvas.at(x, (static_cast<float>(x) + 0.5F) * unit, (static_cast<float>(y) + 0.5F) * unit);
+      *pixel++ = static_cast<std::uint8_t>(std::clamp(tone, 0.0F, 1.0F) * (kShades - 1) + 0.5F);
     }
   }
   return plugfleet::encode_png(size, palette_of(wish.colours), pixels);

@@ -22,12 +22,12 @@ void round_places(const Frame& frame, Layout& layout) {
     const Box& was = frame.layers[i].box;
     if (box == was) continue;
     const double grid = whole ? 1 : 0.01;
+    for (const int a : {0, 1}) box.lo[a] = rounded(box.lo[a], grid), box.hi[a] = rounded(box.hi[a], grid);
+    // Thin lines keep their thickness; what is no pixel wide can't be resized.
+    const bool fixed = std::min({box.size(Axis::x), box.size(Axis::y), was.size(Axis::x), was.size(Axis::y)}) < 1;
     for (const int a : {0, 1}) {
-      box.lo[a] = rounded(box.lo[a], grid);
-      box.hi[a] = rounded(box.hi[a], grid);
-      // Thin lines keep their thickness, and nothing vanishes.
       const double size = was.hi[a] - was.lo[a];
-      if (size <= 2 || box.hi[a] - box.lo[a] < 1) box.hi[a] = box.lo[a] + std::min(size, 2.0);
+      if (fixed || size <= 2) box.hi[a] = box.lo[a] + size;
     }
     const double w = box.size(Axis::x), h = box.size(Axis::y);
     if (was.size(Axis::x) == was.size(Axis::y) && std::abs(w - h) <= 1) {

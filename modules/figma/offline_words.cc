@@ -67,14 +67,13 @@ std::string named(Rgb colour) {
 
 }  // namespace
 
-std::optional<std::string> better_text(const LayerMetadata& layer, double room) {
+std::optional<std::string> better_text(const LayerMetadata& layer, double font_size, double room) {
   if (layer.type != "TEXT" || !layer.text) return std::nullopt;
   if (layer.text->size() > 2000) return std::nullopt;
   const std::string said = plain_lower(*layer.text);
-  const double size = layer.font_size.value_or(16);
   for (const Copy& copy : kCopy) {
     if (said != copy.placeholder) continue;
-    const bool wide = guessed_width(copy.full, size) <= room;
+    const bool wide = guessed_width(copy.full, font_size) <= room;
     return std::string(wide ? copy.full : copy.brief);
   }
   if (!said.starts_with("lorem ipsum")) return std::nullopt;
@@ -93,7 +92,7 @@ std::string picture_prompt(const Frame& frame, const Layer& layer, Rgb first, Rg
   const double w = layer.box.size(Axis::x), h = layer.box.size(Axis::y);
   std::string out = says("avatar") || says("portrait") ? "A friendly portrait of a person, head and shoulders"
                     : says("illustration")             ? "A simple flat illustration"
-                    : w > 1.6 * h                      ? "A wide landscape photograph"
+                    : w > 1.25 * h                     ? "A wide landscape photograph"
                                                        : "A photograph";
   if (const auto words = plain_words(layer.data->name); !words.empty()) out += fmt::format(" for \"{}\"", words);
   if (const auto words = plain_words(frame.name); !words.empty()) out += fmt::format(" on \"{}\"", words);

@@ -25,6 +25,11 @@ TEST(what_is_no_uuid_is_told) {
   }
 }
 
+TEST(a_uuid_may_be_written_in_capitals) {
+  const std::string id = "0123abcd-89ef-4abc-8def-0123456789ab";
+  CHECK_EQ(canonical_uuid("0123ABCD-89EF-4aBC-8DEF-0123456789AB").value_or(""), id);
+}
+
 TEST(times_are_rfc_3339_in_utc) {
   CHECK_EQ(rfc3339(WallClock::time_point(milliseconds(1'700'000'000'123))), "2023-11-14T22:13:20.123Z");
   CHECK_EQ(rfc3339(WallClock::time_point(milliseconds(0))), "1970-01-01T00:00:00.000Z");

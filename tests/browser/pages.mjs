@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const kFolders = [
   ['/host.html', './'],
-  ['/plugin/', '../../build/plugin/figma/'],
+  ['/plugin/', '../../build/browser/plugin/'],
   ['/sample/', '../../modules/figma/sample/'],
   ['/', '../../build/browser/'],
 ]

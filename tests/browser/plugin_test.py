@@ -1,7 +1,8 @@
 """The Figma plugin as a designer uses it: Chromium, a fake Figma, and a real fleet over TLS. What happens in the browser is
-in scenarios.mjs; here is what must have come of it on the server's side. `make plugin` builds what is tested."""
+in scenarios.mjs; here is what must have come of it on the server's side. Screenshots are left in build/screenshots/."""
 
 import json
+import shutil
 import subprocess
 import sys
 import unittest
@@ -14,6 +15,11 @@ from servers import ROOT, wait_for
 
 live = Live(__file__)
 tearDownModule = live.stop
+
+
+def setUpModule():
+    subprocess.run([ROOT / "scripts/plugin", "for-tests"], check=True, timeout=300)
+    shutil.rmtree(ROOT / "build/screenshots", ignore_errors=True)
 
 
 class BrowserCase(live.Case):

@@ -2,10 +2,12 @@
 // server answers, and be mended.
 import net from 'node:net'
 
+const kPreflight = 2000 // bytes, more than one has
+
 export async function openWire(server) {
   const target = new URL(server)
   const sockets = new Set()
-  let [whole, deaf] = [true, false]
+  let [whole, sent, deafAfter] = [true, 0, Infinity]
   const listener = net.createServer((near) => {
     if (!whole) return near.resetAndDestroy()
     const far = net.connect(Number(target.port), '127.0.0.1')
@@ -16,7 +18,11 @@ export async function openWire(server) {
         sockets.delete(one)
         other.destroy()
       })
-      one.on('data', (data) => deaf && one === far || other.write(data))
+      one.on('data', (data) => {
+        if (one === near) sent += data.length
+        else if (sent > deafAfter) return
+        other.write(data)
+      })
       one.on('end', () => other.end())
     }
   })
@@ -27,12 +33,13 @@ export async function openWire(server) {
       whole = false
       for (const socket of sockets) socket.destroy()
     },
+    // From the next request with a body on; the browser's preflight of it is still answered.
     deafen() {
-      deaf = true
+      deafAfter = sent + kPreflight
     },
     mend() {
       whole = true
-      deaf = false
+      deafAfter = Infinity
     },
     close() {
       this.cut()

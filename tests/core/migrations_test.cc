@@ -1,38 +1,20 @@
 // Migrations, each test in a database of its own, which needs a role that may create databases.
 #include "core/migrations.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "base/ids.h"
-#include "support/async.h"
-#include "support/check.h"
+#include "core/fresh_database.h"
 
 using namespace plugfleet;
+using namespace plugfleet::test;
 
 namespace {
-
-std::string server() {
-  const char* const value = std::getenv("PLUGFLEET_TEST_POSTGRES");
-  if (!value || !*value) test::fail("set PLUGFLEET_TEST_POSTGRES; `make test` does");
-  return value;
-}
-
-struct FreshDatabase {
-  explicit FreshDatabase(Reactor& reactor) : admin(reactor, {.conninfo = server(), .pool_max = 1}) {}
-  Async<void> create() { co_await admin.query("create database " + name + " template template0 encoding 'UTF8'"); }
-  Async<void> drop() { co_await admin.query("drop database " + name + " with (force)"); }
-  DatabaseOptions options() const { return {.conninfo = server() + " dbname=" + name}; }  // the last dbname counts
-
-  const std::string name = "plugfleet_test_" + random_hex(6);
-  Database admin;
-};
 
 struct Folder {
   Folder() {
     char path[] = "/tmp/plugfleet-test-XXXXXX";
-    if (!::mkdtemp(path)) test::fail("mkdtemp");
+    if (!::mkdtemp(path)) fail("mkdtemp");
     root = path;
     std::filesystem::create_directories(core());
   }
@@ -54,15 +36,6 @@ std::string refusal(const Folder& folder) {
     return failure.message();
   }
   return "";
-}
-
-Async<int> apply_all(Database& db, std::vector<Migration> migrations) {
-  int applied = 0;
-  for (const Migration& migration : migrations) {
-    const bool now = co_await apply_migration(db, migration);
-    applied += now ? 1 : 0;
-  }
-  co_return applied;
 }
 
 Async<void> one_host(Reactor& reactor, DatabaseOptions options, std::vector<Migration> migrations,

@@ -1,5 +1,6 @@
 """Images, keys and tokens rest nowhere: not in a log, PostgreSQL, Redis, on a disk or in a core dump, whatever became
-of their request. Every file of the fleet is searched for pieces of what was sent.
+of their request. Every file of the fleet is searched for pieces of what was sent and of what was generated, those that
+are deleted and still open too. The payload Redis, which may hold images for their time, has no file.
 
 What stores text may compress it (pglz does, in tables and in the WAL): its literals come in runs of 8 bytes, so what is
 looked for is every window of 8 bytes of a stretch of 15, one of which must be such a run.
@@ -12,6 +13,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from bodies import bearer, png
 from fastcgi import Peer
-from live import EMAIL, KEY, PATIENCE, Live, some_trace
+from live import EMAIL, KEY, PATIENCE, Live, edit_frame, edit_layer, some_trace
 from processes import processes_under
 from servers import wait_for
 from traffic import all_renamed, in_flight
@@ -37,11 +39,10 @@ MIB = 2**20
 
 
 class Image:
-    """A PNG of random pixels and what would give it away."""
+    """A PNG and what would give it away; of random pixels where its bytes are not given."""
 
-    def __init__(self, side):
-        pixels = os.urandom(side * side * 3)
-        self.bytes = png(side, side, pixels)
+    def __init__(self, side, data=None):
+        self.bytes = data or png(side, side, os.urandom(side * side * 3))
         self.base64 = base64.b64encode(self.bytes).decode()
         self.pieces = []
         for whole in (self.bytes, self.base64.encode()):
@@ -66,6 +67,19 @@ def files_holding(pieces, *folders):
     if done.returncode > 1 and "No such file" not in done.stderr:  # a file that went away meanwhile is fine
         raise RuntimeError(done.stderr)
     return sorted(done.stdout.splitlines())
+
+
+def deleted_files(pids):
+    """The files that these processes hold open and that no folder has any more."""
+    held = []
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    status = link.stat()
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        held.append(link)
+    return held
 
 
 def filesystem(path):
@@ -103,10 +117,33 @@ class AtRestTest(live.Case):
     def rename(self, body):
         return live.rename(body, headers={"Authorization": f"Bearer {self.token}"})
 
-    def leave(self, body, sent):
+    def edits(self, side=40, **members):
+        """A request for edits whose frame's image is remembered."""
+        image = Image(side)
+        self.sent.append(image)
+        return edit_frame(edit_layer("1:2", "TEXT", text="Hello"), edit_layer("1:3"), generateImages=True,
+                          frameImageBase64=image.base64, **members)
+
+    def edit(self, body, **headers):
+        return live.edit(body, headers={"Authorization": f"Bearer {self.token}", **headers})
+
+    def job(self, id_):
+        return live.get(f"/api/jobs/{id_}", headers={"Authorization": f"Bearer {self.token}"}).json
+
+    def ended(self, id_):
+        return wait_for(lambda: (job := self.job(id_))["completedAt"] and job, f"job {id_} did not end", PATIENCE)
+
+    def remember_generated(self, result, count):
+        """Remembers the images of a result, which has so many."""
+        instructions = [one for variant in result["variants"] for one in variant["instructions"]]
+        images = {one["generatedImageBase64"] for one in instructions if "generatedImageBase64" in one}
+        self.assertEqual(len(images), count)
+        self.sent += [Image(0, base64.b64decode(image)) for image in images]
+
+    def leave(self, body, sent, path="/api/rename-layers"):
         """Sends that part of the request, of 1, and hangs up; before the answer where it is all."""
         data = json.dumps(body).encode()
-        head = f"POST /api/rename-layers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", live.fleet.port)) as client:
             client.sendall(head.encode() + data[: int(len(data) * sent)])
             if sent == 1:
@@ -116,7 +153,8 @@ class AtRestTest(live.Case):
         wait_for(lambda: in_flight(live.fleet) == 0, "requests stay in flight", PATIENCE)
         wait_for(lambda: not self.spooled(), "nginx keeps temporary files", PATIENCE)
         pieces = [piece for image in self.sent for piece in image.pieces]
-        self.assertEqual(files_holding(pieces, *self.folders), [])
+        deleted = deleted_files(process.pid for process in processes_under([live.fleet.supervisord]))
+        self.assertEqual(files_holding(pieces, *self.folders, *deleted), [])
 
     def spooled(self):
         """What nginx keeps in temporary files now: it unlinks them at once and holds them open."""
@@ -136,8 +174,12 @@ class AtRestTest(live.Case):
         self.addCleanup(live.fleet.redis, "del", "kept")
         (live.fleet.folder / "log/kept.log").write_bytes(image.bytes)
         self.addCleanup((live.fleet.folder / "log/kept.log").unlink)
-        found = files_holding(image.pieces, *self.folders)
-        for place in ("/pg_wal/", "/redis-state/", "/log/kept.log"):
+        unlinked = tempfile.TemporaryFile()
+        self.addCleanup(unlinked.close)
+        unlinked.write(image.bytes)
+        unlinked.flush()
+        found = files_holding(image.pieces, *self.folders, *deleted_files([os.getpid()]))
+        for place in ("/pg_wal/", "/redis-state/", "/log/kept.log", f"/proc/{os.getpid()}/fd/{unlinked.fileno()}"):
             self.assertTrue([path for path in found if place in path], (place, found))
 
     def test_images_of_renames_that_go_well(self):
@@ -156,6 +198,69 @@ class AtRestTest(live.Case):
             echo = body["layers"][0]["imageBase64"]
             live.provider.script({"status": status, "text": f"cannot read {echo[90:240]} with the key {KEY}"})
             self.assertEqual(self.rename(body).json["kept"], 1)
+        self.assert_nowhere()
+
+    def test_images_of_edits_sent_and_generated(self):
+        for side in (40, 720):
+            reply = self.edit(self.edits(side))
+            self.assertEqual(reply.status, 200, reply)
+            self.remember_generated(reply.json, 5)
+            live.rows(f"select id from only jobs where id = '{reply.json['jobId']}'")
+        live.provider.script({"wants": "image", "image": Image(720).base64})  # five of them: more than nginx's buffers hold
+        reply = self.edit(self.edits())
+        self.remember_generated(reply.json, 1)
+        self.assertGreater(len(reply.body), 5 * 720 * 720 * 3)
+        self.assert_nowhere()
+
+    def test_images_of_edits_as_a_job_while_they_are_kept_and_after(self):
+        self.addCleanup(lambda: live.fleet.redis("flushall", which="payloads"))
+        for side in (40, 720):
+            accepted = self.edit(self.edits(side), Prefer="respond-async")
+            self.assertEqual(accepted.status, 202, accepted)
+            job = self.ended(accepted.json["jobId"])
+            self.remember_generated(job["result"], 5)
+            self.assertIn(self.sent[-1].base64, live.fleet.redis("get", f"job:{job['id']}:result", which="payloads"))
+        renaming = live.rename(self.body(side=300), headers={"Prefer": "respond-async"})
+        live.rows(f"select id from only jobs where id = '{renaming.json['jobId']}'")
+        self.assert_nowhere()
+        live.fleet.redis("flushall", which="payloads")
+        self.assertEqual(self.job(job["id"])["resultExpired"], True)
+        live.fleet.ctl("restart", "redis-state")  # writes what it has
+        self.assert_nowhere()
+
+    def test_images_of_edits_the_provider_fails(self):
+        body = self.edits()
+        echo = body["frameImageBase64"][90:240]
+        for rule in ({"wants": "edits", "status": 400, "text": f"cannot read {echo}"},
+                     {"wants": "edits", "text": f"I see data:image/png;base64,{echo} and no more"},
+                     {"wants": "edits", "fault": "truncate"}):
+            live.provider.script(rule)
+            self.assertEqual(self.edit(body).status, 502, rule)
+        broken = Image(40)
+        self.sent += [broken]
+        for rule in ({"image": broken.base64[:-40]}, {"image": "!" + broken.base64}, {"fault": "reset"},
+                     {"status": 500, "text": f"cannot draw {broken.base64[90:240]}"}):
+            live.provider.script({"wants": "image", **rule})
+            reply = self.edit(body)
+            self.assertEqual(reply.status, 200, reply)
+            self.remember_generated(reply.json, 0)
+        self.assert_nowhere()
+
+    def test_images_of_edits_whose_runner_crashes_or_whose_job_is_cancelled(self):
+        live.provider.script({"wants": "image", "times": 5, "latencyMs": 60_000})
+        accepted = self.edit(self.edits(), Prefer="respond-async")
+        wait_for(lambda: live.provider.stats()["inFlight"] == 5, "no images were asked for", PATIENCE)
+        for process in processes_under([live.fleet.supervisord]):
+            if process.program == "runner":
+                os.kill(process.pid, signal.SIGABRT)
+        job = self.ended(accepted.json["jobId"])
+        self.assertEqual((job["status"], job["attempt"]), ("completed", 2), job)
+        self.remember_generated(job["result"], 5)
+        live.provider.script({"wants": "image", "latencyMs": 60_000})
+        accepted = self.edit(self.edits(720), Prefer="respond-async")
+        wait_for(lambda: live.provider.stats()["inFlight"] == 5, "no images were asked for", PATIENCE)
+        live.ask("DELETE", accepted.json["pollUrl"], headers={"Authorization": f"Bearer {self.token}"})
+        self.assertEqual(self.ended(accepted.json["jobId"])["status"], "cancelled")
         self.assert_nowhere()
 
     def test_images_of_requests_that_are_refused(self):
@@ -181,6 +286,7 @@ class AtRestTest(live.Case):
         for side in (40, 720):
             self.leave(self.body(side), 0.9)
             self.leave(self.body(side), 1)
+            self.leave(self.edits(side), 1, "/api/generate-edits")
         data = json.dumps(self.body()).encode()
         with Peer(live.fleet.run / "worker.sock") as peer:
             peer.begin("POST", "/api/rename-layers", len(data), some_trace())

@@ -24,7 +24,7 @@ class NewModuleTest(unittest.TestCase):
         cls.addClassCleanup(scratch.cleanup)
         cls.checkout = Path(scratch.name) / "checkout"
         cls.build = cls.checkout / "build" / BUILD.name
-        for path in ("Makefile", "scripts", "fcgi-app", "tests/support"):
+        for path in (".clang-format", "Makefile", "scripts", "fcgi-app", "tests/support"):
             cls.link(ROOT / path, cls.checkout / path)
         for path in ("fcgi-app", "lib", "bin", "tests/support"):
             cls.link(BUILD / path, cls.build / path)
@@ -58,6 +58,10 @@ class NewModuleTest(unittest.TestCase):
         status, said = self.new_module("notes")
         self.assertEqual(status, 0, said)
         self.assertIn("make t F=modules/notes/notes", said)
+        written = [path for path in self.files() if path.endswith(".cc")]
+        self.assertEqual(written, ["modules/notes/notes.cc", "tests/modules/notes/notes_test.cc"])
+        status, said = self.run_in_checkout("clang-format-19", "--dry-run", "-Werror", *written)
+        self.assertEqual(status, 0, said)
         status, said = self.run_in_checkout("make", "--no-print-directory", "t", "F=modules/notes/notes", f"SAN={SANITIZER}")
         self.assertEqual(status, 0, said)
         self.assertRegex(said, r"PASSED  \] 3 test")

@@ -62,13 +62,14 @@ class Load:
     """A run of the `load` tool in the background; result() waits for its figures. Every answer must be `status`."""
 
     def __init__(
-        self, tools, url, requests, concurrency, body=None, headers=(), expect=None, rate=None, timeout_s=60, status=200
+        self, tools, url, requests, concurrency, body=None, headers=(), expect=None, rate=None, times=None,
+        timeout_s=60, status=200,
     ):
         command = [f"{tools}/load", "--url", url, "--requests", str(requests), "--concurrency", str(concurrency)]
         command += ["--timeout-s", str(timeout_s)]
         for header in headers:
             command += ["--header", header]
-        for option, value in (("--body", body), ("--expect", expect), ("--rate", rate)):
+        for option, value in (("--body", body), ("--expect", expect), ("--rate", rate), ("--times", times)):
             if value is not None:
                 command += [option, str(value)]
         self.url, self.status = url, status

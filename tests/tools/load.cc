@@ -1,7 +1,7 @@
 // load: sends one HTTP/1.1 request many times, bounded in concurrency and time, and prints what came back as JSON.
 //
 //   load --url http://127.0.0.1:8080/PATH --requests N --concurrency C [--body FILE] [--header 'K: V']...
-//        [--timeout-s T] [--rate R] [--expect TEXT]
+//        [--timeout-s T] [--rate R] [--expect TEXT] [--times FILE]
 //
 // With a body it POSTs, else it GETs. The file is mapped once and shared by all requests. Each of the C clients keeps
 // its connection alive. With --rate, request i is due at i/R seconds and its time counts from then, so that a server
@@ -9,7 +9,8 @@
 // is, with --expect, an answer that does not hold TEXT.
 //
 // Output: {"statuses": {"200": n}, "failures": n, "wallS", "minMs", "meanMs", "p50Ms", "p95Ms", "p99Ms", "maxMs"};
-// times are of the requests that were answered, whatever their status. Exits 1 when nothing was answered.
+// times are of the requests that were answered, whatever their status; FILE gets each of them, in ms, the shortest
+// first. Exits 1 when nothing was answered.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@
 #include <array>
 #include <asio.hpp>
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -46,6 +48,7 @@ struct Job {
   long concurrency = 1;
   long rate = 0;  // requests a second; 0 is as fast as they are answered
   std::chrono::seconds timeout{30};
+  std::string times_file;
 };
 
 struct Answer {
@@ -147,6 +150,13 @@ void print(Tally tally) {
       statuses, tally.failures, wall, quantile(0), mean, quantile(0.5), quantile(0.95), quantile(0.99), quantile(1));
 }
 
+void write_times(const std::string& path, std::vector<double> times) {
+  std::ranges::sort(times);
+  std::ofstream file(path);
+  for (const double ms : times) file << fmt::format("{:.3f}\n", ms);
+  if (!file.flush()) throw std::runtime_error(fmt::format("cannot write {}", path));
+}
+
 // "http://ADDRESS:PORT/PATH" -> the endpoint and the path.
 std::pair<tcp::endpoint, std::string> parse_url(std::string_view url) {
   constexpr std::string_view kScheme = "http://";
@@ -184,6 +194,8 @@ Job parse_options(int argc, char** argv) {
       job.timeout = std::chrono::seconds(to_number<long>(value));
     } else if (option == "--rate") {
       job.rate = to_number<long>(value);
+    } else if (option == "--times") {
+      job.times_file = value;
     } else {
       throw std::runtime_error(fmt::format("no such option: {}", option));
     }
@@ -217,6 +229,7 @@ int main(int argc, char** argv) try {
   }
   io.run();
   const bool answered = !tally.times_ms.empty();
+  if (!job.times_file.empty()) write_times(job.times_file, tally.times_ms);
   print(std::move(tally));
   return answered ? 0 : 1;
 } catch (const std::exception& error) {

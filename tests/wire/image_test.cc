@@ -281,3 +281,16 @@ TEST(a_damaged_png_whose_checksums_are_right_does_no_harm) {
     if (pixels) CHECK_EQ(pixels->rgba.size(), std::size_t{pixels->size.width} * pixels->size.height * 4);
   }
 }
+
+TEST(a_drawn_png_is_read_back_as_it_was_drawn) {
+  const std::vector<PaletteColour> palette{{255, 0, 0}, {1, 2, 3}, {250, 251, 252}};
+  const std::vector<std::uint8_t> places{0, 1, 2, 2, 1, 0};
+  const std::string png = encode_png({3, 2}, palette, places);
+  const auto pixels = decode_image({reinterpret_cast<const std::uint8_t*>(png.data()), png.size()});
+  CHECK(pixels.has_value());
+  CHECK_EQ(pixels->size, (ImageSize{3, 2}));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    for (std::size_t c = 0; c < 3; ++c) CHECK_EQ(pixels->rgba[i * 4 + c], palette[places[i]][c]);
+    CHECK_EQ(pixels->rgba[i * 4 + 3], 255);
+  }
+}

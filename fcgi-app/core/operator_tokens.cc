@@ -1,0 +1,111 @@
+#include "core/operator_tokens.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/digest.h"
+#include "base/ids.h"
+#include "wire/base64.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::string_view kPrefix = "pft_";
+constexpr std::size_t kRandomBytes = 32;
+constexpr std::size_t kTokenLength = 47;
+constexpr std::size_t kKnownMax = 1000;
+constexpr milliseconds kGoodFor = 10s, kBadFor = 2s;
+
+constexpr const char* kFind = R"sql(
+with found as (
+  select id, coalesce(extract(epoch from expires_at - clock_timestamp()), 3600) as seconds from operator_tokens
+   where token_hash = decode($1, 'hex') and revoked_at is null
+     and (expires_at is null or expires_at > clock_timestamp())
+), used as (
+  update operator_tokens t set last_used_at = now() from found
+   where t.id = found.id and (last_used_at is null or last_used_at < now() - interval '1 minute')
+)
+select (least(seconds, 3600) * 1000)::bigint as ms from found)sql";
+
+constexpr const char* kCreate = R"sql(
+insert into operator_tokens (name, token_hash, expires_at) values ($1, decode($2, 'hex'), now() + $3 * interval '1 s')
+    on conflict (name) do nothing)sql";
+
+constexpr const char* kList = R"sql(
+select name, to_char(created_at at time zone 'UTC', format) as created_at,
+       to_char(expires_at at time zone 'UTC', format) as expires_at,
+       to_char(revoked_at at time zone 'UTC', format) as revoked_at,
+       to_char(last_used_at at time zone 'UTC', format) as last_used_at,
+       case when revoked_at is not null then 'revoked' when expires_at <= now() then 'expired' else 'good' end as state
+  from operator_tokens as t, (values ('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) as f(format)
+ order by t.created_at, name)sql";
+
+constexpr const char* kRevoke = "update operator_tokens set revoked_at = now() where name = $1 and revoked_at is null";
+
+// Base64 for URLs, without padding (RFC 4648, section 5).
+std::string new_token() {
+  std::array<std::uint8_t, kRandomBytes> bytes;
+  fill_random(bytes);
+  std::string token = std::string(kPrefix) + encode_base64(bytes);
+  std::ranges::replace(token, '+', '-');
+  std::ranges::replace(token, '/', '_');
+  token.resize(kTokenLength);
+  return token;
+}
+
+std::optional<std::string> optional_text(const Row& row, const char* name) {
+  return row.is_null(name) ? std::nullopt : std::optional<std::string>(row.text(name));
+}
+
+}  // namespace
+
+Async<bool> OperatorTokens::admits(std::string token) {
+  if (token.size() != kTokenLength || !token.starts_with(kPrefix)) co_return false;
+  const std::string hash = sha256_hex(token);
+  const auto known = known_.find(hash);
+  if (known != known_.end() && known->second.until > Clock::now()) co_return known->second.good;
+  const auto asked = Clock::now();
+  const Rows rows = co_await database_.query(kFind, {hash});
+  const bool good = !rows.empty();
+  remember(hash, {good, asked + (good ? std::min(kGoodFor, milliseconds(rows[0].integer("ms"))) : kBadFor)});
+  co_return good;
+}
+
+// Where there is no room, all that is past goes; where nothing is, everything: those in use are asked for again.
+void OperatorTokens::remember(const std::string& hash, Known known) {
+  if (known_.size() >= kKnownMax && !known_.contains(hash)) {
+    std::erase_if(known_, [now = Clock::now()](const auto& entry) { return entry.second.until <= now; });
+    if (known_.size() >= kKnownMax) known_.clear();
+  }
+  known_.insert_or_assign(hash, known);
+}
+
+Async<std::optional<std::string>> OperatorTokens::create(std::string name,
+                                                         std::optional<std::chrono::seconds> lifetime) {
+  const std::string token = new_token();
+  const auto seconds = lifetime ? std::optional<std::int64_t>(lifetime->count()) : std::nullopt;
+  const Rows rows = co_await database_.query(kCreate, {name, sha256_hex(token), seconds});
+  if (rows.affected() == 0) co_return std::nullopt;
+  co_return token;
+}
+
+Async<std::vector<OperatorToken>> OperatorTokens::list() {
+  const Rows rows = co_await database_.query(kList);
+  std::vector<OperatorToken> tokens;
+  for (const Row row : rows) {
+    tokens.push_back({.name = std::string(row.text("name")),
+                      .created_at = std::string(row.text("created_at")),
+                      .expires_at = optional_text(row, "expires_at"),
+                      .revoked_at = optional_text(row, "revoked_at"),
+                      .last_used_at = optional_text(row, "last_used_at"),
+                      .state = std::string(row.text("state"))});
+  }
+  co_return tokens;
+}
+
+Async<bool> OperatorTokens::revoke(std::string name) {
+  const Rows rows = co_await database_.query(kRevoke, {name});
+  co_return rows.affected() > 0;
+}
+
+}  // namespace plugfleet

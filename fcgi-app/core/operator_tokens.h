@@ -1,0 +1,49 @@
+// Operators' tokens: who holds one may ask for what concerns the whole fleet. "pft_" and 43 characters, 256 random
+// bits; the database has its SHA-256 and nothing else. Whether a token is good is remembered for 10 s at most, so a
+// revoked one is refused everywhere that much later; that one is not, for 2 s.
+//
+// Every call throws as Database::query does: with the database down nobody can tell a good token from a bad one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "io/postgres.h"
+
+namespace plugfleet {
+
+struct OperatorToken {
+  std::string name, created_at;  // RFC 3339 in UTC
+  std::optional<std::string> expires_at, revoked_at, last_used_at;
+  std::string state;  // "good", "expired" or "revoked"
+};
+
+class OperatorTokens {
+ public:
+  explicit OperatorTokens(Database& database) : database_(database) {}
+
+  // Whether it is one that is neither revoked nor expired. Its last_used_at is kept to the minute.
+  Async<bool> admits(std::string token);
+
+  // The new token, which nobody can learn again; none where the name is taken. Without a lifetime it does not expire.
+  Async<std::optional<std::string>> create(std::string name, std::optional<std::chrono::seconds> lifetime);
+  // The oldest first.
+  Async<std::vector<OperatorToken>> list();
+  // False where there is no such token, or it has been revoked before.
+  Async<bool> revoke(std::string name);
+
+ private:
+  struct Known {
+    bool good;
+    Clock::time_point until;
+  };
+  void remember(const std::string& hash, Known known);
+
+  Database& database_;
+  std::unordered_map<std::string, Known> known_;  // by hash
+};
+
+}  // namespace plugfleet

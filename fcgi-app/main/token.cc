@@ -1,0 +1,127 @@
+// plugfleet-token: makes, lists and revokes operators' tokens (core/operator_tokens.h). Reads and writes the database.
+// scripts/token runs it for a fleet. A new token is printed on standard output, once, and is nowhere else: not in the
+// database, a log, or an argument.
+//
+//   plugfleet-token [--settings FILE] [VERB] [--json]     without a verb: list; --help prints them all
+//
+// Exit status: main/verbs.h.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+
+#include "base/log.h"
+#include "core/operator_tokens.h"
+#include "core/settings.h"
+#include "main/table.h"
+#include "main/verbs.h"
+#include "wire/json.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr const char* kProgram = "plugfleet-token";
+constexpr std::size_t kNameMax = 100;
+constexpr int kYearsMax = 10;
+
+struct Desk {
+  OperatorTokens& tokens;
+  std::string name;
+  std::optional<std::chrono::seconds> lifetime;
+  bool json = false;
+};
+
+void print_json(const Json& json) { fmt::print("{}\n", json.dump()); }
+
+Async<void> list(Desk& desk) {
+  const auto tokens = co_await desk.tokens.list();
+  Json all = Json::array();
+  Table table({"NAME", "STATE", "AGE", "LAST USED", "EXPIRES"});
+  for (const OperatorToken& token : tokens) {
+    all.push(Json::object({{"name", token.name},
+                           {"state", token.state},
+                           {"createdAt", token.created_at},
+                           {"expiresAt", token.expires_at},
+                           {"revokedAt", token.revoked_at},
+                           {"lastUsedAt", token.last_used_at}}));
+    table.add({printable(token.name, 40), token.state, shown_age(token.created_at),
+               token.last_used_at ? shown_age(*token.last_used_at) + " ago" : "never",
+               token.expires_at.value_or("never")});
+  }
+  if (desk.json) {
+    print_json(all);
+  } else {
+    fmt::print("{}", table.text());
+  }
+}
+
+Async<void> create(Desk& desk) {
+  const auto token = co_await desk.tokens.create(desk.name, desk.lifetime);
+  if (!token) throw Refused(fmt::format("There is a token {} already; a name is used once.", desk.name));
+  if (desk.json) {
+    print_json(Json::object({{"name", desk.name}, {"token", *token}}));
+  } else {
+    fmt::print("{}\n", *token);
+    fmt::print(stderr, "Keep it: it is not shown again.\n");
+  }
+}
+
+Async<void> revoke(Desk& desk) {
+  const bool revoked = co_await desk.tokens.revoke(desk.name);
+  if (!revoked) throw Refused(fmt::format("There is no token {} that could be revoked.", desk.name));
+  if (desk.json) {
+    print_json(Json::object({{"name", desk.name}, {"revoked", true}}));
+  } else {
+    fmt::print("{} is revoked; within ten seconds every process refuses it.\n", desk.name);
+  }
+}
+
+constexpr Verb<Desk> kVerbs[]{
+    {"list", "", "", "every token's name, state and last use", 0, 0, list},
+    {"create", "NAME", "[--expires 90d]", "prints a new token, once; it expires as told, or never", 1, 1, create},
+    {"revoke", "NAME", "", "it is refused from now on", 1, 1, revoke},
+};
+
+std::string checked_name(const std::string& name) {
+  if (name.empty() || name.size() > kNameMax || printable(name, kNameMax) != name)
+    throw UsageError(fmt::format("a name has 1 to {} printable characters", kNameMax));
+  return name;
+}
+
+// "90d", "12h", "30m".
+std::chrono::seconds read_lifetime(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit = std::string_view(text).substr(static_cast<std::size_t>(end - text.data()));
+  const int seconds = unit == "d" ? 86'400 : unit == "h" ? 3600 : unit == "m" ? 60 : 0;
+  if (error != std::errc() || seconds == 0 || number < 1 || number > kYearsMax * std::int64_t{366 * 86'400} / seconds)
+    throw UsageError(fmt::format("--expires is a time such as 90d, 12h or 30m, of {} years at most", kYearsMax));
+  return std::chrono::seconds(number * seconds);
+}
+
+int run(const Asked<Desk>& asked) {
+  SettingReader reader(asked.settings_file);
+  Settings settings;
+  settings.rows(reader);
+  log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by main
+  Reactor reactor;
+  Database database(reactor, {.conninfo = settings.database_url, .pool_max = 1});
+  OperatorTokens tokens(database);
+  Desk desk{.tokens = tokens, .name = {}, .lifetime = {}, .json = asked.options.contains("--json")};
+  if (!asked.words.empty()) desk.name = checked_name(asked.words[0]);
+  if (const auto given = asked.options.find("--expires"); given != asked.options.end())
+    desk.lifetime = read_lifetime(given->second);
+  run_to_end(reactor, database, asked.verb->run(desk));
+  return 0;
+}
+
+}  // namespace
+}  // namespace plugfleet
+
+int main(int argc, char** argv) {
+  using namespace plugfleet;
+  return run_told(kProgram, [&] {
+    const auto asked = read_arguments<Desk>("token", kVerbs, "", {argv + 1, argv + argc});
+    return asked.options.contains("--help") ? print_usage<Desk>("token", kVerbs) : run(asked);
+  });
+}

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# Sourced after lib.sh and find_fleet: asking PostgreSQL and PgBouncer of this fleet, whoever's they are, and what is
+# made in the database before our programs start.
+set -euo pipefail
+: "${root:?}"
+
+pg_bin=/usr/lib/postgresql/15/bin
+
+# as_postgres COMMAND...: as the user that PostgreSQL trusts with everything: its own, on an installed fleet.
+as_postgres() {
+  if [[ $root == /usr/lib/plugfleet ]] && ((EUID == 0)); then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+# psql_as USER DATABASE postgresql|pgbouncer ARGUMENTS...
+psql_as() {
+  local port=5432 run=()
+  if [[ $3 == pgbouncer ]]; then port=6432; fi
+  if [[ $1 == postgres ]]; then run=(as_postgres); fi
+  PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -XAtq -v ON_ERROR_STOP=1 "${@:4}"
+}
+
+# make_role: the role and the database, where they are not there yet.
+make_role() {
+  psql_as postgres postgres postgresql >/dev/null <<'END'
+select 'create role plugfleet login' where not exists (select from pg_roles where rolname = 'plugfleet') \gexec
+alter role plugfleet set statement_timeout = '30s';
+select $$create database plugfleet owner plugfleet template template0 encoding 'UTF8' locale 'C.UTF-8'$$
+  where not exists (select from pg_database where datname = 'plugfleet') \gexec
+END
+}
+
+# migrate: brings the schema up to date with the release in RUN/build. The current directory is RUN.
+migrate() {
+  (
+    set -a
+    # shellcheck source=/dev/null
+    source conf/worker.env
+    PLUGFLEET_DATABASE_URL=${PLUGFLEET_DATABASE_URL/dbname=plugfleet /dbname=plugfleet_ops }
+    # shellcheck disable=SC2086
+    exec ${installed:+runuser -u plugfleet --} build/bin/plugfleet-migrate --settings data/plugfleet.conf
+  ) >data/log/migrate.log 2>&1 || give_up 'The database could not be migrated.' migrate.log
+}
+
+# known_migrations: "core 0001_create_jobs", as schema_migrations has them, of the files that the programs would apply.
+known_migrations() {
+  local file
+  for file in "$root"/migrations/*.sql; do echo "core $(basename "$file" .sql)"; done
+  for file in "$root"/modules/*/migrations/*.sql; do
+    if [[ -e $file ]]; then echo "$(basename "$(dirname "$(dirname "$file")")") $(basename "$file" .sql)"; fi
+  done
+}

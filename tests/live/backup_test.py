@@ -1,0 +1,100 @@
+"""plugfleet backup and restore: what is kept, what comes back, and what is refused."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from servers import ROOT, Fleet, fetch
+
+# A PNG of one pixel.
+IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def rename(fleet, user):
+    layers = [{"id": "1", "currentName": "Frame", "type": "FRAME", "imageBase64": IMAGE}]
+    fetch(f"{fleet.url}/api/rename-layers", json.dumps({"userEmail": user, "layers": layers}).encode(),
+          {"Prefer": "respond-async", "Idempotency-Key": user})
+
+
+class BackupTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fleet = cls.enterClassContext(Fleet("backup", {}))
+
+    def plugfleet(self, *words, status=0):
+        done = subprocess.run(
+            [ROOT / "scripts/plugfleet", *words], env=self.fleet.environment, cwd="/", stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+        )
+        self.assertEqual(done.returncode, status, done.stdout)
+        return done.stdout
+
+    def users(self, database="plugfleet"):
+        done = subprocess.run(
+            ["psql", "-h", self.fleet.run / "postgresql", "-U", "plugfleet", "-d", database, "-XAtq", "-c",
+             "select user_email from jobs order by 1"],
+            capture_output=True, text=True, timeout=30, check=True,
+        )
+        return done.stdout.split()
+
+    def backups(self):
+        return sorted((self.fleet.folder / "backups").glob("*.tar"))
+
+    def test_1_a_restore_brings_back_what_the_backup_had_and_keeps_what_there_was(self):
+        rename(self.fleet, "before@backup")
+        settings = self.fleet.folder / "plugfleet.conf"
+        settings.write_text(settings.read_text(encoding="utf-8") + "OPENAI_API_KEY=sk-very-secret\n", encoding="utf-8")
+        said = self.plugfleet("backup")
+        file = self.backups()[-1]
+        self.assertIn(str(file), said)
+        self.assertIn(str(file), self.plugfleet("backup", "--list"))
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assertNotIn(b"sk-very-secret", file.read_bytes())
+        rename(self.fleet, "after@backup")
+        self.assertIn("Say --yes", self.plugfleet("restore", status=1))
+        self.assertEqual(self.users(), ["after@backup", "before@backup"])
+        said = self.plugfleet("restore", "--yes")
+        self.assertEqual(self.users(), ["before@backup"])
+        kept = next(word for word in said.split() if word.startswith("plugfleet_before_")).rstrip(";")
+        self.assertEqual(self.users(kept), ["after@backup", "before@backup"])
+        rename(self.fleet, "later@backup")  # all of it works again
+        self.assertEqual(self.users(), ["before@backup", "later@backup"])
+
+    def test_2_a_backup_that_does_not_restore_is_deleted_and_said(self):
+        count = len(self.backups())
+        self.fleet.sql("create table only_here (x int check (current_database() = 'plugfleet'))")
+        self.fleet.sql("insert into only_here values (1)")
+        try:
+            self.assertIn("could not be restored", self.plugfleet("backup", status=1))
+        finally:
+            self.fleet.sql("drop table only_here")
+        self.assertEqual(len(self.backups()), count)
+        self.assertFalse(list((self.fleet.folder / "backups").glob("*.unverified")))
+        databases = self.fleet.sql("select datname from pg_database where datname like 'plugfleet_verify%'")
+        self.assertEqual(databases, [])
+
+    def test_3_a_backup_of_a_newer_release_or_of_something_else_is_refused(self):
+        with tarfile.open(self.backups()[0]) as real:
+            manifest = json.load(real.extractfile("manifest.json"))
+            dump = real.extractfile("database.dump").read()
+        manifest["migrations"].append("core 9999_from_the_future")
+        newer = self.fleet.folder / "newer.tar"
+        with tarfile.open(newer, "w") as made:
+            for name, data in (("manifest.json", json.dumps(manifest).encode()), ("database.dump", dump)):
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                made.addfile(entry, io.BytesIO(data))
+        before = self.users()
+        self.assertIn("9999_from_the_future", self.plugfleet("restore", str(newer), "--yes", status=1))
+        self.assertIn("no backup of Plugfleet", self.plugfleet("restore", "/etc/hostname", "--yes", status=1))
+        self.assertEqual(self.users(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
