@@ -122,7 +122,7 @@ stop: ## Stop the fleet that `make run` started
 	@BUILD=$(B) scripts/fleet stop
 
 status: ## Every process of the fleet on one screen
-	@BUILD=$(B) scripts/fleet status
+	@scripts/plugfleet status || true
 
 # ---- Proving -----------------------------------------------------------------------------------------------------
 
@@ -142,6 +142,13 @@ bench: packages ## Measure against peers in the same run; prints ratios and neve
 	@$(MAKE) --no-print-directory build $(tools) $(probe)
 	@BUILD=$(B) scripts/bench
 
+deb: packages ## Pack the Debian package build/plugfleet_VERSION_amd64.deb
+	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) scripts/make-deb
+
+rehearsal: deb ## Install it on a Debian with systemd in a container, kill parts of it, reboot, remove it (root)
+	@tests/rehearsal/run
+
 print-flags:
 	@printf '%s\n' $(CXXFLAGS)
 
@@ -154,6 +161,6 @@ clean: ## Remove what was built
 help:
 	@echo 'Plugfleet: AI plugin backends on one server.  make VERB'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: build packages print-flags run plugin stop status test t check bench format clean help
+.PHONY: build packages print-flags run plugin stop status test t check bench deb rehearsal format clean help

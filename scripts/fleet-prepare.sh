@@ -198,7 +198,7 @@ configure() {
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
     WORKER_SOCKET_OWNER=root:www-data
   fi
-  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data FILES=65536; fi
+  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data; fi
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
     LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'

@@ -51,3 +51,8 @@ find_fleet() {
 
 ctl() { supervisorctl -c "$RUN/conf/supervisord/supervisord.conf" "$@"; }
 fleet_is_up() { ctl pid >/dev/null 2>&1; }
+
+# This fleet's servers that outlived their supervisord (killed, not stopped). RUN, a name of its own, tells them apart.
+leftovers() {
+  pgrep -f "^(nginx: master process nginx|redis-server|[^ ]*/postgres|[^ ]*pgbouncer|[^ ]*plugfleet-[a-z]+) .*${RUN:?}/" || true
+}

@@ -6,7 +6,8 @@ set -euo pipefail
 
 cluster=/etc/postgresql/15/main
 
-# has_changed PATTERN: whether a filled-in file did.
+# has_changed PATTERN: whether a filled-in file did (`changed` is fleet-prepare.sh's).
+# shellcheck disable=SC2154
 has_changed() { [[ " ${changed[*]} " == *conf/$1* ]]; }
 
 # unit_failed UNIT: ends, with what the unit said last.
@@ -86,18 +87,20 @@ start_programs() {
   elif has_changed supervisord/; then
     say '  Process counts changed: our programs stop and start, which takes a moment'
     start_unit plugfleet restart
-  elif [[ ${changed[*]} == *.env* || /etc/plugfleet/plugfleet.conf -nt $RUN/supervisord.pid ]]; then
+  elif [[ ${changed[*]} == *.env* || ! -e conf/programs-started || $(find /etc/plugfleet/{plugfleet.conf,secrets} -newer conf/programs-started 2>/dev/null) ]]; then
+    refresh_secrets
     "$root/scripts/operate/restart" || fail 'The others serve on with what they were started with.'
   fi
+  touch conf/programs-started
 }
 
 start_nginx() {
   nginx -t -q -e stderr -c /var/lib/plugfleet/conf/nginx/nginx.conf || fail 'nginx refuses its configuration.'
   systemctl -q enable nginx 2>/dev/null || true
-  if [[ -e nginx.pid ]] && systemctl -q is-active nginx; then
+  if pgrep -f '^nginx: master process .* -c /var/lib/plugfleet/' >/dev/null; then
     systemctl reload nginx || unit_failed nginx
   else
-    start_unit nginx restart # perhaps with Debian's own configuration until now
+    start_unit nginx restart # it may run with Debian's own configuration
   fi
 }
 

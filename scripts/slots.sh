@@ -34,10 +34,10 @@ is_ready() {
 
 # start_slot POOL SLOT: false, with the reason on stderr, where it is not ready in time.
 start_slot() {
-  local name log
+  local name log said
   name=$(name_of "$1" "$2") log=$FLEET_DIR/log/${name#*:}.out
-  ctl start "$name" >/dev/null 2>&1 || true # says "already started" by its status too
-  until_true "$ready_within" is_ready "$1" "$2" && return
+  said=$(ctl start "$name" 2>&1) || true # says "already started" by its status too
+  if [[ ! $said =~ spawn\ error|abnormal ]] && until_true "$ready_within" is_ready "$1" "$2"; then return; fi
   say "${name#*:} did not come up." >&2
   if [[ -s $log ]]; then tail -n 5 -- "$log" | sed 's/^/  /' >&2; fi
   return 1

@@ -12,6 +12,9 @@ namespace {
 
 std::string label(const AiProviderSettings& provider) { return fmt::format("provider=\"{}\"", provider.target.name); }
 
+constexpr Clock::duration kLateLeast = 50ms;  // what is over sooner anyway is not worth a second call
+constexpr auto kCurlsMillisecond = 5ms;       // its timeouts are whole ones, and end a little early
+
 struct InFlight {
   const Gauge& gauge;
   explicit InFlight(const Gauge& g) : gauge(g) { gauge.add(1); }
@@ -53,7 +56,8 @@ LatencyWindow& AiProvider::latencies_of(const Prompt& prompt) {
 }
 
 std::optional<Clock::duration> AiProvider::late_after(const Prompt& prompt) {
-  return latencies_of(prompt).p95(Clock::now());
+  const auto p95 = latencies_of(prompt).p95(Clock::now());
+  return p95 ? std::optional(std::max(*p95, kLateLeast)) : std::nullopt;
 }
 
 Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const Prompt& prompt, const Trace& trace,
@@ -66,20 +70,19 @@ Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const 
   const auto begun = Clock::now();
   call.request.trace = trace.id;
   call.request.timeout = std::min(timeout_, deadline - begun);
-  const bool hurried = call.request.timeout < timeout_;
   std::optional<ProviderFault> broken;
   HttpReply reply;
   try {
     reply = co_await http_.send(std::move(call.request));
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
-    const bool too_little_time = hurried && failure.kind() == Kind::provider_timeout;
-    broken = ProviderFault{failure, true, too_little_time ? Blame::call : Blame::outage};
+    const bool in_time = Clock::now() + kCurlsMillisecond < deadline;
+    broken = ProviderFault{failure, true, in_time ? Blame::outage : Blame::call};
   }
   seconds_.observe(Clock::now() - begun);
   AiAnswer answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target, std::move(reply), prompt.wants);
   if (answer) latencies_of(prompt).record(Clock::now() - begun, Clock::now());
-  const bool nothing_learnt = broken_by_deadline;
+  if (!broken || answer.error().blame == Blame::outage) learn(key, permit, answer, begun);
   if (!answer) tell(key, answer.error(), trace);
   co_return answer;
 }

@@ -25,8 +25,8 @@ class AiProvider {
   // A key that does not rest; none where all others do.
   std::optional<std::size_t> choose_key(std::optional<std::size_t> except = {});
 
-  // One call, no longer than the settings' timeout and until `deadline`. Cancelled, it is broken off and teaches
-  // nothing, and so does a key's refusal while another key is left: the provider is not out of order for that.
+  // One call, no longer than the settings' timeout and until `deadline`. Where it is cancelled or the deadline ends it,
+  // nothing is learnt of the provider; nor is it out of order for a refused key while another is left.
   Async<AiAnswer> call(std::size_t key, Breaker::Permit permit, const Prompt& prompt, const Trace& trace,
                        Clock::time_point deadline);
 

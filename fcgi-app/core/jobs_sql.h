@@ -131,13 +131,13 @@ select coalesce(kind, type) as kind, coalesce(paused, false) as paused, at_once,
        greatest(0, coalesce(extract(epoch from now() - min(oldest)) * 1000, 0))::bigint as oldest_ms
   from job_kinds full join depth on kind = type group by 1, 2, 3 order by 1)sql";
 
-// Oldest first, as jobs_by_type has them.
+// Oldest first, as jobs_by_type has them. What is not counted yet (core/analytics.h) stays.
 inline constexpr const char* kPrune = R"sql(
 with doomed as materialized (
   select j.id from unnest(array['completed', 'failed', 'cancelled'], array[$2::int, $3, $3]) as kept(status, count),
     lateral (select id from only jobs
               where type = $1 and status = kept.status and created_at <= now() - $4 * interval '1 s'
-                and completed_at <= now() - $4 * interval '1 s'
+                and completed_at <= now() - $4 * interval '1 s' and recorded_at < (select until from usage_counted)
                 and id not in (select id from only jobs where type = $1 and status = kept.status
                                 order by created_at desc, completed_at desc, id limit kept.count)
               order by created_at limit $5) as j

@@ -50,6 +50,16 @@ std::optional<Clock::duration> waited_for_us(const Incoming& incoming) {
   return std::chrono::duration_cast<Clock::duration>(std::clamp(waited, std::chrono::duration<double>(0), kWaitMost));
 }
 
+// RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-05: reset is in seconds from now. Throws where the limit is
+// reached.
+void keep_to(const LimitState& state, Call& call) {
+  call.reply_header("RateLimit-Limit", fmt::format("{}", state.limit));
+  call.reply_header("RateLimit-Remaining", fmt::format("{}", state.remaining));
+  call.reply_header("RateLimit-Reset", fmt::format("{}", state.reset_after.count()));
+  if (!state.allowed)
+    throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
+}
+
 bool is_address(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
 }
@@ -100,14 +110,16 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
 // An address that keeps failing is told to wait before its token is looked at: guessing costs the database nothing.
 Async<void> Dispatch::admit_operator(Call& call) {
   const std::string key = fmt::format("operator:{}", call.client_key());
-  const LimitState tries = co_await platform_.limiter.take(key, kOperatorTries, 0);
-  if (tries.remaining == 0) {
-    throw Failure(Kind::rate_limited, "too many requests without a good operator's token").retry_after(tries.reset_after);
+  LimitState tries = co_await platform_.limiter.take(key, kOperatorTries, 0);
+  tries.allowed = tries.remaining > 0;
+  bool admitted = false;
+  if (tries.allowed) {
+    const std::string_view token = bearer_token(call.header("authorization"));
+    admitted = co_await platform_.operator_tokens.admits(std::string(token));
+    if (!admitted) tries = co_await platform_.limiter.take(key, kOperatorTries);
   }
-  const std::string_view token = bearer_token(call.header("authorization"));
-  const bool admitted = co_await platform_.operator_tokens.admits(std::string(token));
+  keep_to(tries, call);
   if (admitted) co_return;
-  co_await platform_.limiter.take(key, kOperatorTries);
   call.reply_header("WWW-Authenticate", "Bearer");
   throw Failure(Kind::unauthorized, "an operator's token is needed: Authorization: Bearer pft_...");
 }
@@ -124,15 +136,10 @@ void Dispatch::set_streaming(Incoming& incoming) {
   streams_gauge_.add(1);
 }
 
-// RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-05: reset is in seconds from now.
 Async<void> Dispatch::limit(Call& call, const Route& route) {
   const LimitState state =
       co_await platform_.limiter.take(fmt::format("{}:{}", route.path, call.client_key()), *route.options.limit);
-  call.reply_header("RateLimit-Limit", fmt::format("{}", state.limit));
-  call.reply_header("RateLimit-Remaining", fmt::format("{}", state.remaining));
-  call.reply_header("RateLimit-Reset", fmt::format("{}", state.reset_after.count()));
-  if (!state.allowed)
-    throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
+  keep_to(state, call);
 }
 
 Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {

@@ -176,7 +176,7 @@ Async<void> Keeper::refresh_bodies() {
 
 Async<void> Keeper::count() { co_await count_usage(patient_); }
 
-// What is not counted yet stays. In turns of a batch a kind, so that no kind waits until another's are all deleted.
+// In turns of a batch a kind, so that no kind waits until another's are all deleted.
 Async<void> Keeper::prune() {
   co_await count();
   const Settings& settings = platform_.settings;

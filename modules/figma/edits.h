@@ -63,15 +63,14 @@ struct EditRequest {
 };
 
 // One change of one layer. Beside "action" and "layerId" it has the members of its action:
-//   setText {"text"}             setFill {"fill": "#RRGGBB"}       setFontSize {"fontSize"}    move {"x", "y"}
-//   setCornerRadius {"cornerRadius"}    setOpacity {"opacity"}     setVisible {"visible"}      resize {"width",
+//   setText {"text"}                 setFill {"fill": "#RRGGBB"}     setFontSize {"fontSize"}   move {"x", "y"}
+//   setCornerRadius {"cornerRadius"} setOpacity {"opacity"}          setVisible {"visible"}     resize {"width",
 //   "height"} generateImage {"imagePrompt"}, and in the reply "generatedImageBase64" where an image was made
 struct Instruction {
   std::string action, layer_id;
   std::optional<std::string> text, fill, image_prompt;
   std::optional<double> font_size, corner_radius, opacity, x, y, width, height;
   std::optional<bool> visible;
-  std::string image_base64{};  // of a PNG, JPEG or WebP
 };
 
 struct Variant {

@@ -45,7 +45,8 @@ Async<EditReply> ask(Work& work, const EditTask& task, std::string complaint) {
 Async<EditReply> design(Work& work, const EditTask& task) {
   EditReply reply = co_await ask(work, task, "");
   if (!reply.complete()) reply = co_await ask(work, task, reply.complaint);
-  if (!reply.complete()) throw Failure(Kind::provider_error, "the AI provider gave no five variants that can be used");
+  if (!reply.complete())
+    throw Failure(Kind::provider_error, "the AI provider's answers held no five variants that can be used");
   co_return reply;
 }
 

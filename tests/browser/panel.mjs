@@ -8,7 +8,8 @@ export class Panel {
     const panel = new Panel()
     panel.session = session
     panel.ui = session.ui
-    await panel.shows(/selected/)
+    await panel.shows(/^Server: http/)
+    await panel.shows(/^\d+ layers? selected/)
     return panel
   }
 

@@ -27,7 +27,7 @@ class BrowserCase(live.Case):
         """What the scenario returns; its output is the failure when it fails."""
         done = subprocess.run(
             ["node", ROOT / "tests/browser/run.mjs", name, f"https://localhost:{live.fleet.https_port}", live.provider.url],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
         )
         self.assertEqual(done.returncode, 0, done.stdout)
         return json.loads(done.stdout.splitlines()[-1])

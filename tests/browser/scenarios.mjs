@@ -43,7 +43,7 @@ export async function editsWithImages(session) {
   await panel.use(session.server)
   await panel.tab('Generate edits').click()
   const { prompts } = await session.json('/api/prompts')
-  const styles = prompts.map(({ name, isDefault }) => (isDefault ? `${name} (default)` : name))
+  const styles = prompts.map(({ name, isDefault }) => (isDefault && name !== 'Default' ? `${name} (default)` : name))
   await panel.style.getByRole('option', { name: styles.at(-1) }).waitFor({ state: 'attached' })
   assert.deepEqual(await panel.style.getByRole('option').allTextContents(), styles)
   const chosen = prompts.at(-1)

@@ -9,26 +9,32 @@ const kFlags = [
   '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--enable-blink-features=ComputedAccessibilityInfo',
 ]
-const kPatience = 20_000 // milliseconds
+const kPatience = 30_000 // milliseconds: sanitizer builds are slow
 
 export class Session {
-  static async open({ server, provider, screenshots }) {
-    const session = new Session()
-    Object.assign(session, { providerUrl: provider, screenshots, requests: [], jobs: [], complaints: [] })
-    session.wire = await openWire(server)
-    session.server = session.wire.url
-    session.pages = await servePages(session.server)
-    session.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: kFlags })
-    const context = await session.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 760 } })
+  requests = []
+  jobs = []
+  complaints = []
+
+  // Closed after open() failed, too.
+  constructor({ server, provider, screenshots }) {
+    Object.assign(this, { fleet: server, providerUrl: provider, screenshots })
+  }
+
+  async open() {
+    this.wire = await openWire(this.fleet)
+    this.server = this.wire.url
+    this.pages = await servePages(this.server)
+    this.browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: kFlags })
+    const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 760 } })
     context.setDefaultTimeout(kPatience)
-    context.on('request', (request) => session.#saw(request))
-    session.page = await context.newPage()
-    session.page.on('pageerror', (error) => session.complaints.push(`uncaught: ${error.message}`))
-    session.page.on('console', (message) => session.#hear(message))
-    await session.page.goto(`${session.pages.url}/host.html`)
-    await session.page.waitForFunction('globalThis.host')
-    session.ui = session.page.frameLocator('section iframe')
-    return session
+    context.on('request', (request) => this.#saw(request))
+    this.page = await context.newPage()
+    this.page.on('pageerror', (error) => this.complaints.push(`uncaught: ${error.message}`))
+    this.page.on('console', (message) => this.#hear(message))
+    await this.page.goto(`${this.pages.url}/host.html`)
+    await this.page.waitForFunction('globalThis.host')
+    this.ui = this.page.frameLocator('section iframe')
   }
 
   #saw(request) {

@@ -24,7 +24,8 @@ TestProvider::Script with_dead(Said said) {
 
 // openai alone, with these keys.
 Values one(const TestProvider& provider, const std::string& keys, Values more = {}) {
-  more.insert({{"OPENAI_BASE_URL", provider.url}, {"OPENAI_API_KEY", keys}, {"AI_ATTEMPTS", "2"}});
+  more.insert(
+      {{"OPENAI_BASE_URL", provider.url}, {"OPENAI_API_KEY", keys}, {"AI_ATTEMPTS", "2"}, {"AI_HEDGE_PERCENT", "0"}});
   return more;
 }
 
@@ -258,4 +259,14 @@ ASYNC_TEST(P6_a_wait_that_would_go_beyond_the_deadline_is_not_begun) {
   const std::string answer = co_await second.ask(8s);
   CHECK_CONTAINS(answer, "502");
   CHECK_EQ(broken.calls(), 1);
+}
+
+ASYNC_TEST(P6_what_the_deadline_ends_is_not_the_providers_fault) {
+  TestProvider provider(always({.wait = 60s}));
+  TestAi test(reactor, one(provider, "key", {{"BREAKER_FAILURES", "1"}}));
+  const std::uint64_t opened = counter("plugfleet_breaker_opened_total", "provider=\"openai\"").value();
+  const std::string answer = co_await test.ask(500ms);
+  CHECK_CONTAINS(answer, "504");
+  for (int turn = 0; turn < 10; ++turn) co_await sleep_for(1ms);  // a breaker opens behind the call
+  CHECK_EQ(counter("plugfleet_breaker_opened_total", "provider=\"openai\"").value(), opened);
 }

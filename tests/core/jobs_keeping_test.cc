@@ -83,6 +83,7 @@ ASYNC_TEST(the_newest_ended_jobs_are_kept) {
     endings.push_back(i % 5 ? done(claimed[i].lease) : ending(claimed[i].lease, JobOutcome::failed));
   }
   co_await queue.jobs.finish(endings);  // 20 of ours completed, 5 failed, 6 still queued
+  co_await queue.be_counted();
   const Retention later{.completed = 4, .failed = 2, .keep_for = 1h};
   auto deleted = co_await queue.jobs.prune(queue.kind, later, 100);
   CHECK_EQ(deleted, 0);
@@ -109,7 +110,10 @@ ASYNC_TEST(a_pruned_jobs_key_is_free_again) {
   const std::string first = co_await queue.add(keyed(queue, key, "d"));
   const JobLease lease = co_await queue.take();
   co_await queue.end(done(lease));
-  const auto deleted = co_await queue.jobs.prune(queue.kind, {.completed = 0, .failed = 0}, 10);
+  auto deleted = co_await queue.jobs.prune(queue.kind, {.completed = 0, .failed = 0}, 10);
+  CHECK_EQ(deleted, 0);
+  co_await queue.be_counted();
+  deleted = co_await queue.jobs.prune(queue.kind, {.completed = 0, .failed = 0}, 10);
   CHECK_EQ(deleted, 1);
   const auto results = co_await queue.jobs.enqueue({keyed(queue, key, "other")});
   CHECK(results[0].what == Enqueued::created);

@@ -18,7 +18,8 @@ struct House : WithPlatform {
 
   Async<void> make_older(std::string interval) {
     co_await queue.db.query(
-        "update jobs set created_at = created_at - $2::interval, completed_at = completed_at - $2::interval "
+        "update jobs set created_at = created_at - $2::interval, completed_at = completed_at - $2::interval, "
+        "recorded_at = recorded_at - $2::interval "
         "where type = $1",
         {queue.kind, interval});
   }
@@ -116,6 +117,22 @@ ASYNC_TEST(ended_jobs_go_when_they_are_old_and_not_among_the_last_of_their_kind)
   co_await house.keeper->prune();
   left = co_await count_of(queue.db, counts, {queue.kind});
   CHECK_EQ(left, 311);
+}
+
+ASYNC_TEST(what_is_deleted_has_been_counted) {
+  House house(reactor, {{"JOBS_KEEP_COMPLETED", "0"}, {"JOBS_KEEP_DAYS", "2"}});
+  Queue& queue = house.queue;
+  co_await queue.db.query(
+      "insert into jobs (type, status, user_email, created_at, completed_at) select $1, 'completed', "
+      "'a@example.com', now() - interval '3 days', now() - interval '3 days' from generate_series(1, 5)",
+      {queue.kind});
+  for (std::int64_t left = 5; left > 0; co_await sleep_for(20ms)) {
+    co_await house.keeper->prune();
+    left = co_await count_of(queue.db, "select count(*) from jobs where type = $1", {queue.kind});
+  }
+  const auto counted =
+      co_await count_of(queue.db, "select sum(total_jobs) from usage_totals where operation_type = $1", {queue.kind});
+  CHECK_EQ(counted, 5);
 }
 
 ASYNC_TEST(a_waiting_jobs_body_is_kept_alive_until_the_bound) {
@@ -279,7 +296,7 @@ ASYNC_TEST(work_that_fails_is_still_due) {
   CHECK(ran);
 }
 
-ASYNC_TEST(the_daily_numbers_are_made_of_every_day_since_the_last_time) {
+ASYNC_TEST(the_daily_numbers_are_made_of_every_past_day_that_had_a_job_since_the_last_time) {
   House house(reactor);
   co_await house.queue.db.query(
       "insert into jobs (type, status, user_email, created_at, duration_ms) select $1, 'completed', 'a@example.com', "
@@ -299,7 +316,7 @@ ASYNC_TEST(the_daily_numbers_are_made_of_every_day_since_the_last_time) {
       "select string_agg(((now() at time zone 'UTC')::date - date)::text, ' ' order by date) as days_ago "
       "from usage_stats where operation_type = $1 and total_jobs = 1",
       {house.queue.kind});
-  CHECK_EQ(rows[0].text("days_ago"), "2 1");
+  CHECK_EQ(rows[0].text("days_ago"), "4 3 2 1");
 }
 
 TEST(a_wrong_cron_entry_is_refused_with_its_name) {

@@ -36,9 +36,9 @@ class NotRunningTest(unittest.TestCase):
         self.assertIn("not running", run(self.fleet, "status").stdout)
 
     def test_status_and_stop_say_that_it_is_not_running_and_how_to_start_it(self):
-        for verb in ("status", "stop"):
+        for verb, status in (("status", 3), ("stop", 0)):
             done = run(self.fleet, verb)
-            self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+            self.assertEqual((done.returncode, done.stderr), (status, ""), done)
             self.assertEqual(done.stdout, "Plugfleet is not running; start it with: make run\n")
 
     def test_an_unknown_verb_or_none_prints_the_usage(self):
@@ -106,7 +106,7 @@ class RunningTest(live.Case):
         done = run(live.fleet, "start")
         self.assertEqual(done.returncode, 0, done)
         for worker in ("worker_00", "worker_01"):
-            self.assertIn(f"Restarting {worker}: its program or its settings changed\n", done.stdout)
+            self.assertIn(f"{worker} is new\n", done.stdout)
         self.assertEqual(set(live.fleet.workers) & set(workers), set())
         self.assertEqual((live.fleet.supervisord, live.fleet.pid("postgresql")), (before, postgresql))
 
@@ -115,8 +115,8 @@ class RunningTest(live.Case):
         done = run(live.fleet, "start", PLUGFLEET_AI_TIMEOUT="soon")
         self.assertEqual(done.returncode, 1, done)
         self.assertIn("AI_TIMEOUT: must be a duration", done.stderr)
-        self.assertIn("worker_00", done.stderr)
-        self.assertEqual(live.get("/healthz").status, 200, "the other worker was taken down too")
+        self.assertIn("worker_02 did not come up", done.stderr)  # the spare slot: nothing was stopped for it
+        self.assertEqual(live.get("/healthz").status, 200, "the old workers were taken down")
 
     def test_a_stop_ends_all_and_keeps_the_data_and_a_start_finds_it_again(self):
         live.fleet.sql("create table kept as select 7 as number")

@@ -58,6 +58,7 @@ END
 }
 
 power_on() {
+  # shellcheck disable=SC2016
   (
     for controller in /sys/fs/cgroup/*/; do
       if mkdir -p "$controller$group" 2>/dev/null; then echo "$BASHPID" >"$controller$group/cgroup.procs" || true; fi

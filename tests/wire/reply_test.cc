@@ -39,4 +39,5 @@ TEST(a_streams_header_tells_no_length) {
 
 TEST(a_reply_without_content_says_nothing_of_its_length_or_type) {
   CHECK_EQ(cgi_header({.status = 204}), "Status: 204 No Content\r\n\r\n");
+  CHECK_EQ(cgi_header({.status = 304}), "Status: 304 Not Modified\r\n\r\n");
 }

@@ -25,7 +25,7 @@ export function readStyles(value: unknown): Style[] | null {
   return value.prompts.slice(0, 200).flatMap((one) => {
     if (!isObject(one) || typeof one.filename !== 'string') return [];
     const name = text(one.name, 100) || one.filename;
-    return [{ filename: one.filename, name: one.isDefault === true ? `${name} (default)` : name }];
+    return [{ filename: one.filename, name: one.isDefault === true && name !== 'Default' ? `${name} (default)` : name }];
   });
 }
 

@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+: "${machine:?}"
+# Installed, set up, repeated. Limits are lifted for the steps that follow: they ask more often than a client may.
+more_may_be_asked() {
+  printf '%s\n' RATE_GENERAL=1000r/s BURST_GENERAL=1000 RATE_RENAME=1000r/s BURST_RENAME=1000 >>"$machine/etc/plugfleet/fleet.conf"
+  echo RENAME_LIMIT_PER_MINUTE=100000 >>"$machine/etc/plugfleet/plugfleet.conf"
+  inside plugfleet setup
+}
+nothing_is_replaced() {
+  local before
+  before=$(inside pgrep -u plugfleet)
+  inside plugfleet setup
+  [[ $before == "$(inside pgrep -u plugfleet)" ]]
+}
+echo '127.0.0.1 localhost plugfleet-test' >"$machine/etc/hosts"
+
+step 'the package is installed, Debian'\''s servers with it' there install_package
+step 'plugfleet setup --self-signed gives a running fleet' inside plugfleet setup --self-signed
+step 'a layer is renamed through TLS' there renames
+step 'plugfleet demo renames the sample frame' inside plugfleet demo
+step 'port 80 leads to https' there redirects
+step 'the world reaches nginx on 80 and 443 and nothing else' there only_nginx_listens
+step 'setup again replaces no process' nothing_is_replaced
+step 'setup applies changed settings' more_may_be_asked
+step 'a secret is in no environment, argument, log or other file' there secret_is_nowhere
+step 'a certificate of certbot'\''s is taken, its challenge answered' there certbot_is_used
+step 'where certbot fails, setup says so and goes on self-signed' there certbot_may_fail
+step 'logs are rotated' there rotates_logs
