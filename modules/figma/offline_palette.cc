@@ -60,7 +60,7 @@ class Painter {
     const auto follows = [this](int ink) { return !due_[std::size_t(ink)]; };
     const auto& standing = standing_[std::size_t(i)];
     const std::size_t cost = !due_[std::size_t(i)] + std::size_t(std::ranges::count_if(standing, follows));
-    if (cost > budget_ + 100000) return;
+    if (cost > budget_) return;
     budget_ -= cost;
     for (const int ink : standing) due_[std::size_t(ink)] = true;
     if (at(i).role == Role::accent && !result_.accent) result_.accent = {*at(i).fill, to};

@@ -1,310 +1,104 @@
-// A Figma file: its nodes, its pictures, its fonts and what undo would take back. The nodes are as strict as Figma's: a
-// member that does not exist, a value out of range, a text whose font is not loaded, a node that is gone all throw.
-// What a node offers is Figma's own by type; only what a plugin that names and edits layers may need is here.
-import type {
-  ExportSettings, FontName, FrameNode, ImagePaint, PageNode, Paint, PluginAPI, RectangleNode, SceneNode, TextNode,
-  Transform,
-} from '@figma/plugin-typings/plugin-api-standalone'
-import { draw } from './fake_drawing.js'
+// A Figma file: its nodes, its pictures, its fonts and what undo would take back.
+import type { ImagePaint, Paint, PluginAPI, SceneNode } from '@figma/plugin-typings/plugin-api-standalone';
+import { behind, childrenOf, FakePage, guarded } from './fake_nodes.js';
+import type { FakeFrame, FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
 
-export const mixed = Symbol('figma.mixed') as unknown as PluginAPI['mixed']
-
-export type FakeNode = FakeFrame | FakeText | FakeRectangle
-type FakeParent = FakeFrame | FakePage
-type Values = { [member: string]: unknown }
+export const mixed = Symbol('figma.mixed') as unknown as PluginAPI['mixed'];
 
 export class FakeFile {
-  readonly nodes = new Map<string, FakeNode>()
-  readonly images = new Map<string, ImageBitmap>()
-  readonly decoding = new Map<string, Promise<unknown>>()
-  readonly loadedFonts = new Set<string>()
-  readonly page: FakePage = guarded(new FakePage(this), this)
-  onSelection = () => {}
-  #ids = 0
-  #open: (() => void)[] = []
-  #steps: (() => void)[][] = []
+  readonly nodes = new Map<string, FakeNode>();
+  readonly images = new Map<string, ImageBitmap>();
+  readonly decoding = new Map<string, Promise<unknown>>();
+  readonly loadedFonts = new Set<string>();
+  readonly page: FakePage = guarded(new FakePage(this), this);
+  onSelection = () => {};
+  #ids = 0;
+  #open: (() => void)[] = [];
+  #steps: (() => void)[][] = [];
 
-  add<T extends FakeNode>(Type: new (file: FakeFile, id: string) => T, values: Values, parent: FakeParent = this.page): T {
-    const node = guarded(new Type(this, `1:${++this.#ids}`), this)
-    Object.assign(behind(node), values)
-    this.attach(node, parent)
-    return node
+  add<T extends FakeNode>(
+    Type: new (file: FakeFile, id: string) => T,
+    values: Values,
+    parent: FakeParent = this.page,
+  ): T {
+    const node = guarded(new Type(this, `1:${++this.#ids}`), this);
+    Object.assign(behind(node), values);
+    this.attach(node, parent);
+    return node;
   }
 
   attach(node: FakeNode, parent: FakeParent, index = parent.children.length) {
-    childrenOf(parent).splice(index, 0, node)
-    Object.assign(behind(node), { parent, removed: false })
-    this.nodes.set(node.id, node)
-    this.changed(() => this.detach(node))
+    childrenOf(parent).splice(index, 0, node);
+    Object.assign(behind(node), { parent, removed: false });
+    this.nodes.set(node.id, node);
+    this.changed(() => this.detach(node));
   }
 
   detach(node: FakeNode) {
-    const parent = node.parent as unknown as FakeParent
-    const index = parent.children.indexOf(node as unknown as SceneNode)
-    childrenOf(parent).splice(index, 1)
-    this.nodes.delete(node.id)
-    Object.assign(behind(node), { parent: null, removed: true })
+    const parent = node.parent as unknown as FakeParent;
+    const index = parent.children.indexOf(node as unknown as SceneNode);
+    childrenOf(parent).splice(index, 1);
+    this.nodes.delete(node.id);
+    Object.assign(behind(node), { parent: null, removed: true });
     if (this.page.selection.includes(node as unknown as SceneNode)) {
-      this.page.selection = this.page.selection.filter((one) => one.id !== node.id)
+      this.page.selection = this.page.selection.filter((one) => one.id !== node.id);
     }
-    this.changed(() => this.attach(node, parent, index))
+    this.changed(() => this.attach(node, parent, index));
   }
 
   // A picture by its hash at once, as Figma has it, and its pixels a moment later.
   addImage(bytes: Uint8Array): string {
-    const hash = bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, bytes.length).toString(16)
-    const keep = async () => this.images.set(hash, await createImageBitmap(new Blob([bytes as BlobPart])))
-    if (!this.decoding.has(hash)) this.decoding.set(hash, keep())
-    return hash
+    const hash = bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, bytes.length).toString(16);
+    const keep = async () => this.images.set(hash, await createImageBitmap(new Blob([bytes as BlobPart])));
+    if (!this.decoding.has(hash)) this.decoding.set(hash, keep());
+    return hash;
   }
 
   copy(node: FakeNode, parent?: FakeParent): FakeNode {
-    const { id, parent: _, children, removed, exportAsync, ...values } = behind(node)
-    const Type = behind(node).constructor as new (file: FakeFile, id: string) => FakeNode
-    const copy = this.add(Type, values, parent)
-    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as FakeFrame)
-    return copy
+    const { id, parent: _, children, removed, exportAsync, ...values } = behind(node);
+    const Type = behind(node).constructor as new (file: FakeFile, id: string) => FakeNode;
+    const copy = this.add(Type, values, parent);
+    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as FakeFrame);
+    return copy;
   }
 
   needFontsOf(text: FakeText, member: string) {
     for (const { family, style } of text.getRangeAllFontNames()) {
-      if (this.loadedFonts.has(`${family} ${style}`)) continue
-      throw new Error(`in set_${member}: Cannot write to node with unloaded font "${family} ${style}".`)
+      if (this.loadedFonts.has(`${family} ${style}`)) continue;
+      throw new Error(`in set_${member}: Cannot write to node with unloaded font "${family} ${style}".`);
     }
   }
 
   changed(takeBack: () => void) {
-    this.#open.push(takeBack)
+    this.#open.push(takeBack);
   }
 
   // What came since the last call is one step of undo.
   commitUndo() {
-    if (this.#open.length) this.#steps.push(this.#open)
-    this.#open = []
+    if (this.#open.length) this.#steps.push(this.#open);
+    this.#open = [];
   }
 
   // The user's Ctrl-Z.
   undo() {
-    this.commitUndo()
-    for (const takeBack of (this.#steps.pop() ?? []).reverse()) takeBack()
-    this.#open = []
+    this.commitUndo();
+    for (const takeBack of (this.#steps.pop() ?? []).reverse()) takeBack();
+    this.#open = [];
   }
 
   forgetUndo() {
-    this.#open = []
-    this.#steps = []
+    this.#open = [];
+    this.#steps = [];
   }
 
   get undoSteps() {
-    return this.#steps.length + (this.#open.length ? 1 : 0)
-  }
-}
-
-const kBehind = Symbol('the node behind its guard')
-const behind = (node: FakeNode | FakePage): Values => (node as unknown as { [kBehind]: Values })[kBehind]
-const childrenOf = (parent: FakeParent) => behind(parent).children as FakeNode[]
-
-const isNumber = (value: unknown, least = -Infinity, most = Infinity) =>
-  typeof value === 'number' && Number.isFinite(value) && value >= least && value <= most
-
-function isPaint(paint: Paint) {
-  if (paint.opacity !== undefined && !isNumber(paint.opacity, 0, 1)) return false
-  if (paint.type === 'IMAGE') return typeof paint.imageHash === 'string'
-  if (paint.type !== 'SOLID') return false
-  const { r, g, b, ...others } = paint.color
-  return [r, g, b].every((part) => isNumber(part, 0, 1)) && Object.keys(others).length === 0
-}
-
-// What may be assigned, and which values Figma takes.
-const kAssignable: { [member: string]: (value: any) => boolean } = {
-  name: (value) => typeof value === 'string',
-  visible: (value) => typeof value === 'boolean',
-  locked: (value) => typeof value === 'boolean',
-  x: (value) => isNumber(value),
-  y: (value) => isNumber(value),
-  opacity: (value) => isNumber(value, 0, 1),
-  cornerRadius: (value) => isNumber(value, 0),
-  fills: (value) => Array.isArray(value) && value.every(isPaint),
-  characters: (value) => typeof value === 'string',
-  fontSize: (value) => isNumber(value, 1),
-  selection: (value) => Array.isArray(value) && value.every((node) => behind(node) && !node.removed),
-}
-
-function guarded<T extends FakeNode | FakePage>(node: T, file: FakeFile): T {
-  const members = node as unknown as Values
-  const known = (member: string | symbol) => {
-    if (!(member in node)) throw new Error(`in get: a ${node.type} has no ${String(member)}`)
-    if (node.removed && member !== 'removed' && member !== 'id') {
-      throw new Error(`in get_${String(member)}: The node with id "${node.id}" does not exist`)
-    }
-  }
-  return new Proxy(node, {
-    get(target, member) {
-      if (member === kBehind) return target
-      // Asked by the language itself, for await and the like.
-      if (typeof member === 'symbol' || member === 'then' || member === 'toJSON') return undefined
-      known(member)
-      const value = members[member]
-      if (typeof value === 'function') return value.bind(target)
-      if (member === 'fills') return structuredClone(value) // Figma's own stay as they are, whatever is done to these
-      return Array.isArray(value) ? Object.freeze([...value]) : value
-    },
-    set(target, member, value) {
-      const name = String(member)
-      known(member)
-      if (!kAssignable[name]) throw new TypeError(`no setter for property: ${name} of a ${node.type}`)
-      if (!kAssignable[name](value)) throw new Error(`in set_${name}: ${JSON.stringify(value)} is not allowed`)
-      if (node.type === 'TEXT' && (name === 'characters' || name === 'fontSize')) file.needFontsOf(node, name)
-      const before = members[name]
-      members[name] = value
-      if (name === 'selection') file.onSelection()
-      else file.changed(() => (members[name] = before))
-      return true
-    },
-  })
-}
-
-class FakePage implements Pick<PageNode, OfPages> {
-  readonly type = 'PAGE'
-  readonly id = '0:1'
-  name = 'Page 1'
-  readonly parent = null
-  readonly removed: boolean = false
-  readonly children: readonly SceneNode[] = []
-  selection: readonly SceneNode[] = []
-  readonly #file: FakeFile
-
-  constructor(file: FakeFile) {
-    this.#file = file
-  }
-
-  appendChild(child: SceneNode) {
-    const node = this.#file.nodes.get(child.id)!
-    this.#file.detach(node)
-    this.#file.attach(node, this.#file.page)
-  }
-}
-
-abstract class Layer {
-  name = ''
-  visible = true
-  locked = false
-  x = 0
-  y = 0
-  readonly width: number = 100
-  readonly height: number = 100
-  opacity = 1
-  fills: readonly Paint[] = []
-  readonly parent: FrameNode['parent'] = null
-  readonly removed: boolean = false
-  abstract readonly type: FakeNode['type']
-  readonly #file: FakeFile
-
-  constructor(file: FakeFile, readonly id: string) {
-    this.#file = file
-  }
-
-  private get self() {
-    return this.#file.nodes.get(this.id)!
-  }
-
-  get absoluteTransform(): Transform {
-    let [x, y] = [this.x, this.y]
-    for (let above = this.parent; above && above.type === 'FRAME'; above = above.parent) {
-      x += above.x
-      y += above.y
-    }
-    return [[1, 0, x], [0, 1, y]]
-  }
-
-  get absoluteBoundingBox() {
-    const [[, , x], [, , y]] = this.absoluteTransform
-    return { x, y, width: this.width, height: this.height }
-  }
-
-  resize(width: number, height: number) {
-    if (!isNumber(width, 0.01) || !isNumber(height, 0.01)) throw new Error(`in resize: ${width} x ${height}`)
-    const before = { width: this.width, height: this.height }
-    Object.assign(this, { width, height })
-    this.#file.changed(() => Object.assign(this, before))
-  }
-
-  remove() {
-    this.#file.detach(this.self)
-  }
-
-  // Figma puts a copy onto the page, at the same place.
-  protected copy() {
-    return this.#file.copy(this.self)
-  }
-
-  readonly exportAsync = (async (settings: ExportSettings = { format: 'PNG' }) => {
-    if (settings.format !== 'PNG' && settings.format !== 'JPG') throw new Error(`in exportAsync: ${settings.format}`)
-    if (!this.visible) throw new Error('in exportAsync: Failed to export node. It may not have any visible layers.')
-    const { type, value } = settings.constraint ?? { type: 'SCALE', value: 1 }
-    const scale = type === 'SCALE' ? value : value / (type === 'WIDTH' ? this.width : this.height)
-    await Promise.all(this.#file.decoding.values())
-    const canvas = draw(this.self, scale, this.#file.images)
-    const file = await canvas.convertToBlob({ type: settings.format === 'PNG' ? 'image/png' : 'image/jpeg' })
-    return new Uint8Array(await file.arrayBuffer())
-  }) as FrameNode['exportAsync']
-}
-
-type OfPages = 'type' | 'id' | 'name' | 'parent' | 'removed' | 'children' | 'selection' | 'appendChild'
-type Everywhere =
-  | 'id' | 'name' | 'visible' | 'locked' | 'x' | 'y' | 'width' | 'height' | 'opacity' | 'fills' | 'parent' | 'removed'
-  | 'type' | 'absoluteTransform' | 'absoluteBoundingBox' | 'resize' | 'remove' | 'exportAsync' | 'clone'
-
-export class FakeRectangle extends Layer implements Pick<RectangleNode, Everywhere | 'cornerRadius'> {
-  readonly type = 'RECTANGLE'
-  cornerRadius: number | PluginAPI['mixed'] = 0
-  clone() {
-    return this.copy() as unknown as RectangleNode
-  }
-}
-
-type OfFrames = Everywhere | 'cornerRadius' | 'children' | 'findAll' | 'findOne'
-
-export class FakeFrame extends Layer implements Pick<FrameNode, OfFrames> {
-  readonly type = 'FRAME'
-  cornerRadius: number | PluginAPI['mixed'] = 0
-  readonly children: readonly SceneNode[] = []
-  clone() {
-    return this.copy() as unknown as FrameNode
-  }
-  findAll(wanted: (node: SceneNode) => boolean = () => true): SceneNode[] {
-    return this.children.flatMap((child) => [
-      ...(wanted(child) ? [child] : []),
-      ...(child.type === 'FRAME' ? child.findAll(wanted) : []),
-    ])
-  }
-  findOne(wanted: (node: SceneNode) => boolean) {
-    return this.findAll(wanted)[0] ?? null
-  }
-}
-
-type OfTexts = Everywhere | 'characters' | 'fontSize' | 'fontName' | 'hasMissingFont' | 'getRangeAllFontNames'
-
-export class FakeText extends Layer implements Pick<TextNode, OfTexts> {
-  readonly type = 'TEXT'
-  characters = ''
-  fontSize: number | PluginAPI['mixed'] = 16
-  fontName: FontName | PluginAPI['mixed'] = { family: 'Inter', style: 'Regular' }
-  readonly hasMissingFont = false
-  clone() {
-    return this.copy() as unknown as TextNode
-  }
-  getRangeAllFontNames(): FontName[] {
-    const { fontName } = this
-    return typeof fontName === 'object'
-      ? [fontName]
-      : [{ family: 'Inter', style: 'Regular' }, { family: 'Inter', style: 'Bold' }]
+    return this.#steps.length + (this.#open.length ? 1 : 0);
   }
 }
 
 export const solid = (hex: string): Paint => {
-  const part = (at: number) => parseInt(hex.slice(at, at + 2), 16) / 255
-  return { type: 'SOLID', color: { r: part(1), g: part(3), b: part(5) } }
-}
+  const part = (at: number) => parseInt(hex.slice(at, at + 2), 16) / 255;
+  return { type: 'SOLID', color: { r: part(1), g: part(3), b: part(5) } };
+};
 
-export const picture = (imageHash: string): ImagePaint => ({ type: 'IMAGE', scaleMode: 'FILL', imageHash })
+export const picture = (imageHash: string): ImagePaint => ({ type: 'IMAGE', scaleMode: 'FILL', imageHash });

@@ -1,141 +1,148 @@
 // The plugin's window as who uses it knows it: by what its controls are called and what it says.
-import assert from 'node:assert/strict'
+import assert from 'node:assert/strict';
 
 export class Panel {
   static async open(session, sample, theme = 'light') {
-    await session.host('open', sample)
-    await session.host('run', theme)
-    const panel = new Panel()
-    panel.session = session
-    panel.ui = session.ui
-    await panel.shows(/^Server: http/)
-    await panel.shows(/^\d+ layers? selected/)
-    return panel
+    await session.host('open', sample);
+    await session.host('run', theme);
+    const panel = new Panel();
+    panel.session = session;
+    panel.ui = session.ui;
+    await panel.shows(/^Server: http/);
+    await panel.shows(/^\d+ layers? selected/);
+    return panel;
   }
 
   button(name) {
-    return this.ui.getByRole('button', { name, exact: true })
+    return this.ui.getByRole('button', { name, exact: true });
   }
   tab(name) {
-    return this.ui.getByRole('tab', { name })
+    return this.ui.getByRole('tab', { name });
   }
   heading(name) {
-    return this.ui.getByRole('heading', { name })
+    return this.ui.getByRole('heading', { name });
   }
   // A checkbox or a radio button.
   option(name) {
-    return this.ui.getByRole('checkbox', { name, exact: true }).or(this.ui.getByRole('radio', { name, exact: true }))
+    return this.ui.getByRole('checkbox', { name, exact: true }).or(this.ui.getByRole('radio', { name, exact: true }));
   }
   get style() {
-    return this.ui.getByRole('combobox', { name: 'Style' })
+    return this.ui.getByRole('combobox', { name: 'Style' });
   }
   get variants() {
-    return this.ui.getByRole('radiogroup', { name: 'Variants' }).getByRole('radio')
+    return this.ui.getByRole('radiogroup', { name: 'Variants' }).getByRole('radio');
   }
   get cards() {
-    return this.ui.getByRole('radiogroup', { name: 'Variants' }).locator('> *')
+    return this.ui.getByRole('radiogroup', { name: 'Variants' }).locator('> *');
   }
 
   shows(text) {
-    return this.ui.getByText(text).first().waitFor()
+    return this.ui.getByText(text).first().waitFor();
   }
   says(text) {
-    return this.ui.getByRole('status').filter({ hasText: text }).waitFor()
+    return this.ui.getByRole('status').filter({ hasText: text }).waitFor();
   }
   complains(text) {
-    return this.ui.getByRole('alert').filter({ hasText: text }).waitFor()
+    return this.ui.getByRole('alert').filter({ hasText: text }).waitFor();
   }
   text() {
-    return this.ui.locator('body').innerText()
+    return this.ui.locator('body').innerText();
   }
 
   async use(server) {
-    const summary = this.ui.getByText(/^Server: /)
-    await summary.click()
-    await this.ui.getByLabel('Server address').fill(server)
-    await this.button('Save').click()
-    await this.says('Saved.')
-    await summary.click()
-    await this.shows(`Server: ${server}`)
+    const summary = this.ui.getByText(/^Server: /);
+    await summary.click();
+    await this.ui.getByLabel('Server address').fill(server);
+    await this.button('Save').click();
+    await this.says('Saved.');
+    await summary.click();
+    await this.shows(`Server: ${server}`);
   }
 
   async apply(text) {
-    await this.button('Apply').click()
-    await this.says(text)
+    await this.button('Apply').click();
+    await this.says(text);
   }
 
   // The names on offer.
   async names() {
-    const lines = await this.ui.getByRole('list', { name: 'New names' }).getByRole('listitem').allInnerTexts()
+    const lines = await this.ui.getByRole('list', { name: 'New names' }).getByRole('listitem').allInnerTexts();
     return lines.map((line) => {
-      const [before, after, ...others] = line.trim().split(' → ')
-      assert.ok(after && !others.length, line)
-      return { old: before, new: after }
-    })
+      const [before, after, ...others] = line.trim().split(' → ');
+      assert.ok(after && !others.length, line);
+      return { old: before, new: after };
+    });
   }
 
   // ---- Without a mouse, without eyes ----
 
   // What has the focus, as a screen reader tells it.
   focused() {
-    return this.ui.locator(':focus').evaluate(describe)
+    return this.ui.locator(':focus').evaluate(describe);
   }
 
   async tabTo(name) {
     for (let steps = 0; steps < 80; ++steps) {
-      await this.session.page.keyboard.press('Tab')
-      if ((await this.ui.locator(':focus').count()) && (await this.focused()).name === name) return
+      await this.session.page.keyboard.press('Tab');
+      if ((await this.ui.locator(':focus').count()) && (await this.focused()).name === name) return;
     }
-    throw new Error(`Tab never comes to ${name}`)
+    throw new Error(`Tab never comes to ${name}`);
   }
 
   // Every control that can be seen now.
   async checkControls() {
     const controls = await this.ui.locator(kControls).evaluateAll((all, describe) => {
-      const described = new Function(`return ${describe}`)()
-      return all.filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0).map(described)
-    }, describe.toString())
-    assert.deepEqual(controls.filter(({ name }) => !name), [])
+      const described = new Function(`return ${describe}`)();
+      return all.filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0).map(described);
+    }, describe.toString());
+    assert.deepEqual(
+      controls.filter(({ name }) => !name),
+      [],
+    );
 
     // Tab goes on from what last had the focus: the top.
     await this.ui.locator('body').evaluate((body) => {
-      body.tabIndex = -1
-      body.focus()
-      body.removeAttribute('tabindex')
-    })
-    const met = []
+      body.tabIndex = -1;
+      body.focus();
+      body.removeAttribute('tabindex');
+    });
+    const met = [];
     while (true) {
-      await this.session.page.keyboard.press('Tab')
-      if (!(await this.ui.locator(':focus').count())) break
-      const now = await this.focused()
-      if (met.length && now.at === met[0].at) break
-      assert.ok(now.outlined, `${now.name} has the focus, and nobody sees it`)
-      met.push(now)
-      assert.ok(met.length < 200, 'Tab never leaves')
+      await this.session.page.keyboard.press('Tab');
+      if (!(await this.ui.locator(':focus').count())) break;
+      const now = await this.focused();
+      if (met.length && now.at === met[0].at) break;
+      assert.ok(now.outlined, `${now.name} has the focus, and nobody sees it`);
+      met.push(now);
+      assert.ok(met.length < 200, 'Tab never leaves');
     }
     // Arrows choose within a group of radio buttons or tabs, so Tab meets one of each.
-    const single = (list) => list.filter(({ group }, i) => !group || list.findIndex((one) => one.group === group) === i)
-    assert.deepEqual(single(met).map(({ name }) => name), single(controls).map(({ name }) => name))
+    const single = (list) =>
+      list.filter(({ group }, i) => !group || list.findIndex((one) => one.group === group) === i);
+    assert.deepEqual(
+      single(met).map(({ name }) => name),
+      single(controls).map(({ name }) => name),
+    );
   }
 
   // Results and failures are read aloud: what says them was there before.
   async checkLive() {
-    assert.equal(await this.ui.locator('html[lang]').count(), 1)
-    assert.ok(await this.ui.locator('[role=status]').count())
-    assert.ok(await this.ui.locator('[role=alert]').count())
-    assert.deepEqual(await this.ui.locator('img:not([alt])').count(), 0)
+    assert.equal(await this.ui.locator('html[lang]').count(), 1);
+    assert.ok(await this.ui.locator('[role=status]').count());
+    assert.ok(await this.ui.locator('[role=alert]').count());
+    assert.deepEqual(await this.ui.locator('img:not([alt])').count(), 0);
   }
 }
 
-const kControls = 'button, input, select, textarea, summary, a[href], [tabindex]:not([tabindex="-1"])'
+const kControls = 'button, input, select, textarea, summary, a[href], [tabindex]:not([tabindex="-1"])';
 
 // Runs in the plugin's window. computedName is of Chromium's accessibility tree (session.mjs has the flag).
 function describe(element) {
-  const style = getComputedStyle(element)
+  const style = getComputedStyle(element);
   return {
     name: element.computedName,
     group: element.type === 'radio' ? `radio ${element.name}` : element.role === 'tab' ? 'tabs' : '',
     at: [...document.querySelectorAll('*')].indexOf(element),
     outlined: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1,
-  }
+  };
 }

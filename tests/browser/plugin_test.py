@@ -1,5 +1,5 @@
 """The Figma plugin as a designer uses it: Chromium, a fake Figma, and a real fleet over TLS. What happens in the browser is
-in scenarios.mjs; here is what must have come of it on the server's side. Screenshots are left in build/screenshots/."""
+in scenarios*.mjs; here is what must have come of it on the server's side. Screenshots are left in build/screenshots/."""
 
 import json
 import shutil

@@ -1,6 +1,6 @@
 // What Figma puts into a plugin's window that asked for themeColors: the colours of its theme, and the theme's class.
 // Values of Figma's documentation, "CSS Variables and Theming".
-import type { Theme } from './fake_figma.js'
+import type { Theme } from './fake_figma.js';
 
 const kColours: { [name: string]: [light: string, dark: string] } = {
   bg: ['#ffffff', '#2c2c2c'],
@@ -42,9 +42,11 @@ const kColours: { [name: string]: [light: string, dark: string] } = {
   'icon-brand': ['#007be5', '#7cc4f8'],
   'icon-danger': ['#dc3412', '#fca397'],
   'icon-onbrand': ['#ffffff', '#ffffff'],
-}
+};
 
 export function themeStyle(theme: Theme): string {
-  const values = Object.entries(kColours).map(([name, of]) => `--figma-color-${name}: ${of[theme === 'light' ? 0 : 1]};`)
-  return `<script>document.documentElement.className = 'figma-${theme}'</script><style>:root { ${values.join(' ')} }</style>`
+  const values = Object.entries(kColours).map(
+    ([name, of]) => `--figma-color-${name}: ${of[theme === 'light' ? 0 : 1]};`,
+  );
+  return `<script>document.documentElement.className = 'figma-${theme}'</script><style>:root { ${values.join(' ')} }</style>`;
 }

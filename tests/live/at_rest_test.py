@@ -143,7 +143,8 @@ class AtRestTest(live.Case):
     def leave(self, body, sent, path="/api/rename-layers"):
         """Sends that part of the request, of 1, and hangs up; before the answer where it is all."""
         data = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        fields = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        head = f"POST {path} HTTP/1.1\r\n{fields}\r\n"
         with socket.create_connection(("127.0.0.1", live.fleet.port)) as client:
             client.sendall(head.encode() + data[: int(len(data) * sent)])
             if sent == 1:
@@ -206,7 +207,8 @@ class AtRestTest(live.Case):
             self.assertEqual(reply.status, 200, reply)
             self.remember_generated(reply.json, 5)
             live.rows(f"select id from only jobs where id = '{reply.json['jobId']}'")
-        live.provider.script({"wants": "image", "image": Image(720).base64})  # five of them: more than nginx's buffers hold
+        # Five of these in one reply are more than nginx's buffers hold.
+        live.provider.script({"wants": "image", "image": Image(720).base64})
         reply = self.edit(self.edits())
         self.remember_generated(reply.json, 1)
         self.assertGreater(len(reply.body), 5 * 720 * 720 * 3)

@@ -67,9 +67,9 @@ class HostileCase(live.Case):
 
 class RepairTest(HostileCase):
     def test_a_fence_and_what_is_said_around_it_is_no_harm(self):
-        for said in ("```json\n{}\n```", "```\n{}```", 'Here are {{ your "variants": [0] }}:\n```json\n{}\n```\nEnjoy!',
-                     "\ufeff{}", "Sure! {} Shall I go on?"):
-            self.assertEqual(self.edits(said.replace("{{", "{").replace("}}", "}").replace("{}", answer(SOUND)))["dropped"], 0)
+        for said in ("```json\nJSON\n```", "```\nJSON```", 'Your { "variants": [0] }:\n```json\nJSON\n```\nEnjoy!',
+                     "\ufeffJSON", "Sure! JSON Shall I go on?"):
+            self.assertEqual(self.edits(said.replace("JSON", answer(SOUND)))["dropped"], 0)
 
     def test_json_that_was_cut_short_is_used_as_far_as_it_goes(self):
         whole = answer(SOUND, {**SOUND, "fill": "#445566"})
@@ -113,7 +113,8 @@ class BoundsTest(HostileCase):
             {**SOUND, "fill": "javascript:alert(1)"}, {**SOUND, "fill": "#12345"}, {**SOUND, "fill": "red"},
             {**SOUND, "fill": None}, {"layerId": "1:3", "fill": "#112233"}, {"action": "setFill", "fill": "#112233"},
             {"action": "setText", "layerId": "1:3", "text": "a box has no text"},
-            {"action": "setText", "layerId": "1:2", "text": 7}, {"action": "setVisible", "layerId": "1:3", "visible": "no"},
+            {"action": "setText", "layerId": "1:2", "text": 7},
+            {"action": "setVisible", "layerId": "1:3", "visible": "no"},
             {"action": "generateImage", "layerId": "1:3", "imagePrompt": "  "}, [], [SOUND], 7, None, "setFill",
             "{'action': 'setFill'}", "{" * 1000 + "}" * 1000)
 

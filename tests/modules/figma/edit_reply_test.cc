@@ -94,8 +94,10 @@ TEST(a_number_out_of_range_is_dropped) {
   for (const char* x :
        {"1000000.5", "-1e7", "1e308", "1e999", "-1e999", "99999999999999999999", "NaN", "Infinity", "0x10"})
     check_dropped(change("move", fmt::format(R"("x":{},"y":0)", x)));
-  for (const char* side : {"0", "-5", "0.5", "100001", "1e300"})
+  for (const char* side : {"0", "-5", "0.5", "100001", "1e300"}) {
     check_dropped(change("resize", fmt::format(R"("width":10,"height":{})", side)));
+    check_dropped(change("resize", fmt::format(R"("width":{},"height":10)", side)));
+  }
   for (const char* size : {"0", "-12", "1001", "1e9"})
     check_dropped(change("setFontSize", fmt::format(R"("fontSize":{})", size), "1:1"));
   for (const char* radius : {"-1", "10001"})
@@ -132,6 +134,11 @@ TEST(control_characters_are_taken_out_of_texts) {
 
 TEST(a_line_break_in_a_string_costs_nothing) {
   CHECK_CONTAINS(judged(change("setText", "\"text\":\"two\nlines\"", "1:1")), R"("text":"two lines")");
+}
+
+TEST(quotes_brackets_and_commas_in_a_text_end_nothing) {
+  check_kept(change("setText", R"("text":"a \" }], {[ \\\\")", "1:1"));
+  check_kept(change("setText", R"("text":"\"variants\": [")", "1:1"));
 }
 
 TEST(markup_is_text) { check_kept(change("setText", R"("text":"<script>alert(1)</script>")", "1:1")); }

@@ -12,7 +12,7 @@ nothing_is_replaced() {
   inside plugfleet setup
   [[ $before == "$(inside pgrep -u plugfleet)" ]]
 }
-echo '127.0.0.1 localhost plugfleet-test' >"$machine/etc/hosts"
+printf '127.0.0.1 localhost\n127.0.1.1 plugfleet-test\n' >"$machine/etc/hosts"
 
 step 'the package is installed, Debian'\''s servers with it' there install_package
 step 'plugfleet setup --self-signed gives a running fleet' inside plugfleet setup --self-signed
