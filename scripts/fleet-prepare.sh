@@ -186,7 +186,7 @@ configure() {
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
-  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO=''
+  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' TIED=''
   local address template text name
   FILES=$(ulimit -Hn)
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
@@ -198,7 +198,9 @@ configure() {
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
     WORKER_SOCKET_OWNER=root:www-data
   fi
-  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data; fi
+  if [[ $installed ]]; then
+    SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data TIED='setpriv --pdeathsig KILL '
+  fi
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
     LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'

@@ -44,8 +44,11 @@ Json to_json(const Instruction& is) {
 class Designer {
  public:
   explicit Designer(const Frame& frame) : frame_(frame) {
-    for (const Layer& layer : frame.layers)
-      boxes_.push_back(layer.box), fonts_.push_back(layer.data->font_size.value_or(0));
+    for (const Layer& layer : frame.layers) {
+      boxes_.push_back(layer.box);
+      fonts_.push_back(layer.data->font_size.value_or(0));
+      fills_.push_back(layer.fill);
+    }
   }
 
   std::vector<Variant> variants() {
@@ -115,6 +118,7 @@ class Designer {
 
   std::vector<Instruction> fills(const Colouring& painted) const {
     std::vector<Instruction> out;
+    out.reserve(painted.changed.size() + kExtrasMax);
     for (const int i : painted.changed)
       out.push_back({.action = "setFill", .layer_id = at(i).data->id, .fill = hex(*painted.fills[std::size_t(i)])});
     return out;
@@ -139,9 +143,7 @@ class Designer {
     Layout layout = lay_out(frame_, Density::airy, kInstructionsMax - kExtrasMax);
     Variant variant{.theme = "Airy", .description = {}, .instructions = std::move(layout.instructions)};
     add_words(variant, layout.boxes, layout.fonts);
-    std::vector<std::optional<Rgb>> colours;
-    for (const Layer& layer : frame_.layers) colours.push_back(layer.fill);
-    add_pictures(variant, colours, {frame_.hue, frame_.hue + 40});
+    add_pictures(variant, fills_, {frame_.hue, frame_.hue + 40});
     const bool larger = std::ranges::any_of(variant.instructions, &has_font);
     add_radii(variant, layout, Density::airy);
     variant.description = layout.in_place ? "Drew shapes in where they stand, for more room between them and rounder "
@@ -271,9 +273,7 @@ class Designer {
     const Layer& layer = at(target);
     const double hue = frame_.hue + 72.0 * static_cast<double>(turn);
     const double lightness = 0.45 - 0.004 * static_cast<double>(turn % 50);
-    std::vector<Rgb> grounds;
-    for (const int ground : layer.grounds) grounds.push_back(*at(ground).fill);
-    if (grounds.empty()) grounds.push_back({255, 255, 255});
+    const std::array grounds{layer.grounds.empty() ? Rgb{255, 255, 255} : *at(layer.grounds[0]).fill};
     const Rgb fill = readable(to_rgb({lightness, 0.14, hue}), grounds, 4.5);
     std::erase_if(variant.instructions,
                   [&](const Instruction& is) { return is.action == "setFill" && is.layer_id == layer.data->id; });
@@ -285,6 +285,7 @@ class Designer {
   const Frame& frame_;
   std::vector<Box> boxes_;  // as they are
   std::vector<double> fonts_;
+  std::vector<std::optional<Rgb>> fills_;
 };
 
 }  // namespace

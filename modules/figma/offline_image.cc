@@ -253,7 +253,7 @@ std::string offline_image(std::string_view image_prompt, double width, double he
   for (std::uint32_t y = 0; y < size.height; ++y) {
     for (std::uint32_t x = 0; x < size.width; ++x) {
       const float tone = canvas.at(x, (static_cast<float>(x) + 0.5F) * unit, (static_cast<float>(y) + 0.5F) * unit);
-      *pixel++ = static_cast<std::uint8_t>(std::clamp(tone, 0.0F, 1.0F) * (kShades - 1) + 0.5F);
+      *pixel++ = static_cast<std::uint8_t>(std::clamp(tone, 0.0F, 1.0F) * (kShades - 0.01F));
     }
   }
   return plugfleet::encode_png(size, palette_of(wish.colours), pixels);

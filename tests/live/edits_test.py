@@ -111,7 +111,8 @@ class VariantsTest(EditsCase):
         email = some_email()
         for name in ("../conf/plugfleet.conf", "../prompts/default.txt", "./default.txt", "/etc/passwd",
                      "default.txt\0", "default.txt\0.txt", "default", "DEFAULT.TXT", "..", ".", "",
-                     "%2e%2e/default.txt", "..\\default.txt", "no-such.txt", "x" * 5000, "default.txt\n", f"{ROOT}/prompts/default.txt"):
+                     "%2e%2e/default.txt", "..\\default.txt", "no-such.txt", "x" * 5000, "default.txt\n",
+                     f"{ROOT}/prompts/default.txt"):
             for headers in ({}, ASYNC):
                 reply = live.edit(edit_frame(BOX, userEmail=email, promptFile=name), headers=headers)
                 self.assertEqual((reply.status, reply.json["error"]), (400, "invalid_request"), (name, reply))
