@@ -164,6 +164,9 @@ PLUGFLEET_REPORTS_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_o
 PLUGFLEET_REDIS_SOCKET=$RUN/redis/state.sock
 PLUGFLEET_PAYLOADS_SOCKET=$RUN/redis/payloads.sock
 END
+  if [[ $1 == keeper ]]; then # it scales them
+    printf 'PLUGFLEET_%s\n' "WORKERS_MIN=$WORKERS" "WORKERS_MAX=$WORKERS_MAX" "RUNNERS_MIN=$RUNNERS" "RUNNERS_MAX=$RUNNERS_MAX"
+  fi
   if [[ $installed ]]; then # what the caller has in his environment is his; secrets come from plugfleet.service
     for key in /etc/plugfleet/secrets/*; do
       if [[ ${key##*/} =~ ^[A-Z_]+$ ]]; then
@@ -186,7 +189,7 @@ configure() {
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
-  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' TIED=''
+  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO=''
   local address template text name
   FILES=$(ulimit -Hn)
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
@@ -198,9 +201,7 @@ configure() {
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
     WORKER_SOCKET_OWNER=root:www-data
   fi
-  if [[ $installed ]]; then
-    SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data TIED='setpriv --pdeathsig KILL '
-  fi
+  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data; fi
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
     LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'

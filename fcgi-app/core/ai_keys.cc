@@ -32,7 +32,7 @@ std::expected<AiKey, std::string> read_key(std::string_view part) {
   if (star < part.size()) {
     const std::string_view weight = trimmed(part.substr(star + 1));
     const char* const end = weight.data() + weight.size();
-    const auto [stop, error] = std::from_chars(weight.data(), end, key.weight);
+    const auto [stop, error] = std::from_chars(weight.data(), weight.data() + weight.size(), key.weight);
     if (error != std::errc() || stop != end || key.weight < 1 || key.weight > kWeightMost)
       return std::unexpected(fmt::format("'s weight must be a whole number from 1 to {}", kWeightMost));
   }

@@ -3,8 +3,8 @@
 namespace plugfleet {
 namespace {
 
-// A BRIN index gives what was recorded of late; that `until` has an upper bound as well tells the planner that it is
-// little. Of the ten top users alone the details are looked up.
+// That recorded_at has an upper bound as well tells the planner that it is little. Of the ten top users alone the
+// details are looked up.
 constexpr const char* kReport = R"sql(
 with bounds as materialized (
   select today - $1::int + 1 as since, today from (select (now() at time zone 'UTC')::date as today) as n

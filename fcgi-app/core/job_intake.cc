@@ -12,7 +12,7 @@ namespace plugfleet {
 namespace {
 
 constexpr std::size_t kBatchMax = 200;
-constexpr int kWritersMax = 2;  // statements under way at once: a third would only wait for the same disk
+constexpr int kWritersMax = 1;  // statements under way at once: with two, each takes half as many jobs at the same cost
 constexpr int kTries = 3;       // a database that lost its connections (restarted, say) is asked again
 constexpr auto kAgainAfter = 100ms;
 

@@ -26,8 +26,8 @@ struct Platform {
   const Settings& settings;
   Database database;
   Database reports;  // for long statements that only read
-  Redis redis;     // counters, breakers: lost at a restart without harm
-  Redis payloads;  // images of jobs, memory only
+  Redis redis;       // counters, breakers: lost at a restart without harm
+  Redis payloads;    // images of jobs, memory only
   const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;

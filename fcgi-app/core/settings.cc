@@ -172,6 +172,14 @@ void Settings::rows(SettingReader& s) {
   s.text("MIGRATIONS_DIR", migrations_dir, "migrations");
   s.text("MODULES_SOURCE_DIR", modules_source_dir, "modules");
 
+  s.integer("WORKERS_MIN", workers_min, 0, 0, 64);
+  s.integer("WORKERS_MAX", workers_max, 0, 0, 64);
+  s.integer("RUNNERS_MIN", runners_min, 0, 0, 64);
+  s.integer("RUNNERS_MAX", runners_max, 0, 0, 64);
+  s.duration("SCALE_DOWN_AFTER", scale_down_after, "60s", 1s, 3600s);
+  if (workers_max > 0 && workers_min > workers_max) s.complain("WORKERS_MIN: must not be above WORKERS_MAX");
+  if (runners_max > 0 && runners_min > runners_max) s.complain("RUNNERS_MIN: must not be above RUNNERS_MAX");
+
   s.text("LOG_FILE", log_file, "");
   s.choice("LOG_LEVEL", log_level, "info", {"debug", "info", "warning", "error"});
 

@@ -71,6 +71,8 @@ struct Settings {
   // Who this process is; supervisord's configuration says it.
   std::string pool, run_dir, modules_dir, modules, prompts_dir, migrations_dir, modules_source_dir;
   std::int64_t slot = 0;
+  std::int64_t workers_min = 0, workers_max = 0, runners_min = 0, runners_max = 0;
+  Clock::duration scale_down_after{};
 
   std::string log_file, log_level;
 

@@ -115,7 +115,8 @@ Keeper::Keeper(Platform& platform, std::vector<TimedWork> crons)
     : platform_(platform),
       patient_(platform.reactor,
                {.conninfo = platform.settings.database_url, .pool_max = 2, .statement_timeout = kPatience}),
-      crons_(std::move(crons)) {
+      crons_(std::move(crons)),
+      scaler_(platform) {
   crons_.push_back(daily_stats());
 }
 
@@ -130,6 +131,7 @@ void Keeper::start() {
   add("prune", {60s, kPatience}, [this] { return prune(); });
   add("months", {60s, 60s}, [this] { return make_months(); });
   add("depths", {5s, 10s}, [this] { return measure_depths(); });
+  if (scaler_.has_work()) add("scale", {1s, 20s}, [this] { return scaler_.look(); });
   for (const TimedWork& work : crons_) {
     add("cron " + work.name, {5s, kPatience}, [this, &work] { return run_cron(&work); });
   }

@@ -8,6 +8,7 @@
 //   prune     60 s  deletes ended jobs beyond JOBS_KEEP_...
 //   months    60 s  makes api_calls' partitions of this month and the next
 //   depths    5 s   gauges of what waits: plugfleet_jobs_ready, _processing and _oldest_seconds by kind
+//   scale     1 s   starts and stops workers and runners of its host, where it is told between how many
 //   cron ...  5 s   each timed work: the modules' entries, and aggregate_daily_stats at 00:15 UTC
 //
 // plugfleet_keeper_last_turn_seconds{duty="..."} is when a duty last went well, in unix time.
@@ -22,6 +23,7 @@
 #include "base/metrics.h"
 #include "core/platform.h"
 #include "host/cron_runs.h"
+#include "host/fleet_scaler.h"
 
 namespace plugfleet {
 
@@ -71,6 +73,7 @@ class Keeper {
   Platform& platform_;
   Database patient_;  // for statements that may take minutes
   std::vector<TimedWork> crons_;
+  FleetScaler scaler_;
   std::map<std::string, KindGauges> gauges_;
   std::optional<Clock::time_point> in_touch_since_;  // none: the last turn of reaping failed
   std::vector<std::unique_ptr<Duty>> duties_;

@@ -182,6 +182,7 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
 
   const auto set = [handle](CURLoption option, auto value) { curl_easy_setopt(handle, option, value); };
   set(CURLOPT_URL, transfer.request.url.c_str());
+  if (!transfer.request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, transfer.request.unix_socket.c_str());
   set(CURLOPT_HTTPHEADER, easy.headers);
   set(CURLOPT_PRIVATE, static_cast<void*>(&transfer));
   set(CURLOPT_ERRORBUFFER, transfer.error);

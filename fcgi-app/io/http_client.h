@@ -19,6 +19,7 @@ namespace plugfleet {
 
 struct HttpRequest {
   std::string url;
+  std::string unix_socket;             // where the server listens, instead of at the url's host
   std::vector<std::string> headers;    // "Name: value"
   std::vector<std::string_view> body;  // POST where there is one, else GET
   Clock::duration timeout = 60s;       // from start to last byte

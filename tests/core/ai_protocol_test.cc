@@ -95,3 +95,31 @@ TEST(no_key_and_nothing_of_the_provider_reaches_the_client) {
   const ProviderFault leak = fault(kChat, 401, R"({"error":{"message":"Incorrect API key the-key"}})");
   CHECK(leak.failure.message().find("the-key") == std::string::npos);
 }
+
+TEST(whose_fault_it_is_decides_who_else_is_asked) {
+  for (const int status : {401, 402, 403}) CHECK(fault(kChat, status, "{}").blame == Blame::key);
+  for (const int status : {500, 502, 503, 529}) CHECK(fault(kChat, status, "<html>").blame == Blame::outage);
+  for (const int status : {400, 422}) CHECK(fault(kChat, status, "{}").blame == Blame::prompt);
+  for (const int status : {404, 408, 413}) CHECK(fault(kChat, status, "{}").blame == Blame::call);
+  CHECK(fault(kChat, 429, R"({"error":{"type":"insufficient_quota"}})").blame == Blame::key);
+  CHECK(fault(kGemini, 200, R"({"promptFeedback":{"blockReason":"SAFETY"}})").blame == Blame::prompt);
+  CHECK(fault(kGemini, 200, R"({"candidates":[{"finishReason":"SAFETY"}]})").blame == Blame::prompt);
+}
+
+TEST(a_flagged_prompt_is_no_wrong_key_and_geminis_wrong_key_no_wrong_prompt) {
+  const char* const flagged = R"({"error":{"code":403,"metadata":{"reasons":["violence"],"flagged_input":"x"}}})";
+  CHECK(fault(kChat, 403, flagged).blame == Blame::prompt);
+  const char* const invalid = R"({"error":{"status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}})";
+  CHECK(fault(kGemini, 400, invalid).blame == Blame::key);
+  CHECK(fault(kGemini, 400, R"({"error":{"status":"FAILED_PRECONDITION"}})").blame == Blame::key);
+  CHECK(fault(kGemini, 400, R"({"error":{"status":"INVALID_ARGUMENT"}})").blame == Blame::prompt);
+}
+
+TEST(geminis_retry_delay_is_a_retry_after) {
+  const auto wait = [](const char* details) {
+    return fault(kGemini, 429, fmt::format(R"({{"error":{{"details":{}}}}})", details)).failure.retry_after();
+  };
+  CHECK(wait(R"([{"@type":"QuotaFailure"},{"retryDelay":"34.07s"}])") == 35s);
+  CHECK(!wait(R"([{"retryDelay":"soon"}])"));
+  CHECK(!wait("7"));
+}

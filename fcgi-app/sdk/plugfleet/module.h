@@ -5,14 +5,18 @@
 //
 //   Async<Reply> show(Call& call, std::int64_t id) { ... co_return json(200, note); }
 //
-//   Async<Reply> digest(Call& call) {     // its body may hold images: they come to the job, and rest nowhere else
-//     const auto wanted = co_await call.json<Wanted>();
-//     Reply reply = co_await call.run_as_job({.kind = "notes.digest", .user_email = wanted.user_email});
+//   Async<Outcome> make_digest(Work& work, Wanted wanted) { ... co_return done(Json::object({{"sent", 3}})); }
+//
+//   Async<Reply> digest(Call& call) {     // now, or as a job where the client prefers (Prefer: respond-async)
+//     const auto wanted = co_await call.json<Wanted>();  // may hold images: they come to the job, and rest nowhere
+//     Reply reply = co_await call.answer({.kind = "notes.digest", .user_email = wanted.user_email},
+//                                        [wanted](Work& work) { return make_digest(work, wanted); });
 //     co_return reply;
 //   }
 //   Async<Outcome> run_digest(Job& job) {
 //     const auto wanted = co_await job.json<Wanted>();
-//     ... co_return done(Json::object({{"sent", 3}}));
+//     Outcome outcome = co_await make_digest(job, wanted);
+//     co_return outcome;
 //   }
 //
 //   Module describe(SettingReader& settings) {

@@ -1,0 +1,124 @@
+-- A claim locks and searches only the kinds that have something to claim: with nine kinds, of which one had jobs, two thirds of
+-- its time went into the others (1.2 ms a claim before, 0.8 after, of one job).
+
+-- The same by a text that PostgreSQL can inline: concat_ws is not immutable.
+create or replace function job_share(kind text, priority smallint, owner text, user_id text, user_email text)
+returns bigint language sql immutable as $$
+  select hashtextextended(kind || ' ' || priority::text || case when owner is null then ' f ' else ' t ' end
+                          || coalesce(owner, user_id, user_email), 0)
+$$;
+
+-- Claims up to `batch` jobs for a runner, of each kind at most its room. Every statement in a function sees what was
+-- committed before that statement: what a kind's last claimer did is known to the next. The kinds come sorted, so that no
+-- two claims wait for each other.
+create or replace function claim_jobs(kinds text[], rooms integer[], batch integer, token bigint, by_runner text, lease interval)
+returns setof live_jobs language plpgsql
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  wanted    integer := batch;
+  moment    timestamptz := clock_timestamp();  -- a volatile function finds nothing by an index
+  queue     job_kinds;
+  room      integer;
+  sweeping  boolean;
+  picked    uuid[];
+  last_turn bigint;
+  taken     integer;
+  suspects  uuid[];
+begin
+  -- A claim forgotten in a crash of PostgreSQL is as good as none: its token is good for nothing then. So the lock on
+  -- the kind is not held while a disk writes.
+  perform set_config('synchronous_commit', 'off', true);
+  -- Most kinds have nothing to claim most of the time: only those that have are locked.
+  select array_agg(kind order by kind), array_agg(room order by kind) into kinds, rooms
+    from unnest(kinds, rooms) as given(kind, room) join job_kinds k using (kind)
+   where not paused and room > 0
+     and (exists (select from live_jobs where type = kind and status = 'queued' and turn is null
+                                          and run_at <= moment)
+       or exists (select from unnest(passed) with ordinality as p(turn, level), lateral
+                    (select from live_jobs j
+                      where type = kind and priority = level and status = 'queued'
+                        and j.turn > case when swept_at < moment - interval '1 second' then 0 else p.turn end
+                      limit 1) as ready));
+  -- First every kind gets its share of the batch, then each what the others left.
+  for pass in 1..2 loop
+    for k in 1..coalesce(cardinality(kinds), 0) loop
+      continue when wanted <= 0 or rooms[k] <= 0;
+      select * into queue from job_kinds where kind = kinds[k] and not paused for no key update;
+      continue when not found;
+      room := least(rooms[k], wanted);
+      if pass = 1 then
+        room := least(room, (wanted - 1) / (cardinality(kinds) - k + 1) + 1);
+        -- What has become due gets its turn; what was tried before does not wait behind its user's others.
+        if exists (select from live_jobs where type = queue.kind and status = 'queued' and turn is null
+                                           and run_at <= moment) then
+          with due as materialized (
+            select id, priority, share, run_at from live_jobs
+             where type = queue.kind and status = 'queued' and turn is null and run_at <= moment
+             order by run_at limit batch for update skip locked
+          ), placed as materialized (
+            select id, queue.turns[priority] + row_number() over (partition by share order by run_at) as turn from due
+          )
+          update live_jobs j set turn = placed.turn from placed where j.id = placed.id;
+        end if;
+      end if;
+      if queue.at_once is not null then
+        room := least(room, queue.at_once - (select count(*) from live_jobs
+                                              where type = queue.kind and status = 'processing'));
+      end if;
+      -- The index still has every job whose row some old snapshot might want to see, however long ago it was claimed.
+      -- They lie before the turns served of late: the search begins there. A job enqueued by a transaction that took
+      -- longer than that is found once a second.
+      sweeping := queue.swept_at < clock_timestamp() - interval '1 second';
+      if sweeping then queue.swept_at := clock_timestamp(); end if;
+      taken := 0;
+      for level in 1..3 loop
+        loop
+          exit when room <= 0;
+          select array_agg(id), max(turn), array_agg(id) filter (where losses > 0) into picked, last_turn, suspects
+            from (select id, turn, losses from live_jobs
+                   where type = queue.kind and priority = level and status = 'queued'
+                     and turn > case when sweeping then 0 else queue.passed[level] end
+                   order by turn limit room for update skip locked) as p;
+          exit when picked is null;
+          -- A runner starts a suspect only where the last has lived for 3 s. Those that it can't have are not in the
+          -- line for a moment.
+          if suspects is not null then
+            if not exists (select from live_jobs where status = 'processing' and runner = by_runner and losses > 0
+                                                   and started_at > clock_timestamp() - interval '3 s') then
+              suspects := suspects[2:];
+            end if;
+            update live_jobs set turn = null, run_at = clock_timestamp() + interval '250 ms' where id = any (suspects);
+            picked := array(select unnest(picked) except all select unnest(suspects));
+          end if;
+          return query
+            update live_jobs
+               set status = 'processing', attempt = attempt + 1, lease_token = token,
+                   lease_until = clock_timestamp() + lease, runner = by_runner, started_at = clock_timestamp(),
+                   progress = 0, progress_message = null, event_number = event_number + 1
+             where id = any (picked)
+            returning *;
+          queue.turns[level] := greatest(queue.turns[level], last_turn);
+          taken := taken + cardinality(picked);
+          room := room - cardinality(picked);
+          exit when coalesce(cardinality(suspects), 0) = 0;  -- otherwise there may be more for the room that is left
+        end loop;
+      end loop;
+      wanted := wanted - taken;
+      rooms[k] := case when room > 0 then 0 else rooms[k] - taken end;  -- room that is left: there are no more
+      if taken > 0 then
+        if queue.marked_at < clock_timestamp() - interval '250 ms' then
+          queue.passed := queue.marked;
+          queue.marked := queue.turns;
+          queue.marked_at := clock_timestamp();
+        end if;
+        update job_kinds set turns = queue.turns, marked = queue.marked, passed = queue.passed,
+                             marked_at = queue.marked_at, swept_at = queue.swept_at
+         where kind = queue.kind;
+      end if;
+    end loop;
+  end loop;
+end;
+$$;
+
