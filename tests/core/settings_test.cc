@@ -108,6 +108,8 @@ TEST(a_secret_may_stand_in_a_file_of_its_own_and_is_never_shown) {
 }
 
 TEST(rules_over_several_settings_are_kept) {
+  CHECK_CONTAINS(platform_complaint({{"WORKERS_MIN", "3"}, {"WORKERS_MAX", "2"}}), "WORKERS_MIN: must not be above");
+  CHECK_EQ(platform_complaint({{"WORKERS_MIN", "3"}, {"WORKERS_MAX", "0"}}), "");
   CHECK_CONTAINS(platform_complaint({{"JWT_ALG", "HS256"}, {"JWT_SECRET", "x"}}), "JWT_ISSUER and JWT_AUDIENCE");
   CHECK_CONTAINS(platform_complaint({{"AI_PROVIDER", "gemini"}}),
                  "GEMINI_API_KEY: must be set where AI_PROVIDER names it");

@@ -93,5 +93,5 @@ end_machine() {
   for controller in /sys/fs/cgroup/*/; do
     find "$controller$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
-  rm -rf -- "${machine:?}"
+  rm -rf -- "${machine:?}" "$machine.log"
 }

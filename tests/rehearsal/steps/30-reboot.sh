@@ -7,7 +7,7 @@ reboots() {
   there until_true 60 renames
   there until_true 60 whole
   echo "before: $before rows, now: $(there rows)"
-  [[ $(there rows) -ge $before ]] && echo "= $(bc_less "$begin") s from the command until whole"
+  [[ $(there rows) -ge $before ]] && echo "= $(seconds_since "$begin") s from the command until whole"
 }
 step 'after a reboot the fleet serves' reboots
 step 'no unit has failed' inside bash -c 'systemctl --failed --no-legend | tee /dev/stderr | (! grep .)'
