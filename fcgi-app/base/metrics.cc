@@ -58,7 +58,7 @@ void each_file(const std::string& directory, F with) {
   while (const dirent* const entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
     if (!name.ends_with(kSuffix)) continue;
-    if (File* const file = map_file(directory + "/" + name, false)) {
+    if (File* const file = map_file(fmt::format("{}/{}", directory, name), false)) {
       if (file->magic == kMagic) with(name.substr(0, name.size() - kSuffix.size()), *file);
       ::munmap(file, sizeof(File));
     }
