@@ -3,12 +3,13 @@
 namespace plugfleet {
 namespace {
 
-// That recorded_at has an upper bound as well tells the planner that it is little. Of the ten top users alone the
-// details are looked up.
+constexpr const char* kDays =
+    "select today - $1::int + 1 as first, today as last from (select (now() at time zone 'UTC')::date as today) as n";
+
+// From the day $1 to the day $2: values, so that the planner knows how much that is. That recorded_at has an upper
+// bound tells it that it is little. Of the ten top users alone the details are looked up.
 constexpr const char* kReport = R"sql(
-with bounds as materialized (
-  select today - $1::int + 1 as since, today from (select (now() at time zone 'UTC')::date as today) as n
-), recent as (
+with recent as (
   select (created_at at time zone 'UTC')::date as date, type, user_email, status, duration_ms, created_at, input_tokens,
          output_tokens, cost_usd
     from only jobs where recorded_at between (select until from usage_counted) and 'infinity'
@@ -17,11 +18,11 @@ with bounds as materialized (
          cost_usd
     from live_jobs
 ), fresh as materialized (
-  select recent.* from bounds, recent where date between since and today
+  select * from recent where date between $1 and $2
 ), days as materialized (
   select date, type, sum(jobs) as jobs, sum(successful) as successful, sum(failed) as failed
     from (select date, operation_type as type, total_jobs as jobs, successful_jobs as successful, failed_jobs as failed
-            from bounds, usage_totals where date between since and today
+            from usage_totals where date between $1 and $2
            union all
           select date, type, 1, (status = 'completed')::int, (status = 'failed')::int from fresh) as d
    where jobs > 0 group by date, type
@@ -29,8 +30,8 @@ with bounds as materialized (
   select type, bucket, sum(jobs) as jobs, sum(total_ms) as total_ms,
          sum(sum(jobs)) over (partition by type order by bucket) as so_far,
          sum(sum(jobs)) over (partition by type) as all_jobs
-    from (select operation_type as type, bucket, jobs, total_ms from bounds, usage_durations
-           where date between since and today
+    from (select operation_type as type, bucket, jobs, total_ms from usage_durations
+           where date between $1 and $2
            union all
           select type, duration_bucket(duration_ms), 1, duration_ms from fresh
            where status = 'completed' and duration_ms is not null) as d
@@ -44,15 +45,15 @@ with bounds as materialized (
   select type, sum(jobs) as jobs, sum(successful) as successful, sum(failed) as failed from days group by type
 ), top as materialized (
   select user_email, sum(jobs) as jobs
-    from (select user_email, total_jobs as jobs from bounds, usage_by_user where date between since and today
+    from (select user_email, sum(total_jobs) as jobs from usage_by_user where date between $1 and $2 group by user_email
            union all
-          select user_email, 1 from fresh) as u
+          select user_email, count(*) from fresh group by user_email) as u
    group by user_email having sum(jobs) > 0 order by jobs desc, user_email limit 10
 ), users as (
   select user_email, jobs, sum(successful) as successful, max(last_activity) as last_activity,
          sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost_usd) as cost_usd
     from (select u.user_email, successful_jobs as successful, last_activity, input_tokens, output_tokens, cost_usd
-            from bounds, generate_series(since, today, interval '1 day') as day, top, lateral (
+            from generate_series($1, $2, interval '1 day') as day, top, lateral (
               select * from usage_by_user where date = day::date and user_email = top.user_email offset 0) as u
            union all
           select user_email, (status = 'completed')::int, created_at, input_tokens, output_tokens, cost_usd
@@ -76,7 +77,8 @@ select json_build_object(
 }  // namespace
 
 Async<std::string> usage_report(Database& database, int days) {
-  const Rows rows = co_await database.query(kReport, {days});
+  const Rows window = co_await database.query(kDays, {days});
+  const Rows rows = co_await database.query(kReport, {window[0].text("first"), window[0].text("last")});
   co_return std::string(rows[0].text("report"));
 }
 

@@ -9,7 +9,7 @@
 
 namespace plugfleet {
 
-// JSON, as the contract has it, of the last so many days, today included. One statement, which only reads. Throws as
+// JSON, as the contract has it, of the last so many days, today included; all of one moment. Only reads. Throws as
 // Database::query does.
 Async<std::string> usage_report(Database& database, int days);
 

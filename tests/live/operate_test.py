@@ -1,4 +1,4 @@
-"""plugfleet backup and restore: what is kept, what comes back, and what is refused."""
+"""plugfleet backup, restore and doctor: what is kept, what comes back, what is refused, and what never leaves."""
 
 import io
 import json
@@ -22,10 +22,10 @@ def rename(fleet, user):
           {"Prefer": "respond-async", "Idempotency-Key": user})
 
 
-class BackupTest(unittest.TestCase):
+class OperateTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.fleet = cls.enterClassContext(Fleet("backup", {}))
+        cls.fleet = cls.enterClassContext(Fleet("operate", {}))
 
     def plugfleet(self, *words, status=0):
         done = subprocess.run(
@@ -94,6 +94,22 @@ class BackupTest(unittest.TestCase):
         self.assertIn("9999_from_the_future", self.plugfleet("restore", str(newer), "--yes", status=1))
         self.assertIn("no backup of Plugfleet", self.plugfleet("restore", "/etc/hostname", "--yes", status=1))
         self.assertEqual(self.users(), before)
+
+    def test_4_a_doctors_report_holds_the_logs_and_no_secret(self):
+        settings = self.fleet.folder / "plugfleet.conf"
+        settings.write_text("OPENAI_API_KEY=a-key-of-ours-0123456789*3,another-key-of-ours\n", encoding="utf-8")
+        with (self.fleet.folder / "log/worker.log").open("a", encoding="utf-8") as log:
+            log.write('{"event":"leak","said":"a-key-of-ours-0123456789 and Bearer abc.def and pft_0123456789abcdef0123"}\n')
+        file = Path(self.plugfleet("doctor").split()[0])
+        self.addCleanup(file.unlink)
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        with tarfile.open(file) as report:
+            texts = {member.name: report.extractfile(member).read().decode() for member in report if member.isfile()}
+        self.assertIn('"event":"leak"', texts["report/worker.log"])
+        self.assertIn("core|0001", texts["report/schema"])
+        self.assertIn("worker_00", texts["report/status.json"])
+        for secret in ("a-key-of-ours", "another-key", "abc.def", "pft_0123", "before@backup"):
+            self.assertEqual([name for name in texts if secret in texts[name]], [], secret)
 
 
 if __name__ == "__main__":
