@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "support/module_test.h"
+#include "support/module_fixture.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;

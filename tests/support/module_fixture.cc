@@ -1,4 +1,4 @@
-#include "support/module_test.h"
+#include "support/module_fixture.h"
 
 #include <algorithm>
 #include <cctype>
