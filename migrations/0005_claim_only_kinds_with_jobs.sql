@@ -21,7 +21,7 @@ declare
   moment    timestamptz := clock_timestamp();  -- a volatile function finds nothing by an index
   queue     job_kinds;
   room      integer;
-  sweeping  boolean;
+  firsts    bigint[];  -- by kind and priority: the first turn that is ready, if any
   picked    uuid[];
   last_turn bigint;
   taken     integer;
@@ -30,17 +30,22 @@ begin
   -- A claim forgotten in a crash of PostgreSQL is as good as none: its token is good for nothing then. So the lock on
   -- the kind is not held while a disk writes.
   perform set_config('synchronous_commit', 'off', true);
-  -- Most kinds have nothing to claim most of the time: only those that have are locked.
-  select array_agg(kind order by kind), array_agg(room order by kind) into kinds, rooms
-    from unnest(kinds, rooms) as given(kind, room) join job_kinds k using (kind)
+  -- Most kinds have nothing to claim most of the time: only those that have are locked. The index still has every job
+  -- whose row some old snapshot might want to see, however long ago it was claimed; they lie before the turns served of
+  -- late, where the search for the first one begins. A job enqueued by a transaction that took longer than that is found
+  -- once a second.
+  select array_agg(kind order by kind), array_agg(room order by kind), array_agg(first order by kind)
+    into kinds, rooms, firsts
+    from unnest(kinds, rooms) as given(kind, room) join job_kinds k using (kind), lateral
+      (select array(select (select j.turn from live_jobs j
+                             where type = kind and priority = level and status = 'queued'
+                               and j.turn > case when swept_at < moment - interval '1 second' then 0 else p.turn end
+                             order by j.turn limit 1)
+                      from unnest(passed) with ordinality as p(turn, level) order by level) as first) as ready
    where not paused and room > 0
-     and (exists (select from live_jobs where type = kind and status = 'queued' and turn is null
-                                          and run_at <= moment)
-       or exists (select from unnest(passed) with ordinality as p(turn, level), lateral
-                    (select from live_jobs j
-                      where type = kind and priority = level and status = 'queued'
-                        and j.turn > case when swept_at < moment - interval '1 second' then 0 else p.turn end
-                      limit 1) as ready));
+     and (array_remove(first, null) <> '{}'
+       or exists (select from live_jobs where type = kind and status = 'queued' and turn is null
+                                          and run_at <= moment));
   -- First every kind gets its share of the batch, then each what the others left.
   for pass in 1..2 loop
     for k in 1..coalesce(cardinality(kinds), 0) loop
@@ -67,11 +72,7 @@ begin
         room := least(room, queue.at_once - (select count(*) from live_jobs
                                               where type = queue.kind and status = 'processing'));
       end if;
-      -- The index still has every job whose row some old snapshot might want to see, however long ago it was claimed.
-      -- They lie before the turns served of late: the search begins there. A job enqueued by a transaction that took
-      -- longer than that is found once a second.
-      sweeping := queue.swept_at < clock_timestamp() - interval '1 second';
-      if sweeping then queue.swept_at := clock_timestamp(); end if;
+      if queue.swept_at < moment - interval '1 second' then queue.swept_at := moment; end if;
       taken := 0;
       for level in 1..3 loop
         loop
@@ -79,7 +80,7 @@ begin
           select array_agg(id), max(turn), array_agg(id) filter (where losses > 0) into picked, last_turn, suspects
             from (select id, turn, losses from live_jobs
                    where type = queue.kind and priority = level and status = 'queued'
-                     and turn > case when sweeping then 0 else queue.passed[level] end
+                     and turn >= least(firsts[k][level], queue.turns[level] + 1)
                    order by turn limit room for update skip locked) as p;
           exit when picked is null;
           -- A runner starts a suspect only where the last has lived for 3 s. Those that it can't have are not in the
