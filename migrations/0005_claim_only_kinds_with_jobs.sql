@@ -10,8 +10,10 @@ $$;
 
 -- Claims up to `batch` jobs for a runner, of each kind at most its room. Every statement in a function sees what was
 -- committed before that statement: what a kind's last claimer did is known to the next. The kinds come sorted, so that no
--- two claims wait for each other.
-create or replace function claim_jobs(kinds text[], rooms integer[], batch integer, token bigint, by_runner text, lease interval)
+-- two claims wait for each other. `sweep`: a runner asks for that once a second.
+drop function claim_jobs(text[], integer[], integer, bigint, text, interval);
+create function claim_jobs(kinds text[], rooms integer[], batch integer, token bigint, by_runner text, lease interval,
+                           sweep boolean default true)
 returns setof live_jobs language plpgsql
 set enable_seqscan = off
 as $$
@@ -33,13 +35,13 @@ begin
   -- Most kinds have nothing to claim most of the time: only those that have are locked. The index still has every job
   -- whose row some old snapshot might want to see, however long ago it was claimed; they lie before the turns served of
   -- late, where the search for the first one begins. A job enqueued by a transaction that took longer than that is found
-  -- once a second.
+  -- by a sweep, of which a kind with jobs sees one a second.
   select array_agg(kind order by kind), array_agg(room order by kind), array_agg(first order by kind)
     into kinds, rooms, firsts
     from unnest(kinds, rooms) as given(kind, room) join job_kinds k using (kind), lateral
       (select array(select (select j.turn from live_jobs j
                              where type = kind and priority = level and status = 'queued'
-                               and j.turn > case when swept_at < moment - interval '1 second' then 0 else p.turn end
+                               and j.turn > case when sweep and swept_at < moment - interval '1 second' then 0 else p.turn end
                              order by j.turn limit 1)
                       from unnest(passed) with ordinality as p(turn, level) order by level) as first) as ready
    where not paused and room > 0
@@ -72,7 +74,7 @@ begin
         room := least(room, queue.at_once - (select count(*) from live_jobs
                                               where type = queue.kind and status = 'processing'));
       end if;
-      if queue.swept_at < moment - interval '1 second' then queue.swept_at := moment; end if;
+      if sweep and queue.swept_at < moment - interval '1 second' then queue.swept_at := moment; end if;
       taken := 0;
       for level in 1..3 loop
         loop

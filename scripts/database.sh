@@ -8,7 +8,7 @@ pg_bin=/usr/lib/postgresql/15/bin
 
 # as_postgres COMMAND...: as the user that PostgreSQL trusts with everything: its own, on an installed fleet.
 as_postgres() {
-  if [[ $root == /usr/lib/plugfleet ]] && ((EUID == 0)); then runuser -u postgres -- "$@"; else "$@"; fi
+  if [[ $root == /usr/lib/plugfleet ]] && ((EUID == 0)); then env -C / runuser -u postgres -- "$@"; else "$@"; fi
 }
 
 # psql_as USER DATABASE postgresql|pgbouncer ARGUMENTS...
@@ -19,8 +19,9 @@ psql_as() {
   PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -XAtq -v ON_ERROR_STOP=1 "${@:4}"
 }
 
-# make_role: the role and the database, where they are not there yet.
+# make_role: the role and the database, where they are not there yet. Those of another host are its own matter.
 make_role() {
+  if [[ ${DATABASE_HOST:-} ]]; then return; fi
   psql_as postgres postgres postgresql >/dev/null <<'END'
 select 'create role plugfleet login' where not exists (select from pg_roles where rolname = 'plugfleet') \gexec
 alter role plugfleet set statement_timeout = '30s';
@@ -43,9 +44,10 @@ migrate() {
 
 # known_migrations: "core 0001_create_jobs", as schema_migrations has them, of the files that the programs would apply.
 known_migrations() {
-  local file
-  for file in "$root"/migrations/*.sql; do echo "core $(basename "$file" .sql)"; done
-  for file in "$root"/modules/*/migrations/*.sql; do
+  local file migrations=$root/migrations sources=$root/modules
+  if [[ $root == /usr/lib/plugfleet ]]; then migrations=$BUILD/migrations sources=$BUILD/sources; fi
+  for file in "$migrations"/*.sql; do echo "core $(basename "$file" .sql)"; done
+  for file in "$sources"/*/migrations/*.sql; do
     if [[ -e $file ]]; then echo "$(basename "$(dirname "$(dirname "$file")")") $(basename "$file" .sql)"; fi
   done
 }

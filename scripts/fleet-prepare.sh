@@ -34,6 +34,10 @@ check_settings() {
   done
   [[ $HTTPS_ADDRESS == 127.0.0.1 || $HTTPS_ADDRESS == 0.0.0.0 ]] ||
     fail "HTTPS_ADDRESS is '$HTTPS_ADDRESS', neither 127.0.0.1 nor 0.0.0.0."
+  for key in $HOST_ADDRESS $OTHER_HOSTS $DATABASE_HOST $REPLICA_HOST; do
+    [[ $key =~ ^[0-9.]+$ ]] || fail "'$key' is no address like 10.8.0.1: see HOST_ADDRESS and what follows it in fleet.conf."
+  done
+  [[ ! $OTHER_HOSTS || $HOST_ADDRESS ]] || fail 'OTHER_HOSTS needs HOST_ADDRESS, this host among them.'
   [[ " $OPERATOR_ADDRESSES " == *' 127.0.0.1 '* ]] || fail 'OPERATOR_ADDRESSES lacks 127.0.0.1, where this script asks from.'
 }
 
@@ -92,10 +96,15 @@ make_folders() {
 
 # nginx serves modules/NAME/static through links, or from copies where its user cannot enter the checkout.
 make_static() {
-  local folder link=(ln -s --)
-  if ! may_enter www-data "$root/modules"; then link=(cp -r --); fi
-  rm -rf static/*
-  for folder in "$root"/modules/*/static; do
+  local folder modules=$root/modules link=(ln -sfn --)
+  if [[ $installed ]]; then
+    modules=$RUN/build/sources # the active release's, whichever that is
+  elif ! may_enter www-data "$root/modules"; then
+    link=(cp -r --)
+    rm -rf static/*
+  fi
+  find static/ -xtype l -delete
+  for folder in "$modules"/*/static; do
     if [[ -d $folder ]]; then "${link[@]}" "$folder" "static/$(basename "${folder%/static}")"; fi
   done
   chmod -R a+rX static
@@ -150,20 +159,24 @@ limit_wait() {
 # environment_of POOL DATABASE: a program's environment: ours, then whatever PLUGFLEET_* and sanitizer options the
 # caller set.
 environment_of() {
-  local key
+  local key migrations=$RUN/checkout/migrations sources=$RUN/checkout/modules
+  if [[ $installed ]]; then migrations=$RUN/build/migrations sources=$RUN/build/sources; fi # the release's own
   cat <<END
 PLUGFLEET_POOL=$1
 PLUGFLEET_MODULES_DIR=$RUN/build/modules
 PLUGFLEET_PROMPTS_DIR=$RUN/checkout/prompts
-PLUGFLEET_MIGRATIONS_DIR=$RUN/checkout/migrations
-PLUGFLEET_MODULES_SOURCE_DIR=$RUN/checkout/modules
+PLUGFLEET_MIGRATIONS_DIR=$migrations
+PLUGFLEET_MODULES_SOURCE_DIR=$sources
 PLUGFLEET_RUN_DIR=$RUN
 PLUGFLEET_LOG_FILE=$RUN/data/log/$1.log
 PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=$2 user=plugfleet'
 PLUGFLEET_REPORTS_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_ops user=plugfleet'
-PLUGFLEET_REDIS_SOCKET=$RUN/redis/state.sock
-PLUGFLEET_PAYLOADS_SOCKET=$RUN/redis/payloads.sock
+PLUGFLEET_REDIS_SOCKET=${REDIS_STATE:-$RUN/redis/state.sock}
+PLUGFLEET_PAYLOADS_SOCKET=${REDIS_PAYLOADS:-$RUN/redis/payloads.sock}
 END
+  if [[ $REPLICA_HOST ]]; then
+    echo "PLUGFLEET_REPLICA_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_replica user=plugfleet'"
+  fi
   if [[ $1 == keeper ]]; then # it scales them
     printf 'PLUGFLEET_%s\n' "WORKERS_MIN=$WORKERS" "WORKERS_MAX=$WORKERS_MAX" "RUNNERS_MIN=$RUNNERS" "RUNNERS_MAX=$RUNNERS_MAX"
   fi
@@ -185,27 +198,46 @@ END
 # Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
 # shellcheck disable=SC2034
 configure() {
-  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10)) WORKER_SLOTS=$((WORKERS_MAX + 1)) FILES
+  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS)) WORKER_SLOTS=$((WORKERS_MAX + 1)) FILES
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
-  local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET_OWNER REAL_IP='' OPERATORS=''
-  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO=''
-  local address template text name
+  local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET WORKER_SERVERS REAL_IP='' OPERATORS=''
+  local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' STAPLING=''
+  local DATABASE=${DATABASE_HOST:-$RUN/postgresql} REPLICA=''
+  local address template text name hosts owner
   FILES=$(ulimit -Hn)
+  if [[ $installed ]]; then FILES=$(awk '/^Max open files/ {print $5}' /proc/1/limits); fi # whoever calls
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
   WAIT_GENERAL=$(limit_wait "$RATE_GENERAL")
   WAIT_RENAME=$(limit_wait "$RATE_RENAME")
   WAIT_EDIT=$(limit_wait "$RATE_EDIT")
-  WORKER_SOCKET_OWNER=$(id -un):$(id -gn)
+  owner=$(id -un):$(id -gn)
   if ((EUID == 0)); then
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
-    WORKER_SOCKET_OWNER=root:www-data
+    owner=root:www-data
   fi
-  if [[ $installed ]]; then SUPERVISORD_USER='' WORKER_SOCKET_OWNER=plugfleet:www-data; fi
+  if [[ $installed ]]; then SUPERVISORD_USER='' owner=plugfleet:www-data; fi
+  if [[ $HOST_ADDRESS ]]; then
+    read -ra hosts <<<"$HOST_ADDRESS $OTHER_HOSTS"
+    WORKER_SOCKET=socket=tcp://$HOST_ADDRESS:9000
+    WORKER_SERVERS='    zone workers 64k;'
+    for address in "${hosts[@]}"; do WORKER_SERVERS+=$'\n'"    server $address:9000 max_fails=3 fail_timeout=10s;"; done
+    WORKER_SERVERS+=$'\n'"    server $HOST_ADDRESS:9000 max_fails=0 backup;"
+    POSTGRES_CONNECTIONS=$((POSTGRES_CONNECTIONS * ${#hosts[@]}))
+  else
+    WORKER_SOCKET="socket=unix://$RUN/worker.sock"$'\n'socket_mode=0660$'\n'"socket_owner=$owner"
+    WORKER_SERVERS="    server unix:$RUN/worker.sock max_fails=0;"
+    for address in ./ ././ ./././; do
+      WORKER_SERVERS+=$'\n'"    server unix:$RUN/${address}worker.sock max_fails=0 backup;"
+    done
+  fi
+  POSTGRES_CONNECTIONS=$((POSTGRES_CONNECTIONS + 10))
+  if [[ $REPLICA_HOST ]]; then REPLICA="plugfleet_replica = host=$REPLICA_HOST dbname=plugfleet user=plugfleet pool_size=$POOL_OPS"; fi
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
     LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'
   fi
+  if [[ $(openssl x509 -in "$FLEET_DIR/tls/certificate.pem" -noout -ocsp_uri 2>/dev/null) ]]; then STAPLING='ssl_stapling on;'; fi
   for address in $TRUSTED_PROXIES; do REAL_IP+="  set_real_ip_from $address;"$'\n'; done
   for address in $OPERATOR_ADDRESSES; do OPERATORS+="  allow $address;"$'\n'; done
 

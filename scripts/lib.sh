@@ -49,6 +49,42 @@ find_fleet() {
   read_settings "$RUN/conf/fleet.env"
 }
 
+# redis_at state|payloads COMMAND...: asks the Redis that our programs use: a socket's, or the master that sentinels name.
+redis_at() {
+  local setting=REDIS_SOCKET address sentinel named=()
+  if [[ $1 == payloads ]]; then setting=PAYLOADS_SOCKET; fi
+  address=$(sed -n "s/^PLUGFLEET_$setting=//p" "$RUN/conf/worker.env" | tail -n 1)
+  address=${address//\\/} # a caller's value is quoted there
+  if [[ $address == /* ]]; then
+    redis-cli -s "$address" "${@:2}"
+    return
+  fi
+  if [[ $address == sentinel://* ]]; then
+    address=${address#*://}
+    for sentinel in $(tr , ' ' <<<"${address%/*}"); do
+      mapfile -t named < <(timeout 2 redis-cli -h "${sentinel%:*}" -p "${sentinel##*:}" sentinel get-master-addr-by-name "${address#*/}" 2>/dev/null)
+      if ((${#named[@]} == 2)); then break; fi
+    done
+    ((${#named[@]} == 2)) || return 1
+    address=${named[0]}:${named[1]}
+  fi
+  timeout 5 redis-cli -h "${address%:*}" -p "${address##*:}" "${@:2}"
+}
+
+# reload_nginx COMMAND...: the command has nginx read its file anew; false where its workers are still those of before
+# after 15 s: it kept its old settings, and the error log says why. One that only finishes what it has is named otherwise.
+reload_nginx() {
+  local before
+  before=$(nginx_workers)
+  "$@" >/dev/null && until_true 15 nginx_is_past "$before"
+}
+nginx_workers() { pgrep -P "$(<"$RUN/nginx.pid")" -f 'worker process$' | sort; }
+nginx_is_past() {
+  local now
+  now=$(nginx_workers)
+  [[ $now && ! $(comm -12 <(echo "$1") <(echo "$now")) ]]
+}
+
 ctl() { supervisorctl -c "$RUN/conf/supervisord/supervisord.conf" "$@"; }
 fleet_is_up() { ctl pid >/dev/null 2>&1; }
 

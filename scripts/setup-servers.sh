@@ -98,7 +98,7 @@ start_nginx() {
   nginx -t -q -e stderr -c /var/lib/plugfleet/conf/nginx/nginx.conf || fail 'nginx refuses its configuration.'
   systemctl -q enable nginx 2>/dev/null || true
   if pgrep -f '^nginx: master process .* -c /var/lib/plugfleet/' >/dev/null; then
-    systemctl reload nginx || unit_failed nginx
+    reload_nginx systemctl reload nginx || unit_failed nginx
   else
     start_unit nginx restart # it may run with Debian's own configuration
   fi

@@ -5,6 +5,7 @@
 set -euo pipefail
 
 ready_within=30
+hears_within=15 # a process that is told to stop; each says at once that it is no longer ready
 
 lock_slots() {
   exec 8>"$RUN/slots.lock"
@@ -43,11 +44,27 @@ start_slot() {
   return 1
 }
 
+# kill_deaf NAME...: those that were told to stop and have not heard it: they are frozen, and would never end.
+kill_deaf() {
+  local name slot
+  for name in $(ctl status "$@" | awk '$2 == "STOPPING" {print $1}'); do
+    slot=${name##*_}
+    [[ $slot =~ ^[0-9]+$ ]] || slot=0
+    is_ready "${name%%:*}" "$((10#$slot))" || continue
+    say "${name#*:} did not hear that it should stop, and was killed." >&2
+    ctl signal KILL "$name" >/dev/null || true
+  done
+}
+
 # stop_slots NAME...: they end what they have first. supervisord loses the TERM for a process that it is just starting;
-# QUIT tells it again, and changes nothing for others.
+# QUIT tells it again, before or after it, and changes nothing for others.
 stop_slots() {
+  local begun=$SECONDS
   ctl stop "$@" >/dev/null &
-  while sleep 0.5 && kill -0 $! 2>/dev/null; do ctl signal QUIT "$@" >/dev/null 2>&1 || true; done
+  while sleep 0.5 && kill -0 $! 2>/dev/null; do
+    ctl signal QUIT "$@" >/dev/null 2>&1 || true
+    if ((SECONDS - begun >= hears_within)); then kill_deaf "$@"; fi
+  done
   wait $! || true
 }
 

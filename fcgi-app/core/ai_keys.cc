@@ -33,8 +33,8 @@ std::expected<AiKey, std::string> read_key(std::string_view part) {
     const std::string_view weight = trimmed(part.substr(star + 1));
     const char* const end = weight.data() + weight.size();
     const auto [stop, error] = std::from_chars(weight.data(), weight.data() + weight.size(), key.weight);
-    if (error != std::errc() || stop != end || key.weight < 1 || key.weight > kWeightMost)
-      return std::unexpected(fmt::format("'s weight must be a whole number from 1 to {}", kWeightMost));
+    if (error != std::errc() || stop != end || key.weight < 0 || key.weight > kWeightMost)
+      return std::unexpected(fmt::format("'s weight must be a whole number from 0 to {}", kWeightMost));
   }
   if (key.text.empty()) return std::unexpected(" is empty");
   if (!std::ranges::all_of(key.text, [](char c) { return c > ' ' && c <= '~'; }))
@@ -75,8 +75,11 @@ bool KeyRing::rests(std::size_t key, Clock::time_point now) const {
 
 std::optional<std::size_t> KeyRing::choose(Clock::time_point now, std::uint64_t dice,
                                            std::optional<std::size_t> except) {
+  bool spares = true;
+  for (std::size_t key = 0; key < keys_.size(); ++key) spares = spares && (keys_[key].weight == 0 || rests(key, now));
   const auto weight = [&](std::size_t key) -> std::uint64_t {
-    return key == except || rests(key, now) ? 0 : static_cast<std::uint64_t>(keys_[key].weight);
+    if (key == except || rests(key, now)) return 0;
+    return static_cast<std::uint64_t>(spares ? 1 : keys_[key].weight);
   };
   std::uint64_t sum = 0;
   for (std::size_t key = 0; key < keys_.size(); ++key) sum += weight(key);

@@ -1,10 +1,10 @@
 // The keys of one AI provider: which is used next, and which rest because the provider would not take them. All times
 // are the caller's. What is learnt here this process alone knows: each process finds out by a call of its own.
 //
-//   K1  Among those that do not rest, one is chosen by chance, in proportion to their weights.
+//   K1  Among those that do not rest, one is chosen by chance, in proportion to their weights; one of weight 0 only
+//       where all others rest.
 //   K2  A refused key (401, 402, 403) rests for 60 s, twice as long each time it is refused again, 15 min at most,
-//   until
-//       it is accepted.
+//       until it is accepted.
 //   K3  When a refused key has rested, one call tries it; the others pass it by until that has found out, or for 60 s.
 //   K4  A limited key (429) rests for as long as the provider asks, 1 s where it does not say, 60 s at most.
 //   K5  Calls that were out together are one lesson: what began before the last refusal changes no refusal.
@@ -26,7 +26,7 @@ struct AiKey {
   int weight = 1;
 };
 
-// "sk-a*3, sk-b": separated by commas or line ends, each with its weight (1 to 100) or without. `complain` gets a
+// "sk-a*3, sk-b": separated by commas or line ends, each with its weight (0 to 100) or without. `complain` gets a
 // sentence for each wrong part, which never shows a key; the parts that are right are given back all the same.
 std::vector<AiKey> read_keys(std::string_view text, const std::function<void(std::string)>& complain);
 

@@ -82,6 +82,13 @@ Async<std::string> usage_report(Database& database, int days) {
   co_return std::string(rows[0].text("report"));
 }
 
+Async<bool> is_current(Database& replica, Clock::duration lag_max) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lag_max).count();
+  const Rows rows = co_await replica.query(
+      "select until > now() - make_interval(secs => $1) as current from usage_counted", {seconds});
+  co_return rows[0].boolean("current");
+}
+
 // The first time may have years to count.
 Async<void> count_usage(Database& database) {
   Transaction transaction = co_await database.begin();

@@ -2,12 +2,35 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
 #include <stdexcept>
 
 #include "base/files.h"
 #include "wire/http.h"
 
 namespace plugfleet {
+namespace {
+
+// JWT_SECRET: the secret; a second line may hold the one before it, and until when that is taken:
+// "until 2026-11-23T10:00:00Z SECRET".
+void read_secrets(const std::string& text, JwtRules& rules) {
+  const bool is_pem = text.starts_with("-----BEGIN");  // which the verifier refuses
+  const std::size_t end = is_pem ? text.npos : text.find('\n');
+  rules.secret = text.substr(0, end);
+  if (end == text.npos) return;
+  std::tm time{};
+  const char* const second = text.c_str() + end + 1;
+  const char* const rest = ::strptime(second, "until %Y-%m-%dT%H:%M:%SZ", &time);
+  if (!rest || *rest != ' ' || !rest[1] || text.find('\n', end + 1) != text.npos) {
+    throw Failure(
+        Kind::internal,
+        "JWT_SECRET: a second line must be like \"until 2026-11-23T10:00:00Z SECRET\", and there is no third");
+  }
+  rules.previous = rest + 1;
+  rules.previous_until = std::chrono::sys_seconds(std::chrono::seconds(::timegm(&time)));
+}
+
+}  // namespace
 
 Authenticator::Authenticator(const Settings& settings) {
   if (settings.jwt_alg == "none") return;
@@ -15,10 +38,11 @@ Authenticator::Authenticator(const Settings& settings) {
   JwtRules rules{.algorithm = settings.jwt_alg == "HS256"   ? Algorithm::HS256
                               : settings.jwt_alg == "RS256" ? Algorithm::RS256
                                                             : Algorithm::ES256,
-                 .secret = settings.jwt_secret,
                  .issuer = settings.jwt_issuer,
                  .audience = settings.jwt_audience};
-  if (rules.algorithm != Algorithm::HS256) {
+  if (rules.algorithm == Algorithm::HS256) {
+    read_secrets(settings.jwt_secret, rules);
+  } else {
     const auto jwks = read_file(settings.jwt_jwks_file);
     if (!jwks) throw Failure(Kind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
     rules.jwks = *jwks;

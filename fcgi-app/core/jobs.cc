@@ -61,6 +61,7 @@
 namespace plugfleet {
 namespace {
 
+constexpr auto kSweepEvery = 1s;
 constexpr std::size_t kErrorMax = 2000;  // characters of a message or a stack that are kept
 constexpr int kRaces = 10;               // how often to look again at a job that moves while it is looked at
 
@@ -258,7 +259,9 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   }
   if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
-  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count());
+  const bool sweep = Clock::now() - swept_ >= kSweepEvery;
+  if (sweep) swept_ = Clock::now();
+  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
   try {
     const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
     co_return claimed_of(rows);

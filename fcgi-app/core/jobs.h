@@ -226,6 +226,7 @@ class Jobs {
   Database& database_;
   const milliseconds lease_;
   std::vector<Doubtful> doubtful_;
+  Clock::time_point swept_{};  // when a claim last looked for turns long passed
 };
 
 }  // namespace plugfleet

@@ -31,7 +31,7 @@ select g.place, coalesce(k.job_id, j.id) as id, k.digest is distinct from g.dige
 inline constexpr const char* kClaimed = R"sql(
 select id, type, payload, user_email, user_id, trace_id, has_body, attempt, max_attempts, losses, event_number, lease_token,
        greatest(0, extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms from )sql";
-inline constexpr const char* kByThisClaim = "claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms')";
+inline constexpr const char* kByThisClaim = "claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms', $7)";
 inline constexpr const char* kByClaimsBefore =
     "live_jobs where status = 'processing' and lease_token = any ($1::bigint[])";
 

@@ -40,6 +40,24 @@ select name, to_char(created_at at time zone 'UTC', format) as created_at,
   from operator_tokens as t, (values ('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) as f(format)
  order by t.created_at, name)sql";
 
+// The old one gets the name "NAME before TIME"; its end is never put off.
+constexpr const char* kReplace = R"sql(
+with was as (
+  select id, expires_at - created_at as lifetime from operator_tokens where name = $1 and revoked_at is null for update
+), old as (
+  update operator_tokens t
+     set name = name || ' before ' || to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         expires_at = least(expires_at, now() + $3 * interval '1 s')
+    from was where t.id = was.id returning t.id
+)
+insert into operator_tokens (name, token_hash, expires_at)
+select $1, decode($2, 'hex'), now() + lifetime from was join old using (id))sql";
+
+constexpr const char* kRevokeReplaced = R"sql(
+update operator_tokens set revoked_at = now()
+ where revoked_at is null and (expires_at is null or expires_at > now()) and starts_with(name, $1::text || ' before ')
+   and substr(name, length($1::text) + 9) ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$')sql";
+
 constexpr const char* kRevoke = "update operator_tokens set revoked_at = now() where name = $1 and revoked_at is null";
 
 // Base64 for URLs, without padding (RFC 4648, section 5).
@@ -101,6 +119,18 @@ Async<std::vector<OperatorToken>> OperatorTokens::list() {
                       .state = std::string(row.text("state"))});
   }
   co_return tokens;
+}
+
+Async<std::optional<std::string>> OperatorTokens::replace(std::string name, std::chrono::seconds overlap) {
+  const std::string token = new_token();
+  const Rows rows = co_await database_.query(kReplace, {name, sha256_hex(token), std::int64_t{overlap.count()}});
+  if (rows.affected() == 0) co_return std::nullopt;
+  co_return token;
+}
+
+Async<std::size_t> OperatorTokens::revoke_replaced(std::string name) {
+  const Rows rows = co_await database_.query(kRevokeReplaced, {name});
+  co_return rows.affected();
 }
 
 Async<bool> OperatorTokens::revoke(std::string name) {

@@ -30,6 +30,11 @@ class OperatorTokens {
 
   // The new token, which nobody can learn again; none where the name is taken. Without a lifetime it does not expire.
   Async<std::optional<std::string>> create(std::string name, std::optional<std::chrono::seconds> lifetime);
+  // A new one of that name and lifetime; the old one is good for `overlap` yet, under the name "NAME before TIME". None
+  // where there is no such token, or it was revoked.
+  Async<std::optional<std::string>> replace(std::string name, std::chrono::seconds overlap);
+  // Those that it replaced are refused from now on; how many there were.
+  Async<std::size_t> revoke_replaced(std::string name);
   // The oldest first.
   Async<std::vector<OperatorToken>> list();
   // False where there is no such token, or it has been revoked before.

@@ -5,6 +5,7 @@ namespace {
 
 constexpr auto kPayloadTimeout = 5s;  // until a body of many megabytes is there, behind those of others
 constexpr auto kReportTimeout = 10s;
+constexpr auto kReplicaPatience = 500ms;  // there is somebody else to ask
 
 }  // namespace
 
@@ -16,8 +17,8 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
                                                                           : settings.reports_database_url,
                         .pool_max = 1,
                         .statement_timeout = kReportTimeout}),
-      redis(reactor, {.socket_path = settings.redis_socket}),
-      payloads(reactor, {.socket_path = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
+      redis(reactor, {.address = settings.redis_socket}),
+      payloads(reactor, {.address = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       prompts(settings.prompts_dir),
       http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
       limiter(redis),
@@ -27,9 +28,16 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       ai(reactor, http, redis, settings),
       jobs(database, std::chrono::duration_cast<milliseconds>(settings.job_lease)),
       job_payloads(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
-      events(reactor, redis, {.socket_path = settings.redis_socket}),
+      events(reactor, redis, {.address = settings.redis_socket}),
       intake(reactor, jobs, job_payloads, events),
       streams(reactor, jobs, job_payloads, events, redis,
-              {.process = settings.streams_max, .client = settings.streams_per_client}) {}
+              {.process = settings.streams_max, .client = settings.streams_per_client}) {
+  if (!settings.replica_database_url.empty()) {
+    replica.emplace(reactor, DatabaseOptions{.conninfo = settings.replica_database_url,
+                                             .pool_max = 1,
+                                             .acquire_timeout = kReplicaPatience,
+                                             .statement_timeout = kReportTimeout});
+  }
+}
 
 }  // namespace plugfleet

@@ -1,6 +1,8 @@
 // The services of a process, made once by its main program and used by every request.
 #pragma once
 
+#include <optional>
+
 #include "core/ai.h"
 #include "core/auth.h"
 #include "core/job_events.h"
@@ -25,9 +27,10 @@ struct Platform {
   Reactor& reactor;
   const Settings& settings;
   Database database;
-  Database reports;  // for long statements that only read
-  Redis redis;       // counters, breakers: lost at a restart without harm
-  Redis payloads;    // images of jobs, memory only
+  Database reports;                 // for long statements that only read
+  std::optional<Database> replica;  // the same, where there is one; it may be behind (core/analytics.h)
+  Redis redis;                      // counters, breakers: lost at a restart without harm
+  Redis payloads;                   // images of jobs, memory only
   const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;

@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "core/ai_providers.h"
+#include "io/redis_address.h"
 #include "wire/http.h"
 
 extern char** environ;
@@ -193,8 +194,17 @@ void Settings::rows(SettingReader& s) {
   s.text("DATABASE_URL", database_url, "");
   s.integer("DATABASE_POOL", database_pool, 4, 1, 100);
   s.text("REPORTS_DATABASE_URL", reports_database_url, "");
+  s.text("REPLICA_DATABASE_URL", replica_database_url, "");
+  s.duration("REPLICA_LAG_MAX", replica_lag_max, "60s", 15s, 3600s);
   s.text("REDIS_SOCKET", redis_socket, "");
   s.text("PAYLOADS_SOCKET", payloads_socket, "");
+  for (const auto& [name, address] : {std::pair("REDIS_SOCKET", redis_socket), {"PAYLOADS_SOCKET", payloads_socket}}) {
+    if (parse_redis_address(address)) continue;
+    s.complain(
+        fmt::format("{}: must be a socket's path, an address such as 10.8.0.1:6379, or "
+                    "sentinel://10.8.0.1:26379,10.8.0.2:26379/NAME, not \"{}\"",
+                    name, address));
+  }
 
   s.integer("RUNNER_JOBS", runner_jobs, 50, 1, 10'000);
   s.duration("RUNNER_GRACE", runner_grace, "25s", 1s, 900s);

@@ -80,7 +80,8 @@ struct Settings {
   std::int64_t requests_in_flight_max = 0, max_requests = 0;
   std::size_t body_max = 0, memory_limit = 0;
 
-  std::string database_url, reports_database_url;
+  std::string database_url, reports_database_url, replica_database_url;
+  Clock::duration replica_lag_max{};
   std::int64_t database_pool = 0;
   std::string redis_socket, payloads_socket;
 

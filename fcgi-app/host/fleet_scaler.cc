@@ -44,9 +44,19 @@ std::int64_t sum(const ProcessMetrics& process, std::string_view name) {
   return total;
 }
 
-std::int64_t busy(const ProcessMetrics& process) {
-  return sum(process, "plugfleet_in_flight") + sum(process, "plugfleet_streams") +
-         sum(process, "plugfleet_runner_running");
+std::int64_t lasting(const ProcessMetrics& process) {
+  return sum(process, "plugfleet_streams") + sum(process, "plugfleet_runner_running");
+}
+
+// In the machine, and in the control group that systemd gave the fleet (MemoryMax).
+bool memory_is_left_here() {
+  const auto text = [](const std::string& path) { return read_file(path).value_or(""); };
+  if (!memory_is_left(text("/proc/meminfo"))) return false;
+  const std::string groups = text("/proc/self/cgroup");
+  if (!groups.starts_with("0::/")) return true;
+  const std::string folder = "/sys/fs/cgroup" + groups.substr(3, groups.find('\n') - 3);
+  return group_memory_is_left(text(folder + "/memory.max"), text(folder + "/memory.current"),
+                              text(folder + "/memory.stat"));
 }
 
 Slot::State state_of(std::string_view state) {
@@ -72,7 +82,9 @@ std::vector<Slot> slots_of(const std::string& pool, int most, const std::vector<
   std::erase_if(slots, [most](const Slot& slot) { return slot.number >= most; });
   for (Slot& slot : slots) {
     for (const ProcessMetrics& process : processes) {
-      if (process.pool == pool && process.slot == slot.number && process.alive) slot.busy = busy(process);
+      if (process.pool != pool || process.slot != slot.number || !process.alive) continue;
+      slot.lasting = lasting(process);
+      slot.busy = slot.lasting + sum(process, "plugfleet_in_flight");
     }
   }
   return slots;
@@ -84,7 +96,7 @@ RunnerLoad runner_load(const std::vector<ProcessMetrics>& processes, std::int64_
     if (!process.alive) continue;
     if (process.pool == "runner" && sum(process, "plugfleet_ready") == 1) {
       ++load.ready;
-      load.running += busy(process);
+      load.running += lasting(process);
     }
     if (process.pool != "keeper") continue;
     load.waiting = sum(process, "plugfleet_jobs_ready");
@@ -124,7 +136,7 @@ Async<void> FleetScaler::look() {
   if (!lock.held()) co_return;
   const auto processes = metrics_by_process(platform_.settings.run_dir + "/metrics");
   const std::vector<SupervisedProcess> supervised = co_await supervisor_.states();
-  const bool memory_left = memory_is_left(read_file("/proc/meminfo").value_or(""));
+  const bool memory_left = memory_is_left_here();
   std::string text;
   for (Pool& pool : pools_) {
     const auto now = Clock::now();

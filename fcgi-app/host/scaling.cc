@@ -15,11 +15,16 @@ int count(const std::vector<Slot>& slots, State state) {
   return static_cast<int>(std::ranges::count(slots, state, &Slot::state));
 }
 
-std::int64_t kilobytes(const std::string& meminfo, const char* name) {
-  const std::size_t at = meminfo.find(name);
+// The number after the name, -1 where there is none.
+std::int64_t number_after(const std::string& text, std::string_view name) {
+  const std::size_t at = text.find(name);
   long long value = -1;
-  if (at != meminfo.npos) std::sscanf(meminfo.c_str() + at + std::string_view(name).size(), "%lld", &value);
+  if (at != text.npos) std::sscanf(text.c_str() + at + name.size(), "%lld", &value);
   return value;
+}
+
+bool is_enough(std::int64_t left_kb, std::int64_t total_kb) {
+  return left_kb >= kMemoryLeastKb && static_cast<double>(left_kb) >= kMemoryLeastShare * static_cast<double>(total_kb);
 }
 
 }  // namespace
@@ -53,10 +58,17 @@ Need need_of(const RunnerLoad& load) {
 }
 
 bool memory_is_left(const std::string& meminfo) {
-  const std::int64_t total = kilobytes(meminfo, "MemTotal:"), available = kilobytes(meminfo, "MemAvailable:");
-  if (total < 0 || available < 0) return true;
-  return available >= kMemoryLeastKb &&
-         static_cast<double>(available) >= kMemoryLeastShare * static_cast<double>(total);
+  const std::int64_t total = number_after(meminfo, "MemTotal:"), available = number_after(meminfo, "MemAvailable:");
+  return total < 0 || available < 0 || is_enough(available, total);
+}
+
+bool group_memory_is_left(const std::string& most, const std::string& current, const std::string& stat) {
+  const std::int64_t limit = number_after(most, ""), used = number_after(current, "");
+  if (limit < 0 || used < 0) return true;
+  // The page cache counts as used and is given up when memory is needed.
+  const std::int64_t cache = std::max<std::int64_t>(0, number_after(stat, "\nactive_file ")) +
+                             std::max<std::int64_t>(0, number_after(stat, "\ninactive_file "));
+  return is_enough((limit - used + cache) / 1024, limit / 1024);
 }
 
 ScalingDecision PoolScaler::decide(const PoolLook& look) {
@@ -91,20 +103,19 @@ ScalingDecision PoolScaler::up(const PoolLook& look) const {
   return {.step = Step::start, .slot = free->number, .why = look.need.shortage};
 }
 
-// The least busy one beyond the minimum; of several the highest.
+// The least busy one beyond the minimum that has nothing lasting; of several the highest.
 ScalingDecision PoolScaler::down(const PoolLook& look) const {
   if (count(look.slots, State::running) <= least_ || !calm_since_ || look.at - *calm_since_ < down_after_) return {};
   if (last_down_ && look.at - *last_down_ < down_after_ / 2) return {};
+  const auto calm = std::chrono::floor<std::chrono::seconds>(look.at - *calm_since_);
+  const std::string why = fmt::format("one fewer would have done for {} s", calm.count());
   const Slot* idlest = nullptr;
   for (const Slot& slot : look.slots) {
-    if (slot.number < least_ || slot.state != State::running) continue;
+    if (slot.number < least_ || slot.state != State::running || slot.lasting > 0) continue;
     if (!idlest || slot.busy <= idlest->busy) idlest = &slot;
   }
-  if (!idlest) return {};
-  const auto calm = std::chrono::floor<std::chrono::seconds>(look.at - *calm_since_);
-  return {.step = Step::stop,
-          .slot = idlest->number,
-          .why = fmt::format("one fewer would have done for {} s", calm.count())};
+  if (!idlest) return {.why = why + "; those beyond the minimum have streams or jobs"};
+  return {.step = Step::stop, .slot = idlest->number, .why = why};
 }
 
 void PoolScaler::acted(const ScalingDecision& decision, Clock::time_point at) {

@@ -2,8 +2,8 @@
 // host/fleet_scaler.h, which also acts. Time is only what a look says it is.
 //
 // Up fast, down slowly: a process too many costs some megabytes, one too few makes people wait. One slot a step, never
-// below the minimum or above the maximum. Fewer than the minimum are not made up for here: that is supervisord's (a
-// process died) or a script's, which stops or replaces them.
+// below the minimum or above the maximum; one that has a stream or a job is never stopped. Fewer than the minimum are
+// not made up for here: that is supervisord's (a process died) or a script's, which stops or replaces them.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ struct Slot {
   enum class State { stopped, coming, running, failed, going };
   int number = 0;
   State state = State::stopped;
-  std::int64_t busy = 0;  // requests and streams, or jobs
+  std::int64_t busy = 0;     // requests, streams and jobs it has
+  std::int64_t lasting = 0;  // of them, streams and jobs: they may take hours
 };
 
 struct WorkerLoad {
@@ -70,6 +71,8 @@ Need need_of(const RunnerLoad& load);
 
 // Of /proc/meminfo's text. True where it does not say.
 bool memory_is_left(const std::string& meminfo);
+// Of the texts of a control group's memory.max, memory.current and memory.stat. True where there is no limit.
+bool group_memory_is_left(const std::string& most, const std::string& current, const std::string& stat);
 
 struct PoolLook {
   Clock::time_point at;
@@ -82,7 +85,7 @@ struct ScalingDecision {
   enum class Step { stay, start, stop };
   Step step = Step::stay;
   int slot = 0;     // to be started or stopped
-  std::string why;  // of a stay: only where the pool is short and stays so
+  std::string why;  // of a stay: only where the pool is short and stays so, or has one too many and keeps it
 };
 
 // One pool's decisions, look by look.

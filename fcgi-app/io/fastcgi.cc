@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -386,6 +388,10 @@ void FastcgiServer::accept_one() {
     }
     return;
   }
+  // Over TCP: no waiting to fill a packet, and what a host that was cut off left behind ends. Refused by a unix socket.
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   connections_.insert(std::make_shared<FastcgiConnection>(*this, fd));
   if (!deadlines_.armed()) check_deadlines();
   if (static_cast<int>(connections_.size()) >= options_.connections_max) listening_.want_read(false);

@@ -124,12 +124,14 @@ void Redis::Connection::take(RedisReply reply) {
     if (!pending_.empty()) watch_oldest();
     return settled();
   }
+  const bool demoted = asks_sentinels() && reply.type == RedisReply::Type::error && reply.text.starts_with("READONLY");
   if (answer) {
     answer->reply = std::move(reply);
     answer->waiter.resume();
   } else if (reply.type == RedisReply::Type::error) {
     passes("(sent)", reply.text);
   }
+  if (demoted) drop("it is a replica now");
 }
 
 void Redis::Connection::lost() {

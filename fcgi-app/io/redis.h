@@ -1,10 +1,11 @@
-// Redis over a unix socket: one connection that many coroutines share, their commands pipelined.
+// Redis: one connection that many coroutines share, their commands pipelined.
 //
 // It connects by itself, at once and again whenever the connection is lost (after 50 ms, doubling to 2 s, with jitter).
 // While there is no connection every command fails at once with Failure(Kind::unavailable): callers have something to
 // fall back on, and a queue of the past would only delay them. The one exception is the first attempt after the start,
-// which commands wait for. A Redis that accepts but does not answer PING, or answers that it is loading its data,
-// counts as no connection.
+// which commands wait for (not for the sentinels, where those have to be asked first). A Redis that accepts but does
+// not answer PING, or answers that it is loading its data, counts as no connection; so does one that a sentinel named
+// and that is no master. One that has become a replica (READONLY) is left, and the sentinels are asked again.
 //
 // Callers may assume: a command fails within its timeout; a caller who is cancelled leaves at once, and what Redis
 // answers later is dropped. A command that failed may have been carried out all the same.
@@ -25,7 +26,7 @@
 namespace plugfleet {
 
 struct RedisOptions {
-  std::string socket_path;
+  std::string address;  // io/redis_address.h
   Clock::duration connect_timeout = 500ms;
   Clock::duration command_timeout = 500ms;
   std::size_t pending_max = 10'000;  // commands without a reply; over it they fail at once
@@ -67,7 +68,7 @@ class RedisScript {
 
 class Redis {
  public:
-  // Throws Failure when the path is too long for a socket. Ignores SIGPIPE for the process.
+  // Throws Failure where the address is none. Ignores SIGPIPE for the process.
   Redis(Reactor& reactor, RedisOptions options);
   // What is pending fails. Neither function below may be begun after this.
   ~Redis();

@@ -44,51 +44,123 @@ RedisReply converted(const redisReply& reply) {
   }
 }
 
+RedisAddress parsed(const std::string& text) {
+  auto address = parse_redis_address(text);
+  if (!address) throw Failure(Kind::internal, fmt::format("this is no address of a Redis: {}", text));
+  if (address->path.size() >= sizeof(sockaddr_un::sun_path)) {  // hiredis would cut it
+    throw Failure(Kind::internal, fmt::format("the path of Redis's socket is too long: {}", text));
+  }
+  return std::move(*address);
+}
+
 }  // namespace
 
 RedisLink::RedisLink(Reactor& reactor, RedisOptions options)
-    : reactor_(reactor), options_(std::move(options)), backoff_(reactor), next_backoff_(kBackoffMin) {
-  if (options_.socket_path.size() >= sizeof(sockaddr_un::sun_path)) {  // hiredis would cut it
-    throw Failure(Kind::internal, fmt::format("the path of Redis's socket is too long: {}", options_.socket_path));
-  }
+    : reactor_(reactor),
+      options_(std::move(options)),
+      address_(parsed(options_.address)),
+      timer_(reactor),
+      next_backoff_(kBackoffMin) {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+// ---- Connecting --------------------------------------------------------------------------------------------------
+//
+//             sentinels?              its answer             "master"
+//   connect() ----------> asking ------------------> verifying -------> open: opened()
+//       |                    ^ \                        /
+//       |                    |  `- error, late, no master -> the next sentinel; after the last, drop()
+//       `- no sentinels: open
+
 void RedisLink::connect() {
-  context_ = redisConnectUnixNonBlock(options_.socket_path.c_str());
+  if (asks_sentinels()) {
+    asked_ = 0;
+    return ask();
+  }
+  stage_ = Stage::open;
+  if (address_.places.empty()) {
+    attach(redisConnectUnixNonBlock(address_.path.c_str()));
+  } else {
+    attach(redisConnectNonBlock(address_.places[0].host.c_str(), address_.places[0].port));
+  }
+  if (context_) opened();
+}
+
+void RedisLink::ask() {
+  dial(address_.places[sentinel_], Stage::asking, {"SENTINEL", "get-master-addr-by-name", address_.master});
+}
+
+void RedisLink::dial(const RedisAddress::Place& place, Stage stage, const std::vector<std::string>& question) {
+  stage_ = stage;
+  attach(redisConnectNonBlock(place.host.c_str(), place.port));
+  if (!context_) return;
+  write(question);
+  timer_.arm(options_.connect_timeout, [this] { drop("no answer in time"); });
+}
+
+void RedisLink::attach(redisContext* context) {
+  context_ = context;
   if (!context_) return drop("out of memory");
   if (context_->err) return drop(context_->errstr);
   fcntl(context_->fd, F_SETFD, FD_CLOEXEC);
   watch_.emplace(reactor_, context_->fd, [this] { read(); }, [this] { flush(); });
   watch_->want_read(true);
-  opened();
+}
+
+void RedisLink::arrived(RedisReply reply) {
+  switch (stage_) {
+    case Stage::open:
+      return take(std::move(reply));
+    case Stage::asking: {
+      if (reply.items.size() != 2) return drop("the sentinel knows no master of this name");
+      const auto place = parse_redis_place(fmt::format("{}:{}", reply.items[0].text, reply.items[1].text));
+      if (!place) return drop("the sentinel names no address");
+      hang_up();
+      return dial(*place, Stage::verifying, {"ROLE"});
+    }
+    case Stage::verifying:
+      if (reply.items.empty() || reply.items[0].text != "master") return drop("it is no master");
+      timer_.disarm();
+      stage_ = Stage::open;
+      return opened();
+  }
+}
+
+void RedisLink::hang_up() {
+  watch_.reset();
+  out_.clear();
+  sent_ = 0;
+  if (context_) redisFree(std::exchange(context_, nullptr));
 }
 
 void RedisLink::close() {
   closed_ = true;
-  backoff_.disarm();
+  timer_.disarm();
   if (context_) drop({});
 }
 
 void RedisLink::settled() {
   next_backoff_ = kBackoffMin;
-  if (std::exchange(told_, false)) log(Severity::info, "redis_available", {{"socket", options_.socket_path}});
+  if (std::exchange(told_, false)) log(Severity::info, "redis_available", {{"address", options_.address}});
 }
 
 void RedisLink::drop(std::string why) {
-  watch_.reset();
-  out_.clear();
-  sent_ = 0;
-  redisFree(std::exchange(context_, nullptr));
+  hang_up();
+  if (stage_ != Stage::open && !closed_) {
+    sentinel_ = (sentinel_ + 1) % address_.places.size();
+    if (++asked_ < address_.places.size()) return timer_.arm(0ms, [this] { ask(); });
+  }
   lost();
   if (closed_) return;
   if (!std::exchange(told_, true)) {
-    log(Severity::warning, "redis_unavailable", {{"socket", options_.socket_path}, {"why", why}});
+    log(Severity::warning, "redis_unavailable", {{"address", options_.address}, {"why", why}});
   }
   const auto jitter = Clock::duration(random_u64() % static_cast<std::uint64_t>(next_backoff_.count() / 2));
-  backoff_.arm(next_backoff_ - jitter, [this] { connect(); });
+  timer_.arm(next_backoff_ - jitter, [this] { connect(); });
   next_backoff_ = std::min(2 * next_backoff_, kBackoffMax);
 }
+
+// ---- Writing and reading -----------------------------------------------------------------------------------------
 
 // RESP (redis.io, "Redis serialization protocol"): an array of bulk strings.
 void RedisLink::write(const std::vector<std::string>& words) {
@@ -147,7 +219,7 @@ bool RedisLink::read() {
     if (redisGetReplyFromReader(context_, &reply) != REDIS_OK) return drop(context_->errstr), true;
     if (!reply) break;
     const std::unique_ptr<void, decltype(&freeReplyObject)> owned(reply, freeReplyObject);
-    take(converted(*static_cast<redisReply*>(reply)));
+    arrived(converted(*static_cast<redisReply*>(reply)));
   }
   return heard;
 }

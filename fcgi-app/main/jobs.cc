@@ -361,8 +361,8 @@ int run(const Asked<Desk>& asked) {
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by main
   Reactor reactor;
   Database database(reactor, {.conninfo = settings.database_url, .pool_max = 1});
-  Redis redis(reactor, {.socket_path = settings.redis_socket});
-  JobEvents events(reactor, redis, {.socket_path = settings.redis_socket});
+  Redis redis(reactor, {.address = settings.redis_socket});
+  JobEvents events(reactor, redis, {.address = settings.redis_socket});
   Jobs jobs(database);
   Desk desk{.jobs = jobs, .events = events, .redis = redis, .words = asked.words};
   read_options(asked, desk);

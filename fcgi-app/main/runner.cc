@@ -62,8 +62,7 @@ class Runner {
 
   void signalled(int number) {
     if (number == SIGHUP) return log_reopen();
-    if (number == SIGQUIT && told_) return;
-    if (std::exchange(told_, true)) leave_at_once("told twice");
+    if (number != SIGQUIT && std::exchange(told_, true)) leave_at_once("told twice");
     drain("signal");
   }
 

@@ -27,9 +27,11 @@ constexpr int kYearsMax = 10;
 struct Desk {
   OperatorTokens& tokens;
   std::string name;
-  std::optional<std::chrono::seconds> lifetime;
+  std::optional<std::chrono::seconds> lifetime, overlap;
   bool json = false;
 };
+
+constexpr std::chrono::seconds kOverlapDefault{86'400};
 
 void print_json(const Json& json) { fmt::print("{}\n", json.dump()); }
 
@@ -44,7 +46,7 @@ Async<void> list(Desk& desk) {
                            {"expiresAt", token.expires_at},
                            {"revokedAt", token.revoked_at},
                            {"lastUsedAt", token.last_used_at}}));
-    table.add({printable(token.name, 40), token.state, shown_age(token.created_at),
+    table.add({printable(token.name, 60), token.state, shown_age(token.created_at),
                token.last_used_at ? shown_age(*token.last_used_at) + " ago" : "never",
                token.expires_at.value_or("never")});
   }
@@ -55,14 +57,33 @@ Async<void> list(Desk& desk) {
   }
 }
 
+void show_new(const Desk& desk, const std::string& token) {
+  if (desk.json) {
+    print_json(Json::object({{"name", desk.name}, {"token", token}}));
+  } else {
+    fmt::print("{}\n", token);
+    fmt::print(stderr, "Keep it: it is not shown again.\n");
+  }
+}
+
 Async<void> create(Desk& desk) {
   const auto token = co_await desk.tokens.create(desk.name, desk.lifetime);
   if (!token) throw Refused(fmt::format("There is a token {} already; a name is used once.", desk.name));
+  show_new(desk, *token);
+}
+
+Async<void> replace(Desk& desk) {
+  const auto token = co_await desk.tokens.replace(desk.name, desk.overlap.value_or(kOverlapDefault));
+  if (!token) throw Refused(fmt::format("There is no token {} that could be replaced.", desk.name));
+  show_new(desk, *token);
+}
+
+Async<void> revoke_replaced(Desk& desk) {
+  const std::size_t count = co_await desk.tokens.revoke_replaced(desk.name);
   if (desk.json) {
-    print_json(Json::object({{"name", desk.name}, {"token", *token}}));
+    print_json(Json::object({{"name", desk.name}, {"revoked", static_cast<std::int64_t>(count)}}));
   } else {
-    fmt::print("{}\n", *token);
-    fmt::print(stderr, "Keep it: it is not shown again.\n");
+    fmt::print("{} that {} replaced: revoked; within ten seconds every process refuses them.\n", count, desk.name);
   }
 }
 
@@ -79,6 +100,9 @@ Async<void> revoke(Desk& desk) {
 constexpr Verb<Desk> kVerbs[]{
     {"list", "", "", "every token's name, state and last use", 0, 0, list},
     {"create", "NAME", "[--expires 90d]", "prints a new token, once; it expires as told, or never", 1, 1, create},
+    {"replace", "NAME", "[--overlap 24h]", "prints a new token of that name; the old one is good so long yet", 1, 1,
+     replace},
+    {"revoke-replaced", "NAME", "", "those that it replaced are refused from now on", 1, 1, revoke_replaced},
     {"revoke", "NAME", "", "it is refused from now on", 1, 1, revoke},
 };
 
@@ -88,14 +112,17 @@ std::string checked_name(const std::string& name) {
   return name;
 }
 
-// "90d", "12h", "30m".
-std::chrono::seconds read_lifetime(const std::string& text) {
+// "90d", "12h", "30m"; none where it is not given.
+std::optional<std::chrono::seconds> read_time(const Asked<Desk>& asked, const std::string& option) {
+  const auto given = asked.options.find(option);
+  if (given == asked.options.end()) return std::nullopt;
+  const std::string& text = given->second;
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit = std::string_view(text).substr(static_cast<std::size_t>(end - text.data()));
   const int seconds = unit == "d" ? 86'400 : unit == "h" ? 3600 : unit == "m" ? 60 : 0;
   if (error != std::errc() || seconds == 0 || number < 1 || number > kYearsMax * std::int64_t{366 * 86'400} / seconds)
-    throw UsageError(fmt::format("--expires is a time such as 90d, 12h or 30m, of {} years at most", kYearsMax));
+    throw UsageError(fmt::format("{} is a time such as 90d, 12h or 30m, of {} years at most", option, kYearsMax));
   return std::chrono::seconds(number * seconds);
 }
 
@@ -109,8 +136,8 @@ int run(const Asked<Desk>& asked) {
   OperatorTokens tokens(database);
   Desk desk{.tokens = tokens, .name = {}, .lifetime = {}, .json = asked.options.contains("--json")};
   if (!asked.words.empty()) desk.name = checked_name(asked.words[0]);
-  if (const auto given = asked.options.find("--expires"); given != asked.options.end())
-    desk.lifetime = read_lifetime(given->second);
+  desk.lifetime = read_time(asked, "--expires");
+  desk.overlap = read_time(asked, "--overlap");
   run_to_end(reactor, database, asked.verb->run(desk));
   return 0;
 }

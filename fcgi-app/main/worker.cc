@@ -81,9 +81,9 @@ class Worker {
 
   void signalled(int number) {
     if (number == SIGHUP) return log_reopen();
-    if (number == SIGQUIT && told_) return;
-    if (!server_ || std::exchange(told_, true)) return reactor_.stop();  // before it served, or told twice: at once
-    take_turn();                                                         // where another has it, both go
+    if (!server_) return reactor_.stop();
+    if (number != SIGQUIT && std::exchange(told_, true)) return reactor_.stop();
+    take_turn();  // where another has it, both go
     retire("signal");
   }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 
 #include "wire/json_view.h"
@@ -192,22 +193,33 @@ VerifyingKey ec_key(const JsonView& key, std::size_t index) {
 struct JwtVerifier::Key {
   std::string id;  // empty: it has none
   VerifyingKey key;
+  std::chrono::sys_seconds until = std::chrono::sys_seconds::max();
 
-  static std::vector<Key> from_secret(const std::string& secret);
+  static Key from_secret(const std::string& secret, std::string_view which);
+  static std::vector<Key> from_secrets(const JwtRules& rules);
   static std::vector<Key> from_jwks(std::string text, std::string_view algorithm);
-  static std::expected<const Key*, std::string_view> chosen_by(const JsonView* id, const std::vector<Key>& keys);
+  static std::expected<std::span<const Key>, std::string_view> chosen_by(const JsonView* id, std::span<const Key> keys);
   bool signed_this(std::string_view token, std::string_view signature) const;
 };
 
-std::vector<JwtVerifier::Key> JwtVerifier::Key::from_secret(const std::string& secret) {
+JwtVerifier::Key JwtVerifier::Key::from_secret(const std::string& secret, std::string_view which) {
   if (secret.size() < 32)
-    throw std::invalid_argument("JWT: the HS256 secret is under 32 bytes, so it could be guessed (RFC 7518, 3.2)");
+    throw std::invalid_argument(
+        fmt::format("JWT: the {} is under 32 bytes, so it could be guessed (RFC 7518, 3.2)", which));
   if (secret.starts_with("-----BEGIN"))
-    throw std::invalid_argument("JWT: the HS256 secret is a PEM file; a public key is no secret, use RS256 or ES256");
-  std::vector<Key> keys;
+    throw std::invalid_argument(
+        fmt::format("JWT: the {} is a PEM file; a public key is no secret, use RS256 or ES256", which));
   Jwk jwk(cjose_jwk_create_oct_spec(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size(), nullptr));
   if (!jwk) throw std::bad_alloc();
-  keys.push_back({"", {std::move(jwk), 32}});
+  return {"", {std::move(jwk), 32}};
+}
+
+std::vector<JwtVerifier::Key> JwtVerifier::Key::from_secrets(const JwtRules& rules) {
+  std::vector<Key> keys;
+  keys.push_back(from_secret(rules.secret, "HS256 secret"));
+  if (rules.previous.empty()) return keys;
+  keys.push_back(from_secret(rules.previous, "HS256 secret before it"));
+  keys.back().until = rules.previous_until;
   return keys;
 }
 
@@ -236,15 +248,15 @@ std::vector<JwtVerifier::Key> JwtVerifier::Key::from_jwks(std::string text, std:
   return keys;
 }
 
-// A key without a name answers to any: there is no other, and the signature decides.
-std::expected<const JwtVerifier::Key*, std::string_view> JwtVerifier::Key::chosen_by(const JsonView* id,
-                                                                                     const std::vector<Key>& keys) {
+// A key without a name answers to any: it is alone or one of the secrets, and the signature decides.
+std::expected<std::span<const JwtVerifier::Key>, std::string_view> JwtVerifier::Key::chosen_by(
+    const JsonView* id, std::span<const Key> keys) {
   if (id && !is_string(id)) return Refusal("the token's kid is not a string");
-  if (keys.size() == 1 && (!id || keys.front().id.empty())) return &keys.front();
+  if (keys.front().id.empty() || (keys.size() == 1 && !id)) return keys;
   if (!id) return Refusal("the token names no key, and there are several");
   const auto found = std::ranges::find(keys, id->text(), &Key::id);
   if (found == keys.end()) return Refusal("the token names a key we do not have");
-  return &*found;
+  return std::span(found, 1);
 }
 
 // cjose reads past a short HMAC and ignores the end of a long ECDSA signature, so the size comes first. A failed check
@@ -262,7 +274,7 @@ JwtVerifier::JwtVerifier(const JwtRules& rules)
   if (issuer_.empty()) throw std::invalid_argument("JWT: no issuer is set, so any issuer's token would pass");
   if (audience_.empty()) throw std::invalid_argument("JWT: no audience is set, so a token for another would pass");
   keys_ = std::make_shared<const std::vector<Key>>(rules.algorithm == JwtRules::Algorithm::HS256
-                                                       ? Key::from_secret(rules.secret)
+                                                       ? Key::from_secrets(rules)
                                                        : Key::from_jwks(rules.jwks, algorithm_));
 }
 
@@ -278,9 +290,12 @@ std::expected<Claims, std::string_view> JwtVerifier::verify(std::string_view tok
   if (!is_text(in_header("alg"), algorithm_)) return Refusal("the token's algorithm is not ours");
   if (std::ranges::any_of(kRefusedHeaders, in_header)) return Refusal("the token's header asks for what we refuse");
   if (in_header("typ") && !is_jwt_type(*in_header("typ"))) return Refusal("the token's type is not JWT");
-  const auto key = Key::chosen_by(in_header("kid"), *keys_);
-  if (!key) return Refusal(key.error());
-  if (!(*key)->signed_this(token, segments->signature)) return Refusal("the token's signature is not right");
+  const auto keys = Key::chosen_by(in_header("kid"), *keys_);
+  if (!keys) return Refusal(keys.error());
+  const auto is_signed_by = [&](const Key& key) {
+    return std::chrono::floor<std::chrono::seconds>(now) < key.until && key.signed_this(token, segments->signature);
+  };
+  if (!std::ranges::any_of(*keys, is_signed_by)) return Refusal("the token's signature is not right");
 
   const auto claims = parse_object(segments->payload);
   if (!claims) return Refusal("the token's payload is not a JSON object of distinct members");

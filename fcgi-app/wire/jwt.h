@@ -20,6 +20,8 @@ struct JwtRules {
 
   Algorithm algorithm = Algorithm::HS256;
   std::string secret;    // HS256: the bytes as they are, at least 32
+  std::string previous;  // HS256: the secret before it, taken as well until then; empty: none
+  std::chrono::sys_seconds previous_until{};
   std::string jwks;      // RS256 and ES256: the text of a JSON Web Key Set of public keys (RFC 7517)
   std::string issuer;    // what `iss` must equal
   std::string audience;  // what `aud` must be or hold

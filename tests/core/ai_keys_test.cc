@@ -46,17 +46,17 @@ using Counts = std::map<std::size_t, int>;
 TEST(keys_are_read_with_their_weights) {
   const Read commas = read("sk-a*3, sk-b ,\tsk-c * 100");
   CHECK_EQ(fmt::format("{}", fmt::join(commas.keys, " ")), "sk-a*3 sk-b*1 sk-c*100");
-  const Read lines = read("sk-a\r\n\r\nsk-b*2\n");
-  CHECK_EQ(fmt::format("{}", fmt::join(lines.keys, " ")), "sk-a*1 sk-b*2");
+  const Read lines = read("sk-a\r\n\r\nsk-b*0\n");
+  CHECK_EQ(fmt::format("{}", fmt::join(lines.keys, " ")), "sk-a*1 sk-b*0");
   CHECK_EQ(commas.wrong + lines.wrong + read("").wrong + read(" ").wrong, "");
   CHECK(read("").keys.empty() && read(" \n").keys.empty());
 }
 
 TEST(every_wrong_key_is_complained_of_and_none_is_shown) {
-  const Read wrong = read("sk-a*0,sk-b*101,sk-c*x,sk-d*,,*3,sk e,sk-\x01,sk-fine,sk-fine,sk-g*2*3x");
+  const Read wrong = read("sk-a*-1,sk-b*101,sk-c*x,sk-d*,,*3,sk e,sk-\x01,sk-fine,sk-fine,sk-g*2*3x");
   CHECK_EQ(fmt::format("{}", fmt::join(wrong.keys, " ")), "sk-fine*1");
   for (const char* part :
-       {"the 1st key's weight must be a whole number from 1 to 100", "the 2nd key's weight", "the 3rd key's weight",
+       {"the 1st key's weight must be a whole number from 0 to 100", "the 2nd key's weight", "the 3rd key's weight",
         "the 4th key's weight", "the 5th key is empty", "the 6th key is empty", "the 7th key holds a space",
         "the 8th key holds", "the 10th key stands there twice", "the 11th key's weight"}) {
     CHECK_CONTAINS(wrong.wrong, part);
@@ -86,6 +86,18 @@ TEST(K1_keys_are_chosen_by_weight_among_those_that_do_not_rest) {
   CHECK((chosen(keys, kNow) == Counts{{1, 20}, {2, 40}}));
   CHECK((chosen(keys, kNow + 5s) == Counts{{0, 30}, {1, 10}, {2, 20}}));
   CHECK(!ring({1}).choose(kNow, 7, 0));
+}
+
+TEST(K1_a_key_of_weight_0_is_chosen_only_while_all_others_rest) {
+  KeyRing keys = ring({1, 0, 0});
+  CHECK((chosen(keys, kNow) == Counts{{0, 60}}));
+  CHECK(chosen(keys, kNow, 0).empty());  // a hedged call's second is no reason
+  keys.limited(0, kNow, 5s);
+  CHECK((chosen(keys, kNow) == Counts{{1, 30}, {2, 30}}));
+  keys.limited(1, kNow, 5s);
+  CHECK((chosen(keys, kNow) == Counts{{2, 60}}));
+  CHECK((chosen(keys, kNow + 5s) == Counts{{0, 60}}));
+  CHECK((chosen(ring({0}), kNow) == Counts{{0, 60}}));
 }
 
 TEST(K2_a_refused_key_rests_for_a_minute_then_twice_as_long_to_fifteen_minutes) {

@@ -118,7 +118,7 @@ class TestProvider {
 // An Ai by these settings. There is no Redis: its breakers are this process's alone.
 struct TestAi {
   TestAi(Reactor& reactor, std::map<std::string, std::string> values)
-      : redis(reactor, {.socket_path = "/nonexistent/redis.sock"}), http(reactor, 32) {
+      : redis(reactor, {.address = "/nonexistent/redis.sock"}), http(reactor, 32) {
     SettingReader reader(std::move(values));
     settings.rows(reader);
     reader.finish();

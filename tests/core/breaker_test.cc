@@ -15,10 +15,10 @@ constexpr BreakerRules kRules{.failures = 4, .window = 10s, .open_for = 100ms, .
 RedisOptions shared_redis() {
   const char* path = getenv("PLUGFLEET_TEST_REDIS");
   if (!path) test::fail("set PLUGFLEET_TEST_REDIS to the unix socket of a Redis to write into; `make test` does");
-  return {.socket_path = path};
+  return {.address = path};
 }
 
-RedisOptions no_redis() { return {.socket_path = "/nonexistent/redis.sock"}; }
+RedisOptions no_redis() { return {.address = "/nonexistent/redis.sock"}; }
 
 // Two processes of one fleet, each with its own connection.
 struct Fleet {

@@ -15,7 +15,7 @@ struct Process {
   explicit Process(Reactor& reactor, RedisOptions options)
       : redis(reactor, options), events(std::in_place, reactor, redis, options) {}
   explicit Process(Reactor& reactor, const RedisServer& server)
-      : Process(reactor, RedisOptions{.socket_path = server.socket(), .command_timeout = 5s}) {}
+      : Process(reactor, RedisOptions{.address = server.socket(), .command_timeout = 5s}) {}
 
   Async<void> ready() {
     co_await until([this] { return redis.connected() && events->listening(); });
@@ -180,7 +180,7 @@ ASYNC_TEST(what_can_not_be_told_is_dropped_and_counted) {
 
 ASYNC_TEST(a_flood_of_events_leaves_room_for_commands) {
   RedisServer server;
-  Process process(reactor, RedisOptions{.socket_path = server.socket(), .command_timeout = 5s, .pending_max = 100});
+  Process process(reactor, RedisOptions{.address = server.socket(), .command_timeout = 5s, .pending_max = 100});
   co_await until([&] { return process.redis.connected(); });
   const Counter dropped = counter("plugfleet_job_events_dropped_total");
   const auto before = dropped.value();

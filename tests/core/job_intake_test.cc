@@ -13,7 +13,7 @@ namespace {
 RedisOptions redis_at(const char* variable) {
   const char* const path = std::getenv(variable);
   if (!path) fail(fmt::format("set {}; `make test` does", variable));
-  return {.socket_path = path, .command_timeout = 5s};
+  return {.address = path, .command_timeout = 5s};
 }
 
 struct Parts {
@@ -157,7 +157,7 @@ ASYNC_TEST(without_a_database_nothing_is_left_behind) {
 }
 
 ASYNC_TEST(without_the_payload_redis_a_body_makes_no_job_and_a_job_without_one_is_taken) {
-  Intake it(reactor, {.socket_path = "/nonexistent/payloads.sock"});
+  Intake it(reactor, {.address = "/nonexistent/payloads.sock"});
   const Ended refused = co_await it.enqueue(it.queue.job(), "body");
   CHECK(refused.failure == Kind::unavailable);
   const auto none = co_await it.rows();

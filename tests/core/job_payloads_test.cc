@@ -14,7 +14,7 @@ namespace {
 RedisOptions payload_redis() {
   const char* const path = std::getenv("PLUGFLEET_TEST_PAYLOADS");
   if (!path) test::fail("set PLUGFLEET_TEST_PAYLOADS to the unix socket of the payload Redis; `make test` does");
-  return {.socket_path = path, .command_timeout = 5s};
+  return {.address = path, .command_timeout = 5s};
 }
 
 struct Store {
@@ -118,7 +118,7 @@ ASYNC_TEST(a_result_outlives_its_body) {
 }
 
 ASYNC_TEST(a_redis_that_is_down_is_unavailable) {
-  Redis redis(reactor, {.socket_path = "/nonexistent/payloads.sock"});
+  Redis redis(reactor, {.address = "/nonexistent/payloads.sock"});
   JobPayloads payloads(redis, 300s);
   std::optional<Kind> kind;
   try {

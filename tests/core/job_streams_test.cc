@@ -60,9 +60,9 @@ class Client : public BodySink {
 struct Streaming : Queue {
   explicit Streaming(Reactor& reactor, std::string socket = shared_socket(), StreamLimits limits = {})
       : Queue(reactor),
-        redis(reactor, {.socket_path = socket}),
+        redis(reactor, {.address = socket}),
         payloads(redis, 60s),
-        events(reactor, redis, {.socket_path = socket}),
+        events(reactor, redis, {.address = socket}),
         streams(reactor, jobs, payloads, events, redis, limits) {}
 
   Async<std::unique_ptr<Client>> watch(std::string id, std::optional<int> last_seen = {}) {
@@ -215,7 +215,7 @@ ASYNC_TEST(S2_streams_go_on_without_redis_and_when_it_is_back) {
 ASYNC_TEST(S3_a_result_that_cannot_be_read_now_is_waited_for) {
   RedisServer server;
   Streaming fleet(reactor);
-  Redis redis(reactor, {.socket_path = server.socket()});
+  Redis redis(reactor, {.address = server.socket()});
   JobPayloads payloads(redis, 60s);
   JobStreams streams(reactor, fleet.jobs, payloads, fleet.events, fleet.redis, {});
   co_await fleet.start();

@@ -180,3 +180,61 @@ ASYNC_TEST(its_last_use_is_kept_to_the_minute) {
   row = co_await two.row(name);
   CHECK(*row.last_used_at > first);
 }
+
+ASYNC_TEST(a_replaced_token_is_good_for_the_overlap_beside_the_new_one) {
+  Two two(reactor);
+  const std::string name = fresh_name();
+  const std::string first = co_await two.make(name, 90 * 24h);
+  const auto second = co_await two.desk.replace(name, 1h);
+  CHECK(second.has_value());
+  CHECK(*second != first);
+  for (const std::string& token : {first, *second}) {
+    const bool admitted = co_await two.worker.admits(token);
+    CHECK(admitted);
+  }
+  const Rows ends = co_await two.db.query(
+      "select name, extract(epoch from expires_at - now())::bigint as seconds from operator_tokens "
+      "where starts_with(name, $1) order by created_at",
+      {name});
+  CHECK_EQ(ends.size(), 2u);
+  CHECK_CONTAINS(std::string(ends[0].text("name")), name + " before 20");
+  CHECK(ends[0].integer("seconds") > 3500 && ends[0].integer("seconds") <= 3600);
+  CHECK_EQ(ends[1].text("name"), name);
+  CHECK(ends[1].integer("seconds") > 89 * 86'400);  // the old one's lifetime
+
+  const auto third = co_await two.desk.replace(name, 2h);
+  CHECK(third.has_value());
+  const Rows first_end =
+      co_await two.db.query("select expires_at < now() + interval '1 h' as early from operator_tokens where name = $1",
+                            {std::string(ends[0].text("name"))});
+  CHECK(first_end[0].boolean("early"));
+}
+
+ASYNC_TEST(what_a_token_replaced_can_be_revoked_at_once_and_no_other_goes_with_it) {
+  Two two(reactor);
+  const std::string name = fresh_name();
+  const std::string first = co_await two.make(name);
+  const std::string neighbour = co_await two.make(name + " before lunch");
+  const auto second = co_await two.desk.replace(name, 24h);
+  const std::size_t count = co_await two.desk.revoke_replaced(name);
+  CHECK_EQ(count, 1u);
+  const bool old_one = co_await two.worker.admits(first);
+  CHECK(!old_one);
+  for (const std::string& token : {*second, neighbour}) {
+    const bool admitted = co_await two.worker.admits(token);
+    CHECK(admitted);
+  }
+  const std::size_t again = co_await two.desk.revoke_replaced(name);
+  CHECK_EQ(again, 0u);
+}
+
+ASYNC_TEST(a_token_that_is_not_there_or_was_revoked_is_not_replaced) {
+  Two two(reactor);
+  const std::string name = fresh_name();
+  auto token = co_await two.desk.replace(name, 1h);
+  CHECK(!token);
+  co_await two.make(name);
+  co_await two.desk.revoke(name);
+  token = co_await two.desk.replace(name, 1h);
+  CHECK(!token);
+}

@@ -14,10 +14,10 @@ namespace {
 RedisOptions shared_redis() {
   const char* path = getenv("PLUGFLEET_TEST_REDIS");
   if (!path) test::fail("set PLUGFLEET_TEST_REDIS to the unix socket of a Redis to write into; `make test` does");
-  return {.socket_path = path};
+  return {.address = path};
 }
 
-RedisOptions no_redis() { return {.socket_path = "/nonexistent/redis.sock"}; }
+RedisOptions no_redis() { return {.address = "/nonexistent/redis.sock"}; }
 
 std::string new_key() { return "test:" + random_hex(8); }
 

@@ -32,7 +32,7 @@ std::string fresh_client() { return "user:" + random_hex(6); }
 }  // namespace
 
 ASYNC_TEST(a_process_has_so_many_places) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   StreamPlaces places(reactor, redis, {.process = 2, .client = 10});
   std::vector<StreamPlaces::Place> taken;
   for (int i = 0; i < 2; ++i) {
@@ -48,7 +48,7 @@ ASYNC_TEST(a_process_has_so_many_places) {
 }
 
 ASYNC_TEST(a_client_has_so_many_places_in_the_whole_fleet) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   StreamPlaces one(reactor, redis, {.process = 10, .client = 2}), other(reactor, redis, {.process = 10, .client = 2});
   const std::string client = fresh_client();
   std::vector<StreamPlaces::Place> taken;
@@ -65,7 +65,7 @@ ASYNC_TEST(a_client_has_so_many_places_in_the_whole_fleet) {
 }
 
 ASYNC_TEST(the_places_of_a_process_that_died_come_back_and_those_of_a_living_one_do_not) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   const std::string client = fresh_client();
   std::vector<StreamPlaces::Place> of_the_dead, of_the_living;
   StreamPlaces living(reactor, redis, {.process = 10, .client = 2}, 200ms);
@@ -85,7 +85,7 @@ ASYNC_TEST(the_places_of_a_process_that_died_come_back_and_those_of_a_living_one
 }
 
 ASYNC_TEST(without_redis_each_process_counts_alone) {
-  Redis redis(reactor, {.socket_path = "/nowhere/redis.sock"});
+  Redis redis(reactor, {.address = "/nowhere/redis.sock"});
   StreamPlaces places(reactor, redis, {.process = 10, .client = 2});
   std::vector<StreamPlaces::Place> taken;
   for (int i = 0; i < 2; ++i) {
@@ -98,7 +98,7 @@ ASYNC_TEST(without_redis_each_process_counts_alone) {
 
 ASYNC_TEST(a_redis_that_forgot_everything_is_told_again) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket()});
+  Redis redis(reactor, {.address = server.socket()});
   co_await until([&] { return redis.connected(); });
   StreamPlaces places(reactor, redis, {.process = 10, .client = 1}, 200ms);
   StreamPlaces other(reactor, redis, {.process = 10, .client = 1}, 200ms);

@@ -119,6 +119,36 @@ TEST(the_least_busy_of_the_extra_ones_goes_the_highest_of_equals) {
   CHECK_EQ(pool.look(calm(), 61).slot, 3);
 }
 
+TEST(none_is_stopped_that_has_a_stream_or_a_job_and_it_says_so) {
+  Pool pool(4);
+  for (Slot& slot : pool.slots) slot.busy = slot.lasting = 1;
+  pool.slots[2].busy = 30;
+  CHECK_CONTAINS(pool.look(calm(), 100).why, "have streams or jobs");
+  CHECK_EQ(pool.steps, 0);
+  pool.slots[2].lasting = 0;  // busier than the other, with what ends soon
+  CHECK_EQ(pool.look(calm()).slot, 2);
+  CHECK_EQ(pool.look(calm(), 100).step, Step::stay);
+  CHECK_EQ(pool.running(), 3);
+}
+
+TEST(none_is_stopped_while_another_comes_up_or_the_minimum_is_not_there) {
+  Pool pool(4);
+  pool.slots[5].state = State::coming;
+  pool.look(calm(), 100);
+  pool.slots[5].state = State::stopped;
+  pool.slots[0].state = State::failed;
+  pool.slots[1].state = State::failed;
+  pool.look(calm(), 100);
+  CHECK_EQ(pool.steps, 0);
+}
+
+TEST(slots_that_still_end_what_they_have_are_not_started) {
+  Pool pool;
+  for (std::size_t i = 2; i < pool.slots.size(); ++i) pool.slots[i].state = State::going;
+  CHECK_CONTAINS(pool.look(shortage(), 20).why, "still end what they have");
+  CHECK_EQ(pool.steps, 0);
+}
+
 TEST(fewer_than_the_minimum_are_left_to_supervisord_and_the_scripts) {
   Pool pool(1);
   CHECK_EQ(pool.look(shortage(), 20).step, Step::stay);
@@ -189,4 +219,16 @@ TEST(memory_is_left_above_a_tenth_and_256_MB) {
   CHECK(!memory_is_left("MemTotal:  4000000 kB\nMemAvailable:  399999 kB\n"));
   CHECK(!memory_is_left("MemTotal:  1000000 kB\nMemAvailable:  200000 kB\n"));
   CHECK(memory_is_left(""));
+}
+
+TEST(memory_is_left_in_a_control_group_likewise_the_page_cache_counts_as_left) {
+  const auto left = [](const char* most, const char* current, const char* stat = "") {
+    return group_memory_is_left(most, current, stat);
+  };
+  CHECK(left("2000000000\n", "1700000000\n"));
+  CHECK(!left("2000000000\n", "1800000000\n"));
+  CHECK(left("2000000000\n", "1800000000\n", "anon 1\ninactive_file 50000000\nactive_file 50000000\nshmem 9\n"));
+  CHECK(!left("9000000000\n", "8200000000\n"));
+  CHECK(left("max\n", "8200000000\n"));
+  CHECK(left("", ""));
 }

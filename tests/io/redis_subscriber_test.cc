@@ -10,10 +10,10 @@ namespace {
 // What a subscriber heard, and somebody else to publish and to look.
 struct Ear {
   explicit Ear(Reactor& reactor, const RedisServer& server)
-      : subscriber(reactor, {.socket_path = server.socket(), .connect_timeout = 200ms, .command_timeout = 200ms},
+      : subscriber(reactor, {.address = server.socket(), .connect_timeout = 200ms, .command_timeout = 200ms},
                    {.on_message = [this](auto channel, auto text) { heard[std::string(channel)] += text; },
                     .on_gap = [this] { ++gaps; }}),
-        redis(reactor, {.socket_path = server.socket(), .command_timeout = 5s}) {}
+        redis(reactor, {.address = server.socket(), .command_timeout = 5s}) {}
 
   Async<void> ready() {
     co_await until([this] { return subscriber.connected() && redis.connected(); });
@@ -184,7 +184,7 @@ ASYNC_TEST(five_thousand_channels_are_subscribed_again_in_a_few_commands) {
 
 ASYNC_TEST(a_subscriber_may_be_destroyed_by_what_it_calls) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket()});
+  Redis redis(reactor, {.address = server.socket()});
   std::unique_ptr<RedisSubscriber> subscriber;
   int messages = 0;
   const auto made = [&](std::function<void()> on_gap) {
@@ -192,7 +192,7 @@ ASYNC_TEST(a_subscriber_may_be_destroyed_by_what_it_calls) {
       ++messages;
       subscriber.reset();
     };
-    return std::make_unique<RedisSubscriber>(reactor, RedisOptions{.socket_path = server.socket()},
+    return std::make_unique<RedisSubscriber>(reactor, RedisOptions{.address = server.socket()},
                                              RedisSubscriber::Events{on_message, std::move(on_gap)});
   };
   subscriber = made([&] { subscriber.reset(); });

@@ -34,11 +34,13 @@ class RedisServer {
     std::filesystem::remove_all(directory_, ignored);
   }
 
-  void start(std::vector<std::string> extra = {}) {
+  // `config`: a file that it reads first.
+  void start(std::vector<std::string> extra = {}, const std::string& config = {}) {
     std::vector<std::string> words{
         "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",           "",
         "--appendonly", "no",     "--dir", directory_,     "--logfile", directory_ + "/log"};
     words.insert(words.end(), extra.begin(), extra.end());
+    if (!config.empty()) words.insert(words.begin() + 1, config);
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);

@@ -35,7 +35,7 @@ Async<Outcome> outcome_of(Redis& redis, std::vector<std::string> words) {
 }  // namespace
 
 ASYNC_TEST(every_type_of_reply_arrives_as_it_was_sent) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   const std::string bytes("a\0b\r\n\xff", 6);
   const auto set = co_await redis.command({"SET", "test:bytes", bytes});
   CHECK_EQ(set.text, "OK");
@@ -54,7 +54,7 @@ ASYNC_TEST(every_type_of_reply_arrives_as_it_was_sent) {
 }
 
 ASYNC_TEST(R1_a_thousand_commands_of_one_turn_each_get_their_own_reply) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   std::vector<OutcomePtr> outcomes;
   for (int i = 0; i < 1000; ++i) {
     outcomes.push_back(std::make_shared<Outcome>());
@@ -65,7 +65,7 @@ ASYNC_TEST(R1_a_thousand_commands_of_one_turn_each_get_their_own_reply) {
 }
 
 ASYNC_TEST(a_value_of_eight_megabytes_passes_both_ways) {
-  Redis redis(reactor, {.socket_path = shared_socket(), .command_timeout = 5s});
+  Redis redis(reactor, {.address = shared_socket(), .command_timeout = 5s});
   const std::string large(8 << 20, 'x');
   co_await redis.command({"SET", "test:large", large});
   const auto back = co_await redis.command({"GETDEL", "test:large"});
@@ -73,7 +73,7 @@ ASYNC_TEST(a_value_of_eight_megabytes_passes_both_ways) {
 }
 
 ASYNC_TEST(a_refused_command_is_our_fault_and_the_connection_stays) {
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   std::string text;
   try {
     co_await redis.command({"INCRBY", "test:count", "many"});
@@ -87,7 +87,7 @@ ASYNC_TEST(a_refused_command_is_our_fault_and_the_connection_stays) {
 
 ASYNC_TEST(a_script_unknown_to_redis_is_sent_once) {
   static const RedisScript kScript("return {KEYS[1], ARGV[1], ARGV[2]}");
-  Redis redis(reactor, {.socket_path = shared_socket()});
+  Redis redis(reactor, {.address = shared_socket()});
   co_await redis.command({"SCRIPT", "FLUSH"});
   for (int round = 0; round < 2; ++round) {
     const auto reply = co_await redis.eval(kScript, {"test:key"}, {"1", "2"});
@@ -101,7 +101,7 @@ ASYNC_TEST(a_script_unknown_to_redis_is_sent_once) {
 }
 
 ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
-  Redis redis(reactor, {.socket_path = shared_socket(), .pending_max = 3});
+  Redis redis(reactor, {.address = shared_socket(), .pending_max = 3});
   co_await until([&] { return redis.connected(); });
   std::vector<OutcomePtr> outcomes;
   for (int i = 0; i < 4; ++i) {
@@ -116,7 +116,7 @@ ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
 ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
   RedisServer server;
   const std::string nowhere = server.socket() + ".none";
-  Redis redis(reactor, {.socket_path = nowhere});
+  Redis redis(reactor, {.address = nowhere});
   const auto started = Clock::now();
   const auto refused = co_await outcome_of(redis, {"PING"});
   CHECK(refused.failed == Kind::unavailable);
@@ -124,7 +124,7 @@ ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
 
   co_await until([&] { return std::filesystem::exists(server.socket()); });
   server.send(SIGSTOP);
-  Redis greeting(reactor, {.socket_path = server.socket(), .connect_timeout = 5s});
+  Redis greeting(reactor, {.address = server.socket(), .connect_timeout = 5s});
   const auto waiting = std::make_shared<Outcome>();
   reactor.spawn(note(greeting, {"ECHO", "early"}, waiting));
   co_await sleep_for(10ms);
@@ -138,7 +138,7 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
   RedisServer server;
   co_await until([&] { return std::filesystem::exists(server.socket()); });
   server.send(SIGSTOP);
-  Redis redis(reactor, {.socket_path = server.socket(), .connect_timeout = 50ms});
+  Redis redis(reactor, {.address = server.socket(), .connect_timeout = 50ms});
   const auto first = co_await outcome_of(redis, {"PING"});
   CHECK(first.failed == Kind::unavailable);
   const auto started = Clock::now();
@@ -154,7 +154,7 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
 
 ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 100ms});
+  Redis redis(reactor, {.address = server.socket(), .command_timeout = 100ms});
   co_await until([&] { return redis.connected(); });
   server.send(SIGSTOP);
   const auto started = Clock::now();
@@ -174,7 +174,7 @@ ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) 
 }
 
 ASYNC_TEST(a_reactor_that_was_late_itself_does_not_blame_redis) {
-  Redis redis(reactor, {.socket_path = shared_socket(), .command_timeout = 50ms});
+  Redis redis(reactor, {.address = shared_socket(), .command_timeout = 50ms});
   const std::string large(150'000, 'x');  // more than one read, less than what the socket holds
   co_await redis.command({"SET", "test:large", large});
   const auto outcome = std::make_shared<Outcome>();
@@ -188,7 +188,7 @@ ASYNC_TEST(a_reactor_that_was_late_itself_does_not_blame_redis) {
 
 ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_when_restarted) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 8s});
+  Redis redis(reactor, {.address = server.socket(), .command_timeout = 8s});
   for (int round = 0; round < 3; ++round) {
     co_await until([&] { return redis.connected(); });
     server.send(SIGSTOP);
@@ -210,7 +210,7 @@ ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_wh
 ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
   RedisServer server;
   {
-    Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 5s});
+    Redis redis(reactor, {.address = server.socket(), .command_timeout = 5s});
     co_await until([&] { return redis.connected(); });
     co_await redis.command({"EVAL", "for i = 1, 300 do redis.call('SET', i, string.rep('x', 100)) end", "0"});
     co_await redis.command({"SAVE"});
@@ -220,7 +220,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
   server.start({"--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"});  // takes 0.6 s
   co_await until([&] { return std::filesystem::exists(server.socket()); });
   const auto started = Clock::now();
-  Redis redis(reactor, {.socket_path = server.socket(), .connect_timeout = 5s});
+  Redis redis(reactor, {.address = server.socket(), .connect_timeout = 5s});
   const auto early = co_await outcome_of(redis, {"GET", "300"});
   CHECK(early.failed == Kind::unavailable);
   CHECK(Clock::now() - started < 400ms);  // told by -LOADING, not by silence
@@ -231,7 +231,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
 
 ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket()});
+  Redis redis(reactor, {.address = server.socket()});
   co_await until([&] { return redis.connected(); });
   co_await redis.command({"REPLICAOF", "127.0.0.1", "1"});
   static const RedisScript kWrite("return redis.call('SET', KEYS[1], '1')");
@@ -253,7 +253,7 @@ ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
 
 ASYNC_TEST(a_cancelled_caller_leaves_at_once_and_the_next_reply_finds_its_own) {
   RedisServer server;
-  Redis redis(reactor, {.socket_path = server.socket(), .command_timeout = 5s});
+  Redis redis(reactor, {.address = server.socket(), .command_timeout = 5s});
   co_await until([&] { return redis.connected(); });
   server.send(SIGSTOP);
   const auto gone = std::make_shared<Outcome>(), next = std::make_shared<Outcome>();
@@ -272,7 +272,7 @@ ASYNC_TEST(a_cancelled_caller_leaves_at_once_and_the_next_reply_finds_its_own) {
 ASYNC_TEST(R2_what_is_pending_fails_when_the_object_goes) {
   const auto outcome = std::make_shared<Outcome>();
   {
-    Redis redis(reactor, {.socket_path = shared_socket()});
+    Redis redis(reactor, {.address = shared_socket()});
     reactor.spawn(note(redis, {"ECHO", "x"}, outcome));
     co_await sleep_for(0ms);
   }
@@ -281,6 +281,6 @@ ASYNC_TEST(R2_what_is_pending_fails_when_the_object_goes) {
 }
 
 ASYNC_TEST(a_path_too_long_for_a_socket_is_refused_at_the_start) {
-  CHECK_THROWS(Failure, Redis(reactor, {.socket_path = std::string(108, 'x')}));
+  CHECK_THROWS(Failure, Redis(reactor, {.address = std::string(108, 'x')}));
   co_return;
 }

@@ -3,6 +3,7 @@
 //
 //   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "steps"?, "times"?}
 //                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
+//   GET /probe/hold    keeps the worker's one thread for 20 ms, as no handler should
 //   probe.noop         is done
 //   probe.sleep        {ms, steps} tells its progress after each step, of 20 where it is not said
 //   probe.once         {ms, steps} the same, and leaves a row in probe_effects each time it runs
@@ -17,6 +18,7 @@
 #include <plugfleet/module.h>
 
 #include <csignal>
+#include <thread>
 
 namespace probe {
 
@@ -76,6 +78,11 @@ Async<Reply> add_jobs(Call& call) {
   co_return json(202, Json::object({{"count", *wanted.count}}));
 }
 
+Async<Reply> hold(Call&) {
+  std::this_thread::sleep_for(milliseconds(20));
+  co_return json(200, Json::object());
+}
+
 Async<Outcome> noop(Job&) { co_return done(Json()); }
 
 Async<Outcome> sleep(Job& job) {
@@ -119,7 +126,9 @@ Async<Outcome> ask(Job& job) {
 Module describe(SettingReader& settings) {
   std::string lane;
   settings.text("PROBE_LANE", lane, "");
-  Module module{.name = "probe", .routes = {{Method::POST, "/probe/jobs", add_jobs, {.recorded = false}}}};
+  Module module{.name = "probe",
+                .routes = {{Method::POST, "/probe/jobs", add_jobs, {.recorded = false}},
+                           {Method::GET, "/probe/hold", hold, {.recorded = false}}}};
   module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
                  {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
                  {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},

@@ -56,7 +56,8 @@ kill_one_worker() { kill -KILL "$(pgrep -u plugfleet -f '^[^ ]*/plugfleet-worker
 kill_workers() { pkill -KILL -u plugfleet -f '^[^ ]*/plugfleet-worker '; }
 kill_unit() { kill -KILL "$(systemctl show -p MainPID --value "$1")"; }
 
-rows() { (cd / && runuser -u postgres -- psql -XAtq -d plugfleet -c 'select count(*) from jobs'); }
+sql() { (cd / && runuser -u postgres -- psql -XAtq -d plugfleet -c "$1"); }
+rows() { sql 'select count(*) from jobs'; }
 
 # A job that is accepted is done, whatever happens meanwhile.
 job_survives() {
@@ -67,6 +68,23 @@ job_survives() {
   job_is_done() { [[ $(curl -s --cacert "$certificate" "$site/api/jobs/$id" | jq -r .status) == completed ]]; }
   until_true 60 job_is_done
   until_true 60 whole
+}
+
+queued_job() { post -H 'Prefer: respond-async' | jq -r .jobId; }
+# watch JOB [LAST]: its event stream to the end, after the event LAST where it was seen.
+watch() { curl -sSN --max-time 120 --cacert $certificate ${2:+-H "Last-Event-ID: $2"} "$site/api/jobs/$1/stream"; }
+
+# Our programs' pids. The holder of the workers' socket stays as long as supervisord does.
+serving() { pgrep -u plugfleet -f '^[^ ]*/plugfleet-(worker|runner|keeper)' | sort; }
+
+# A package whose upgrade is killed in the midst of replacing processes.
+interrupted_upgrade() { # VERSION
+  DEBIAN_FRONTEND=noninteractive dpkg -i "/opt/plugfleet-$1.deb" &
+  until_true 90 test -e /var/lib/plugfleet/upgrading
+  sleep 1
+  pkill -KILL -f '^bash .*/operate/upgrade$'
+  wait
+  [[ -e /var/lib/plugfleet/upgrading ]]
 }
 
 secret_is_nowhere() {

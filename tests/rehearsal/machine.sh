@@ -37,7 +37,7 @@ make_base() {
   cp "$1" "$base/opt/plugfleet.deb"
   local find_packages=(chroot "$base" apt-get -q -o APT::Sandbox::User=root -o Dir::Cache::archives=/opt/archives)
   if [[ ! $(find "$base/var/lib/apt/lists" -name '*Packages*' -mtime -1) ]]; then "${find_packages[@]}" update >"$base.log" 2>&1; fi
-  "${find_packages[@]}" -y --no-install-recommends --download-only install /opt/plugfleet.deb logrotate >"$base.log" 2>&1 ||
+  "${find_packages[@]}" -y --no-install-recommends --download-only install /opt/plugfleet.deb logrotate nftables fail2ban python3-systemd >"$base.log" 2>&1 ||
     { tail "$base.log" && return 1; }
 }
 

@@ -78,10 +78,12 @@ class Fleet:
     """scripts/fleet with a folder, ports and settings of its own; nginx's limits out of the way unless set.
 
     `name` makes the folder: .fleet-NAME. Settings are those of fleet.conf (WORKERS) and the workers' (PLUGFLEET_*).
-    With `probe` it also has the module of tests/probe, migrations and all.
+    With `probe` it also has the module of tests/probe, migrations and all. `inside` are the words before a command that
+    have it run on another host (hosts.py).
     """
 
-    def __init__(self, name, settings, build=BUILD, probe=False):
+    def __init__(self, name, settings, build=BUILD, probe=False, inside=()):
+        self.inside = inside
         self.folder = ROOT / f".fleet-{name}"
         self.https_port, self.port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -112,7 +114,7 @@ class Fleet:
         """Runs scripts/fleet VERB and returns what it said; raises with that when it fails."""
         # In a session of its own, and left to end after a ctrl-C: half a start could not be stopped cleanly.
         process = subprocess.Popen(
-            [ROOT / "scripts/fleet", verb], env=self.environment, cwd=ROOT, start_new_session=True,
+            [*self.inside, ROOT / "scripts/fleet", verb], env=self.environment, cwd=ROOT, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         try:

@@ -26,8 +26,9 @@ class Traffic:
     good(reply) says whether an answer is as it should be; one that is not, or none at all, is in `failures`.
     """
 
-    def __init__(self, fleet, path, body=None, clients=8, good=is_ok):
+    def __init__(self, fleet, path, body=None, clients=8, good=is_ok, headers=None):
         self.address, self.path, self.body, self.good = urlsplit(fleet.url).netloc, path, body, good
+        self.headers = {**({"Content-Type": "application/json"} if body else {}), **(headers or {})}
         self.answered, self.failures = 0, []
         self.lock, self.over = threading.Lock(), threading.Event()
         self.threads = [threading.Thread(target=self.go_on) for _ in range(clients)]
@@ -44,8 +45,7 @@ class Traffic:
 
     def send(self, connection):
         try:
-            headers = {"Content-Type": "application/json"} if self.body else {}
-            connection.request("POST" if self.body else "GET", self.path, self.body, headers)
+            connection.request("POST" if self.body else "GET", self.path, self.body, self.headers)
             reply = Reply(connection.getresponse())
             return None if self.good(reply) else repr(reply)
         except (OSError, http.client.HTTPException) as failure:

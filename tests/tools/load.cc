@@ -1,12 +1,12 @@
 // load: sends one HTTP/1.1 request many times, bounded in concurrency and time, and prints what came back as JSON.
 //
 //   load --url http://127.0.0.1:8080/PATH --requests N --concurrency C [--body FILE] [--header 'K: V']...
-//        [--timeout-s T] [--rate R] [--expect TEXT] [--times FILE]
+//        [--seconds S] [--timeout-s T] [--rate R] [--expect TEXT] [--times FILE]
 //
 // With a body it POSTs, else it GETs. The file is mapped once and shared by all requests. Each of the C clients keeps
-// its connection alive. With --rate, request i is due at i/R seconds and its time counts from then, so that a server
-// that falls behind cannot hide it. A request without a whole answer within T (default 30) seconds is a failure, and so
-// is, with --expect, an answer that does not hold TEXT.
+// its connection alive. With --seconds no request begins after S seconds. With --rate, request i is due at i/R seconds
+// and its time counts from then, so that a server that falls behind cannot hide it. A request without a whole answer
+// within T (default 30) seconds is a failure, and so is, with --expect, an answer that does not hold TEXT.
 //
 // Output: {"statuses": {"200": n}, "failures": n, "wallS", "minMs", "meanMs", "p50Ms", "p95Ms", "p99Ms", "maxMs"};
 // times are of the requests that were answered, whatever their status; FILE gets each of them, in ms, the shortest
@@ -48,6 +48,7 @@ struct Job {
   long concurrency = 1;
   long rate = 0;  // requests a second; 0 is as fast as they are answered
   std::chrono::seconds timeout{30};
+  Clock::duration time = Clock::duration::max();  // in which requests begin
   std::string times_file;
 };
 
@@ -97,7 +98,7 @@ asio::awaitable<void> client(const Job& job, Tally& tally) {
   const auto executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
   std::shared_ptr<HttpStream> stream;
-  while (tally.begun < job.requests) {
+  while (tally.begun < job.requests && Clock::now() - tally.start < job.time) {
     auto due = Clock::now();
     const long number = tally.begun++;
     if (job.rate > 0) {
@@ -190,6 +191,8 @@ Job parse_options(int argc, char** argv) {
       job.requests = to_number<long>(value);
     } else if (option == "--concurrency") {
       job.concurrency = to_number<long>(value);
+    } else if (option == "--seconds") {
+      job.time = std::chrono::seconds(to_number<long>(value));
     } else if (option == "--timeout-s") {
       job.timeout = std::chrono::seconds(to_number<long>(value));
     } else if (option == "--rate") {

@@ -408,6 +408,26 @@ TEST(keys_for_other_uses_are_passed_over) {
   CHECK_EQ(outcome(verifier, rs_token(rsa())), "accepted");
 }
 
+TEST(a_previous_secret_is_taken_until_its_time_and_changes_nothing_else) {
+  const std::string before = "the secret before it, of 32 bytes";
+  auto both = hs_rules();
+  both.previous = before, both.previous_until = kNow;
+  const JwtVerifier verifier(both);
+  const auto of_both = [&](const std::string& header, std::string_view secret, std::chrono::sys_seconds now) {
+    return outcome(verifier, hs_token(header, payload(), secret), now);
+  };
+  CHECK_EQ(of_both(kHs256, before, kNow - 1s), "accepted");
+  CHECK_EQ(of_both(R"({"alg":"HS256","kid":"b"})", before, kNow - 1s), "accepted");
+  CHECK_EQ(of_both(kHs256, before, kNow), kBadSignature);
+  for (const auto now : {kNow - 1s, kNow}) {
+    CHECK_EQ(of_both(kHs256, kSecret, now), "accepted");
+    CHECK_EQ(of_both(kHs256, "neither of the two that there are", now), kBadSignature);
+    CHECK_EQ(of_both(R"({"alg":"HS384"})", before, now), "the token's algorithm is not ours");
+  }
+  both.previous_until = std::chrono::sys_seconds(std::chrono::seconds(253'402'300'799));  // year 9999
+  CHECK_EQ(outcome(JwtVerifier(both), hs_token(kHs256, payload(), before)), "accepted");
+}
+
 // ---- What the operator is told --------------------------------------------------------------------------------------
 
 TEST(a_short_secret_is_refused_at_start) {
@@ -418,6 +438,10 @@ TEST(a_short_secret_is_refused_at_start) {
     CHECK(complaint(bad).find("qq") == std::string::npos);
   }
   bad.secret = std::string(32, 'q');
+  CHECK_EQ(complaint(bad), "");
+  bad.previous = std::string(31, 'q');
+  CHECK_CONTAINS(complaint(bad), "the HS256 secret before it is under 32 bytes");
+  bad.previous = std::string(32, 'q');
   CHECK_EQ(complaint(bad), "");
 }
 
