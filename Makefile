@@ -42,14 +42,24 @@ object = $(patsubst %.cc,$(B)/%.o,$(1))
 
 build: $(library) $(programs) $(modules) ## Build the programs and modules
 
-$(B)/%.o: %.cc
+ifneq ($(filter clang%,$(notdir $(CXX))),)
+precompiled := $(B)/fcgi-app/precompiled.pch
+$(precompiled): fcgi-app/precompiled.h
 	@mkdir -p $(@D)
 	@echo "  compile $<"
-	@$(CXX) $(CXXFLAGS) $(extra_flags) -MMD -MP -c $< -o $@
+	@$(CXX) $(CXXFLAGS) -fpch-instantiate-templates -MD -MP -x c++-header $< -o $@
+include_precompiled := -include-pch $(precompiled)
+endif
+
+$(B)/%.o: %.cc $(precompiled)
+	@mkdir -p $(@D)
+	@echo "  compile $<"
+	@$(CXX) $(CXXFLAGS) $(include_precompiled) $(extra_flags) -MMD -MP -c $< -o $@
 
 # simdjson's on-demand parser picks its vector code when it is compiled; any x86 server since 2010 has this one.
 ifeq ($(shell uname -m),x86_64)
 $(B)/fcgi-app/wire/json_view.o: extra_flags := -march=westmere
+$(B)/fcgi-app/wire/json_view.o: include_precompiled :=
 endif
 
 $(B)/modules/%.o: extra_flags := -Imodules

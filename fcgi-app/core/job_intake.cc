@@ -63,7 +63,7 @@ struct JobIntake::State {
 // Not at once: whoever else comes in this turn of the reactor is to go with it.
 void JobIntake::State::start_writer(const Ptr& self) {
   if (self->writers == kWritersMax || std::exchange(self->starting, true)) return;
-  self->reactor.post([self] {
+  self->reactor.later([self] {
     self->starting = false;
     ++self->writers;
     self->reactor.spawn(write_line(self));

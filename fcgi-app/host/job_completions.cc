@@ -29,7 +29,7 @@ JobCompletions::JobCompletions(Reactor& reactor, Jobs& jobs, Answered answered)
 void JobCompletions::add(JobEnding ending) {
   waiting_.push_back(std::move(ending));
   if (std::exchange(writing_, true)) return;
-  reactor_.post([this] { reactor_.spawn(write_all()); });  // together with what ends in this turn of the reactor
+  reactor_.later([this] { reactor_.spawn(write_all()); });  // together with what ends in this turn of the reactor
 }
 
 Async<void> JobCompletions::write_all() {

@@ -387,7 +387,7 @@ void JobRunner::perhaps_drained() {
   listening_.clear();
   beat_timer_.disarm();
   grace_timer_.disarm();
-  reactor_.post(std::exchange(drained_, {}));
+  reactor_.later(std::exchange(drained_, {}));
 }
 
 }  // namespace plugfleet

@@ -274,7 +274,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   // Called from within the owner's write() or end(): what ends the stream must wait until the owner has returned.
   void changed() {
     if (!stream_->over()) return watch_->want_write(stream_->waiting());
-    server_.reactor_.post([weak = weak_from_this()] {
+    server_.reactor_.later([weak = weak_from_this()] {
       const auto self = weak.lock();
       if (self && self->stream_ && self->stream_->over()) self->stream_over();
     });
@@ -421,7 +421,7 @@ void FastcgiServer::drain(Clock::duration deadline, std::function<void()> draine
   drained_ = std::move(drained);
   for (const auto& connection : connections_) connection->end_stream();
   if (connections_.empty())
-    return reactor_.post([this] {
+    return reactor_.later([this] {
       if (drained_) std::exchange(drained_, {})();
     });
   drain_deadline_.arm(deadline, [this] {

@@ -13,29 +13,54 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
-#include <asio/io_context.hpp>
+#include <asio/execution/blocking.hpp>
+#include <atomic>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/failure.h"
 
 namespace plugfleet {
 
-using Executor = asio::io_context::executor_type;
-
-template <class T>
-using Async = asio::awaitable<T, Executor>;
-
+class Reactor;
 class Task;
 class Timer;
 using TaskPtr = std::shared_ptr<Task>;
 
+// How asio's coroutines ask the reactor to run something on its thread: at once where they are there already, unless
+// they require that it is done later.
+class Executor {
+ public:
+  explicit Executor(Reactor& reactor, bool later = false) : reactor_(&reactor), later_(later) {}
+  Reactor& reactor() const { return *reactor_; }
+
+  template <class F>
+  void execute(F fn) const;
+  Executor require(asio::execution::blocking_t::never_t) const { return Executor(*reactor_, true); }
+  Executor require(asio::execution::blocking_t::possibly_t) const { return Executor(*reactor_, false); }
+  bool operator==(const Executor& other) const noexcept { return reactor_ == other.reactor_; }
+
+ private:
+  Reactor* reactor_;
+  bool later_;
+};
+
+template <class T>
+using Async = asio::awaitable<T, Executor>;
+
 class Reactor {
  public:
+  using Function = std::move_only_function<void()>;
+
   Reactor();
   ~Reactor();
   Reactor(const Reactor&) = delete;
@@ -45,7 +70,7 @@ class Reactor {
   void stop();
 
   // Runs `fn` on the reactor's thread, from any thread.
-  void post(std::function<void()> fn);
+  void post(Function fn);
 
   // Starts `body` at once; `done` gets the exception that ended it, or null. What escapes without a `done` is logged.
   TaskPtr spawn(Async<void> body, std::function<void(std::exception_ptr)> done = {});
@@ -55,20 +80,40 @@ class Reactor {
   template <class T>
   Async<T> offload(std::function<T()> work);
 
-  asio::io_context& context() { return context_; }
+  // On the reactor's thread: runs `fn` after what is running now.
+  void later(Function fn) { ready_.push_back(std::move(fn)); }
+  bool running() const { return running_; }
 
  private:
   friend class FdWatch;
+  friend class Timer;
   struct Descriptors;
   struct Pool;
 
   Async<void> offload_erased(std::function<void()> work);
+  void take_posted();
+  void run_ready();
+  void run_timers();
 
-  asio::io_context context_;
+  std::deque<Function> ready_;
+  std::multimap<Clock::time_point, Timer*> timers_;
+  bool running_ = false;
+  int offloaded_ = 0;
+
+  std::mutex posted_lock_;
+  std::vector<Function> posted_;  // by other threads
+  std::atomic<bool> stopped_ = false;
+
   std::unique_ptr<Descriptors> descriptors_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<Timer> log_timer_;
 };
+
+template <class F>
+void Executor::execute(F fn) const {
+  if (reactor_->running() && !later_) return fn();
+  reactor_->later(std::move(fn));
+}
 
 class Task {
  public:
@@ -80,30 +125,35 @@ class Task {
 
 class Timer {
  public:
-  explicit Timer(Reactor& reactor);
-  ~Timer();  // disarms
+  explicit Timer(Reactor& reactor) : reactor_(reactor) {}
+  ~Timer() { disarm(); }
   Timer(const Timer&) = delete;
 
   // Calls `fn` once, after `delay`; arming again forgets what was armed.
   void arm(Clock::duration delay, std::function<void()> fn);
   void disarm();
-  bool armed() const;
+  bool armed() const { return armed_; }
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  friend class Reactor;
+
+  Reactor& reactor_;
+  std::function<void()> fn_;
+  std::multimap<Clock::time_point, Timer*>::iterator place_;
+  bool armed_ = false;
 };
 
 class Signals {
  public:
-  // Calls `fn` with each of these signals that arrives.
+  // Calls `fn` with each of these signals that arrives. They are blocked from now on, in threads and programs started
+  // later too.
   Signals(Reactor& reactor, std::initializer_list<int> numbers, std::function<void(int)> fn);
   ~Signals();
   Signals(const Signals&) = delete;
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 class FdWatch {

@@ -188,7 +188,7 @@ void RedisLink::append(std::string_view part) {
 
 void RedisLink::flush_soon() {
   if (std::exchange(flush_posted_, true)) return;
-  reactor_.post([weak = weak_from_this()] {
+  reactor_.later([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     self->flush_posted_ = false;

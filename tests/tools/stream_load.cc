@@ -31,7 +31,7 @@ namespace {
 struct Client {
   int fd = -1;
   bool in_body = false;
-  std::string line;  // that has not ended yet
+  std::string rest;  // of a line that has not ended yet
   std::string id;    // of the event that has not ended yet
 };
 
@@ -54,10 +54,10 @@ void hear(const std::string& id, double when) {
   std::fflush(stdout);
 }
 
-void take_line(Client& client, double when) {
-  const std::string_view line = client.line;
+void take_line(Client& client, std::string_view line, double when) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
   if (!client.in_body) {
-    if (line.starts_with("HTTP/") && line.find(" 200") == line.npos) throw std::runtime_error(client.line);
+    if (line.starts_with("HTTP/") && line.find(" 200") == line.npos) throw std::runtime_error(std::string(line));
     client.in_body = line.empty();
   } else if (line.starts_with("id: ")) {
     client.id = line.substr(4);
@@ -68,14 +68,18 @@ void take_line(Client& client, double when) {
 }
 
 void take(Client& client, std::string_view bytes, double when) {
-  for (const char byte : bytes) {
-    if (byte == '\n') {
-      take_line(client, when);
-      client.line.clear();
-    } else if (byte != '\r') {
-      client.line += byte;
+  for (;;) {
+    const std::size_t end = bytes.find('\n');
+    if (end == bytes.npos) break;
+    if (client.rest.empty()) {
+      take_line(client, bytes.substr(0, end), when);
+    } else {
+      take_line(client, client.rest.append(bytes.substr(0, end)), when);
+      client.rest.clear();
     }
+    bytes.remove_prefix(end + 1);
   }
+  client.rest.append(bytes);
 }
 
 // "http://ADDRESS:PORT/PATH"
