@@ -227,7 +227,7 @@ configure() {
   else
     WORKER_SOCKET="socket=unix://$RUN/worker.sock"$'\n'socket_mode=0660$'\n'"socket_owner=$owner"
     WORKER_SERVERS="    server unix:$RUN/worker.sock max_fails=0;"
-    for address in ./ ././ ./././; do
+    for address in ./ ././ ./././ ././././ ./././././; do
       WORKER_SERVERS+=$'\n'"    server unix:$RUN/${address}worker.sock max_fails=0 backup;"
     done
   fi
