@@ -1,5 +1,5 @@
-// What most sources include of the libraries, read once for all of them: a third of the time that a build takes. Sources
-// include what they use all the same; clang-tidy sees them without this.
+// What most sources include of the libraries, read once for all of them: a third of the time that a build takes.
+// Sources include what they use all the same; clang-tidy sees them without this.
 #include <algorithm>
 #include <asio/awaitable.hpp>
 #include <asio/execution/blocking.hpp>
