@@ -71,9 +71,9 @@ TEST(every_wrong_part_is_complained_of_and_no_key_is_shown) {
   }
   CHECK(wrong.find("sk-key") == std::string::npos);
   Settings settings = with("gemini", {"gemini"});
-  settings.gemini_api_key = "sk-a,sk-b*0";
+  settings.gemini_api_key = "sk-a,sk-b*101";
   settings.gemini_model = "";
   CHECK_EQ(
       complaints(settings),
-      "GEMINI_API_KEY: the 2nd key's weight must be a whole number from 1 to 100. GEMINI_MODEL: must not be empty. ");
+      "GEMINI_API_KEY: the 2nd key's weight must be a whole number from 0 to 100. GEMINI_MODEL: must not be empty. ");
 }
