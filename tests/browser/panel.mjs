@@ -40,10 +40,17 @@ export class Panel {
     return this.ui.getByText(text).first().waitFor();
   }
   says(text) {
-    return this.ui.getByRole('status').filter({ hasText: text }).waitFor();
+    return this.waitFor('status', text);
   }
   complains(text) {
-    return this.ui.getByRole('alert').filter({ hasText: text }).waitFor();
+    return this.waitFor('alert', text);
+  }
+  async waitFor(role, text) {
+    try {
+      await this.ui.getByRole(role).filter({ hasText: text }).waitFor();
+    } catch (error) {
+      throw new Error(`${error.message}\nThe panel says:\n${await this.text()}`);
+    }
   }
   text() {
     return this.ui.locator('body').innerText();
