@@ -85,22 +85,6 @@ std::string storable(const std::string& text) {
   return std::string(utf8_prefix(repaired, kErrorMax));
 }
 
-std::string_view name_of(JobOutcome outcome) {
-  switch (outcome) {
-    case JobOutcome::done:
-      return "done";
-    case JobOutcome::retry:
-      return "retry";
-    case JobOutcome::cancelled:
-      return "cancelled";
-    case JobOutcome::failed:
-      return "failed";
-    case JobOutcome::released:
-      return "released";
-  }
-  return "";
-}
-
 JobChange change_of(const Row& row) {
   return {.id = std::string(row.text("id")),
           .kind = std::string(row.text("type")),
@@ -197,6 +181,22 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
 
 }  // namespace
 
+std::string_view name_of(JobOutcome outcome) {
+  switch (outcome) {
+    case JobOutcome::done:
+      return "done";
+    case JobOutcome::retry:
+      return "retry";
+    case JobOutcome::cancelled:
+      return "cancelled";
+    case JobOutcome::failed:
+      return "failed";
+    case JobOutcome::released:
+      return "released";
+  }
+  return "";
+}
+
 Async<void> Jobs::declare(std::vector<JobKind> kinds) {
   const Params params(column(kinds, [](const JobKind& k) { return k.name; }),
                       column(kinds, [](const JobKind& k) { return k.at_once; }),
@@ -259,8 +259,9 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   }
   if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
-  const bool sweep = Clock::now() - swept_ >= kSweepEvery;
-  if (sweep) swept_ = Clock::now();
+  const auto now = Clock::now();
+  const bool sweep = now - swept_ >= kSweepEvery;
+  if (sweep) swept_ = now;
   const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
   try {
     const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);

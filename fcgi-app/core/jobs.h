@@ -98,6 +98,8 @@ enum class JobOutcome {
   failed,     // for good
   released,   // not tried: the attempt is given back
 };
+// As a handler's author and the database call it.
+std::string_view name_of(JobOutcome outcome);
 
 struct JobEnding {
   JobLease lease;

@@ -153,4 +153,22 @@ inline NewJob keyed(const Queue& queue, std::string key, std::string digest) {
   return job;
 }
 
+// Claims and ends jobs until there is none; notes what it ran and how many its kind had processing.
+inline Async<void> run_all(Queue& queue, Jobs& jobs, int batch, std::multiset<std::string>& ran, int expected) {
+  while (static_cast<int>(ran.size()) < expected) {
+    const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, batch}}, .batch = batch, .runner = "r"});
+    if (claimed.empty()) {
+      co_await sleep_for(2ms);
+      continue;
+    }
+    std::vector<JobEnding> endings;
+    for (const ClaimedJob& job : claimed) {
+      ran.insert(job.lease.id);
+      endings.push_back(done(job.lease));
+    }
+    const auto changes = co_await jobs.finish(endings);
+    for (const auto& change : changes) CHECK(change && change->status == "completed");
+  }
+}
+
 }  // namespace plugfleet::test

@@ -51,6 +51,17 @@ Async<void> until_answered(Redis& redis, std::vector<std::string> words, std::st
   }
 }
 
+// Until it has been asked for its role and, refused as it was, once more.
+Async<void> until_refused(Redis& replica) {
+  constexpr std::string_view kCount = "cmdstat_role:calls=";
+  for (const auto deadline = Clock::now() + 8s;; co_await sleep_for(10ms)) {
+    const auto reply = co_await answer(replica, {"INFO", "commandstats"});
+    const std::size_t at = reply ? reply->text.find(kCount) : std::string::npos;
+    if (at != std::string::npos && std::stoi(reply->text.substr(at + kCount.size())) > 1) co_return;
+    if (Clock::now() > deadline) fail("waited 8 s for a second question");
+  }
+}
+
 struct Place {
   explicit Place(Reactor& reactor) {
     first.end();
@@ -103,8 +114,9 @@ ASYNC_TEST(the_master_is_found_and_so_is_the_one_after_it) {
 ASYNC_TEST(a_replica_that_a_sentinel_names_is_not_taken) {
   Place place(reactor);
   co_await place.watch(place.second_port);
+  co_await until_answered(*place.two, {"CONFIG", "RESETSTAT"}, "OK");
   Redis redis(reactor, place.found());
-  co_await sleep_for(300ms);
+  co_await until_refused(*place.two);
   CHECK(!redis.connected());
   co_await until_answered(*place.two, {"REPLICAOF", "NO", "ONE"}, "OK");
   co_await until_answered(redis, {"CONFIG", "GET", "port"}, text(place.second_port));

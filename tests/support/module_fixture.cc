@@ -29,22 +29,6 @@ Reply reply_of(std::string_view text) {
   return reply;
 }
 
-std::string_view word_for(JobOutcome outcome) {
-  switch (outcome) {
-    case JobOutcome::done:
-      return "done";
-    case JobOutcome::retry:
-      return "retry";
-    case JobOutcome::cancelled:
-      return "cancelled";
-    case JobOutcome::failed:
-      return "failed";
-    case JobOutcome::released:
-      return "released";
-  }
-  return "";
-}
-
 }  // namespace
 
 void ModuleTest::begin() {
@@ -121,7 +105,7 @@ void check_reply(const Reply& reply, int status, std::string_view part, std::sou
 void check_outcome(const Outcome& outcome, JobOutcome what, std::string_view part, std::source_location where) {
   const std::string said = outcome.what == JobOutcome::done ? outcome.result.dump() : outcome.message;
   if (outcome.what != what || !said.contains(part)) {
-    fail(fmt::format("the job is {}: {}\n  and not {} with {}", word_for(outcome.what), said, word_for(what), part),
+    fail(fmt::format("the job is {}: {}\n  and not {} with {}", name_of(outcome.what), said, name_of(what), part),
          where);
   }
 }
