@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <iterator>
 #include <mutex>
 
@@ -16,6 +17,12 @@ namespace {
 constexpr std::size_t kBufferMax = 64 * 1024;
 constexpr std::size_t kValueMax = 512;
 constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};
+
+constexpr auto kPlain = [] {  // bytes that stand for themselves in a JSON string
+  std::array<bool, 256> plain{};
+  for (unsigned byte = 0x20; byte < 0x7f; ++byte) plain[byte] = byte != '"' && byte != '\\';
+  return plain;
+}();
 
 struct Sink {
   std::mutex mutex;
@@ -86,9 +93,8 @@ void append_head(std::string& out, Severity severity, std::string_view event) {
   const char digits[4] = {static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
                           static_cast<char>('0' + rest % 10), 'Z'};
   out.append(R"({"time":")").append(second_text).append(digits, sizeof digits);
-  out.append(R"(","level":")").append(kNames[static_cast<int>(severity)]).append(R"(","event":)");
-  append_json_string(out, event);
-  out += R"(,"pid":)";
+  out.append(R"(","level":")").append(kNames[static_cast<int>(severity)]).append(R"(","event":")").append(event);
+  out += R"(","pid":)";
   append_number(out, sink().pid);
 }
 
@@ -99,7 +105,7 @@ void append_json_string(std::string& out, std::string_view text) {
   std::size_t plain = 0;  // where the run of bytes that need no care began
   for (std::size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
+    if (kPlain[byte]) {
       ++i;
       continue;
     }
@@ -162,17 +168,15 @@ void log_on_first_line(std::function<void()> wake) {
 
 bool log_wants(Severity severity) { return severity >= sink().least; }
 
-void log(Severity severity, std::string_view event, std::initializer_list<Field> fields) {
+void log(Severity severity, LogName event, std::initializer_list<Field> fields) {
   Sink& s = sink();
   if (severity < s.least) return;
   const std::lock_guard lock(s.mutex);
   std::string& out = s.buffer;
   const bool first = out.empty();
-  append_head(out, severity, event);
+  append_head(out, severity, event.text);
   for (const Field& field : fields) {
-    out += ',';
-    append_json_string(out, field.key);
-    out += ':';
+    out.append(",\"").append(field.key).append("\":");
     append_value(out, field);
   }
   out += "}\n";

@@ -17,18 +17,28 @@
 
 namespace plugfleet {
 
+// The name of an event or a field: a literal of letters and underscores, which the compiler checks and no line escapes.
+struct LogName {
+  consteval LogName(const char* literal) : text(literal) {
+    for (const char c : text) {
+      if (c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')) throw "a name in the log has letters and _ only";
+    }
+  }
+  std::string_view text;
+};
+
 struct Field {
   std::string_view key;
   std::variant<std::string_view, std::int64_t, double, bool> value;
 
-  Field(std::string_view k, std::string_view v) : key(k), value(v) {}
-  Field(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
-  Field(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
-  Field(std::string_view k, double v) : key(k), value(v) {}
-  Field(std::string_view k, bool v) : key(k), value(v) {}
+  Field(LogName k, std::string_view v) : key(k.text), value(v) {}
+  Field(LogName k, const char* v) : key(k.text), value(std::string_view(v)) {}
+  Field(LogName k, const std::string& v) : key(k.text), value(std::string_view(v)) {}
+  Field(LogName k, double v) : key(k.text), value(v) {}
+  Field(LogName k, bool v) : key(k.text), value(v) {}
   template <std::integral T>
     requires(!std::same_as<T, bool>)
-  Field(std::string_view k, T v) : key(k), value(static_cast<std::int64_t>(v)) {}
+  Field(LogName k, T v) : key(k.text), value(static_cast<std::int64_t>(v)) {}
 };
 
 // Opens (or, for logrotate, opens again) the file. Empty means stderr. Throws Failure when it can't be opened.
@@ -40,7 +50,7 @@ void log_flush();
 void log_on_first_line(std::function<void()> wake);
 
 bool log_wants(Severity severity);
-void log(Severity severity, std::string_view event, std::initializer_list<Field> fields = {});
+void log(Severity severity, LogName event, std::initializer_list<Field> fields = {});
 
 // Appends `text` as a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

@@ -8,8 +8,9 @@ namespace plugfleet {
 namespace {
 
 // "/notes/{id}" -> {"notes", "{id}"}; a path ends with or without its last slash alike.
-std::vector<std::string> split_path(std::string_view path) {
-  std::vector<std::string> segments;
+std::vector<std::string_view> split_path(std::string_view path) {
+  std::vector<std::string_view> segments;
+  segments.reserve(8);
   while (!path.empty()) {
     path.remove_prefix(1);
     const std::size_t slash = path.find('/');
@@ -23,12 +24,12 @@ bool is_value(std::string_view segment) {
   return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
 }
 
-bool same_shape(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+bool same_shape(const std::vector<std::string_view>& a, const std::vector<std::string_view>& b) {
   return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return is_value(x) ? is_value(y) : x == y; });
 }
 
 // How well a known path fits a request's: -1 not at all, else the number of its literal segments.
-int fit(const std::vector<std::string>& known, const std::vector<std::string>& asked) {
+int fit(const std::vector<std::string_view>& known, const std::vector<std::string_view>& asked) {
   if (known.size() != asked.size()) return -1;
   int literal = 0;
   for (std::size_t i = 0; i < known.size(); ++i) {
@@ -77,21 +78,22 @@ Router::Match Router::find(Method method, std::string_view path) const {
   if (!path.starts_with('/')) return match;
   const auto asked = split_path(path);
   int best = -1;
-  std::vector<std::string_view> allowed;
   for (const auto& entry : entries_) {
+    if (!serves(entry->route.method, method)) continue;
     const int literal = fit(entry->segments, asked);
-    if (literal < 0) continue;
-    allowed.push_back(method_name(entry->route.method));
-    if (!serves(entry->route.method, method) || literal <= best) continue;
+    if (literal <= best) continue;
     best = literal;
     match.entry = entry.get();
   }
   if (!match.entry) {
-    match.allow = fmt::format("{}", fmt::join(allowed, ", "));
+    for (const auto& entry : entries_) {
+      if (fit(entry->segments, asked) < 0) continue;
+      match.allow.append(match.allow.empty() ? "" : ", ").append(method_name(entry->route.method));
+    }
     return match;
   }
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (is_value(match.entry->segments[i])) match.values.push_back(asked[i]);
+    if (is_value(match.entry->segments[i])) match.values.emplace_back(asked[i]);
   }
   return match;
 }

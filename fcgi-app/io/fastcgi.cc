@@ -147,7 +147,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   void begin(FastcgiParams params) {
     if (incoming_) return close();  // nginx sends nothing before it has our answer
-    incoming_ = std::make_unique<Incoming>();
+    incoming_.emplace();
     incoming_->connection_ = this;
     incoming_->params_ = std::move(params);
     incoming_->started_ = Clock::now();
@@ -326,7 +326,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   bool closed_ = false;
 
   // The request being served.
-  std::unique_ptr<Incoming> incoming_;
+  std::optional<Incoming> incoming_;
   TaskPtr task_;
   std::string body_;
   std::size_t body_max_ = 0, taken_ = 0;

@@ -36,7 +36,7 @@ class SpawnedTask : public Task {
   bool ended() const override { return ended_; }
 
   // A cancelled task ends with the reason it was cancelled for, whatever its last wait threw.
-  void end(std::exception_ptr failure, const std::function<void(std::exception_ptr)>& done) {
+  void end(std::exception_ptr failure, Reactor::Done& done) {
     ended_ = true;
     if (failure && reason_) failure = std::make_exception_ptr(*reason_);
     if (done) return done(failure);
@@ -116,8 +116,8 @@ struct Reactor::Descriptors {
     if (operation == EPOLL_CTL_DEL) --watched;
   }
 
-  // Waits for at most `timeout`, or for good, and calls those that are ready.
-  void wait(std::optional<Clock::duration> timeout) {
+  // Waits for at most `timeout`, or for good, and calls those that are ready, and after each what it asked to be run.
+  void wait(std::optional<Clock::duration> timeout, Reactor& reactor) {
     std::array<epoll_event, kEventsATurn> events;
     timespec longest{};
     if (timeout) {
@@ -139,6 +139,7 @@ struct Reactor::Descriptors {
       const bool broken = ready & (EPOLLHUP | EPOLLERR);  // whoever reads or writes will be told
       if ((broken || ready & EPOLLIN) && state->wanted & EPOLLIN) state->on_readable();
       if ((broken || ready & EPOLLOUT) && state->wanted & EPOLLOUT) state->on_writable();
+      reactor.run_ready();
     }
   }
 
@@ -204,7 +205,7 @@ void Reactor::run() {
     } else if (descriptors_->watched == 0 && offloaded_ == 0) {
       break;
     }
-    descriptors_->wait(timeout);
+    descriptors_->wait(timeout, *this);
     run_timers();
   }
 }
@@ -252,11 +253,11 @@ void Reactor::run_timers() {
   }
 }
 
-TaskPtr Reactor::spawn(Async<void> body, std::function<void(std::exception_ptr)> done) {
+TaskPtr Reactor::spawn(Async<void> body, Done done) {
   auto task = std::make_shared<SpawnedTask>();
   asio::co_spawn(
       Executor(*this), std::move(body),
-      asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) {
+      asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) mutable {
         task->end(std::move(e), done);
       }));
   return task;

@@ -60,6 +60,7 @@ using Async = asio::awaitable<T, Executor>;
 class Reactor {
  public:
   using Function = std::move_only_function<void()>;
+  using Done = std::move_only_function<void(std::exception_ptr)>;
 
   Reactor();
   ~Reactor();
@@ -73,7 +74,7 @@ class Reactor {
   void post(Function fn);
 
   // Starts `body` at once; `done` gets the exception that ended it, or null. What escapes without a `done` is logged.
-  TaskPtr spawn(Async<void> body, std::function<void(std::exception_ptr)> done = {});
+  TaskPtr spawn(Async<void> body, Done done = {});
 
   // Runs `work` on a small pool of threads: for CPU work over about a millisecond. The work must not touch anything
   // of the reactor. A cancelled caller throws only once the work has ended: it may look into what the caller owns.

@@ -11,6 +11,7 @@ enum Type : std::uint8_t { kBegin = 1, kAbort = 2, kEnd = 3, kParams = 4, kStdin
 constexpr std::uint16_t kResponder = 1;
 constexpr std::uint8_t kKeepConnection = 1;
 constexpr std::size_t kBeginSize = 8;
+constexpr std::size_t kUsualParams = 32;  // nginx's and a browser's headers
 
 // Section 3.4: a length is one byte, or four with the top bit set.
 bool take_length(std::string_view& bytes, std::size_t& length) {
@@ -29,6 +30,7 @@ bool take_length(std::string_view& bytes, std::size_t& length) {
 
 bool parse_params(FastcgiParams& params) {
   std::string_view rest(params.bytes.data(), params.bytes.size());
+  params.list.reserve(kUsualParams);
   while (!rest.empty()) {
     std::size_t name = 0, value = 0;
     if (!take_length(rest, name) || !take_length(rest, value)) return false;
