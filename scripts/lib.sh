@@ -71,6 +71,12 @@ redis_at() {
   timeout 5 redis-cli -h "${address%:*}" -p "${address##*:}" "${@:2}"
 }
 
+# One setup, reload or upgrade of an installed fleet at a time: held by descriptor 9.
+lock_setup() {
+  exec 9>/run/lock/plugfleet-setup
+  flock -w 300 9 || fail 'Another plugfleet setup, reload or upgrade has been at work for five minutes.'
+}
+
 # reload_nginx COMMAND...: the command has nginx read its file anew; false where its workers are still those of before
 # after 15 s: it kept its old settings, and the error log says why. One that only finishes what it has is named otherwise.
 reload_nginx() {

@@ -17,7 +17,7 @@ class Router {
   struct Entry {
     explicit Entry(Route the_route) : route(std::move(the_route)) {}
     Route route;
-    std::string label;  // "POST /api/rename-layers": for logs, rows and metrics
+    std::string label;                       // "POST /api/rename-layers": for logs, rows and metrics
     std::vector<std::string_view> segments;  // of the route's path
     Counter requests, errors;
     Histogram seconds;

@@ -77,11 +77,15 @@ watch() { curl -sSN --max-time 120 --cacert $certificate ${2:+-H "Last-Event-ID:
 # Our programs' pids. The holder of the workers' socket stays as long as supervisord does.
 serving() { pgrep -u plugfleet -f '^[^ ]*/plugfleet-(worker|runner|keeper)' | sort; }
 
+replaced_since() { [[ $(serving) != "$1" ]]; } # PIDS
+
 # A package whose upgrade is killed in the midst of replacing processes.
 interrupted_upgrade() { # VERSION
+  local before
+  before=$(serving)
   DEBIAN_FRONTEND=noninteractive dpkg -i "/opt/plugfleet-$1.deb" &
   until_true 90 test -e /var/lib/plugfleet/upgrading
-  sleep 1
+  until_true 60 replaced_since "$before"
   pkill -KILL -f '^bash .*/operate/upgrade$'
   wait
   [[ -e /var/lib/plugfleet/upgrading ]]
