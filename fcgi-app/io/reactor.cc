@@ -233,7 +233,7 @@ void Reactor::take_posted() {
   for (Function& fn : posted) ready_.push_back(std::move(fn));
 }
 
-// What these ask to be run later waits until descriptors and timers have had their turn.
+// What these ask to be run later waits until the next descriptor, or the timers, have had their turn.
 void Reactor::run_ready() {
   for (auto left = ready_.size(); left > 0 && !stopped_; --left) {
     Function fn = std::move(ready_.front());
