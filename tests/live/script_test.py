@@ -54,6 +54,14 @@ class NotRunningTest(unittest.TestCase):
                 self.assertRegex(done.stderr, rf"^Port {port} is taken by python3?[0-9.]* \(pid \d+\); choose others: "
                                               r"make run HTTPS_PORT=9443 HTTP_PORT=9080\n$")
 
+    def test_a_port_that_a_connection_of_another_program_has_is_named_with_what_nginx_says(self):
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as taken:
+            port = taken.getsockname()[1]
+            done = run(self.fleet, "start", HTTP_PORT=str(port))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertTrue(done.stderr.startswith(f"nginx cannot listen on port {self.fleet.https_port} or {port}.\n"), done)
+        self.assertIn(f"bind() to 127.0.0.1:{port} failed (98: Address already in use)", done.stderr)
+
     def test_a_setting_that_makes_no_sense_is_named(self):
         for name, value in (("WORKERS", "0"), ("WORKERS", "65"), ("WORKERS", "two"), ("RUNNERS", "65"),
                             ("HTTP_PORT", "http"), ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"),

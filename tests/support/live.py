@@ -97,10 +97,8 @@ class Live:
             full[f"PLUGFLEET_{protocol}_IMAGE_MODEL"] = f"{protocol.lower()}-image-model"
         full |= settings
         if self.fleet is None:
-            fleet = Fleet(self.name, full, probe=self.probe)
-            self.fleet = fleet
-            fleet.__enter__()
-            self.trusted = ssl.create_default_context(cafile=fleet.folder / "tls/certificate.pem")
+            self.fleet = Fleet(self.name, full, probe=self.probe).__enter__()
+            self.trusted = ssl.create_default_context(cafile=self.fleet.folder / "tls/certificate.pem")
         else:
             self.fleet.change(full)
         self.settings = settings

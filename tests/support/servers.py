@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -22,12 +23,26 @@ TOOLS = BUILD / "tests/tools"
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+RESERVED = []  # sockets whose names tell other tests, until this process ends, which ports are taken
+
+
 def free_ports(count):
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports to listen on some time later: below those the kernel gives to connections, each given to one process only."""
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10_000, first_ephemeral)
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0plugfleet-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("", port))
+        except OSError:
+            name.close()
+            continue
+        RESERVED.append(name)
+        ports.append(port)
+    return ports
 
 
 def fetch(url, body=None, headers=None, timeout=60, method=None):
