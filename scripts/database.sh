@@ -36,7 +36,6 @@ migrate() {
     set -a
     # shellcheck source=/dev/null
     source conf/worker.env
-    PLUGFLEET_DATABASE_URL=${PLUGFLEET_DATABASE_URL/dbname=plugfleet /dbname=plugfleet_ops }
     # shellcheck disable=SC2086
     exec ${installed:+runuser -u plugfleet --} build/bin/plugfleet-migrate --settings data/plugfleet.conf
   ) >data/log/migrate.log 2>&1 || give_up 'The database could not be migrated.' migrate.log

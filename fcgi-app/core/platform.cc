@@ -13,10 +13,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
     : reactor(the_reactor),
       settings(the_settings),
       database(reactor, {.conninfo = settings.database_url, .pool_max = static_cast<int>(settings.database_pool)}),
-      reports(reactor, {.conninfo = settings.reports_database_url.empty() ? settings.database_url
-                                                                          : settings.reports_database_url,
-                        .pool_max = 1,
-                        .statement_timeout = kReportTimeout}),
+      reports(reactor, {.conninfo = settings.reports_database_url, .pool_max = 1, .statement_timeout = kReportTimeout}),
       redis(reactor, {.address = settings.redis_socket}),
       payloads(reactor, {.address = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       prompts(settings.prompts_dir),

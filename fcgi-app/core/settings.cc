@@ -194,6 +194,7 @@ void Settings::rows(SettingReader& s) {
   s.text("DATABASE_URL", database_url, "");
   s.integer("DATABASE_POOL", database_pool, 4, 1, 100);
   s.text("REPORTS_DATABASE_URL", reports_database_url, "");
+  if (reports_database_url.empty()) reports_database_url = database_url;
   s.text("REPLICA_DATABASE_URL", replica_database_url, "");
   s.duration("REPLICA_LAG_MAX", replica_lag_max, "60s", 15s, 3600s);
   s.text("REDIS_SOCKET", redis_socket, "");

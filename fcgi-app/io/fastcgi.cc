@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 
 #include "base/log.h"
 #include "io/fastcgi_stream.h"
+#include "io/send_now.h"
 
 namespace plugfleet {
 namespace {
@@ -227,21 +227,13 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
       std::array<iovec, kPiecesAWrite> parts;
       const std::size_t count = std::min(pieces_.size(), parts.size());
       for (std::size_t i = 0; i < count; ++i) parts[i] = {const_cast<char*>(pieces_[i].data()), pieces_[i].size()};
-      const msghdr message{.msg_name = nullptr,
-                           .msg_namelen = 0,
-                           .msg_iov = parts.data(),
-                           .msg_iovlen = count,
-                           .msg_control = nullptr,
-                           .msg_controllen = 0,
-                           .msg_flags = 0};
-      const auto sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      const auto sent = send_now(fd_, std::span(parts).first(count));
+      if (!sent) return close();
+      if (*sent == 0) {
         deadline_ = Clock::now() + server_.options_.write_timeout;
         return watch_->want_write(true);
       }
-      if (sent <= 0) return close();
-      take_off(static_cast<std::size_t>(sent));
+      take_off(*sent);
     }
     if (!closed_) written();
   }

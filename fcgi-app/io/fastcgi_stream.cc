@@ -1,12 +1,10 @@
 #include "io/fastcgi_stream.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <array>
 #include <utility>
 
+#include "io/send_now.h"
 #include "wire/fastcgi.h"
 
 namespace plugfleet {
@@ -70,21 +68,11 @@ void FastcgiStream::give_up() {
 
 // How much the kernel took; 0 where it is full, or the peer is gone.
 std::size_t FastcgiStream::send(std::string_view first, std::string_view second) {
-  iovec parts[] = {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}};
-  const msghdr message{.msg_name = nullptr,
-                       .msg_namelen = 0,
-                       .msg_iov = parts,
-                       .msg_iovlen = second.empty() ? 1u : 2u,
-                       .msg_control = nullptr,
-                       .msg_controllen = 0,
-                       .msg_flags = 0};
-  for (;;) {
-    const auto sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0) return static_cast<std::size_t>(sent);
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) give_up();
-    return 0;
-  }
+  std::array<iovec, 2> parts{
+      {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}}};
+  const auto sent = send_now(fd_, std::span(parts).first(second.empty() ? 1 : 2));
+  if (!sent) give_up();
+  return sent.value_or(0);
 }
 
 }  // namespace plugfleet

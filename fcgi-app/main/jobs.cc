@@ -360,7 +360,7 @@ int run(const Asked<Desk>& asked) {
   settings.rows(reader);
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by main
   Reactor reactor;
-  Database database(reactor, {.conninfo = settings.database_url, .pool_max = 1});
+  Database database(reactor, {.conninfo = settings.reports_database_url, .pool_max = 1});
   Redis redis(reactor, {.address = settings.redis_socket});
   JobEvents events(reactor, redis, {.address = settings.redis_socket});
   Jobs jobs(database);

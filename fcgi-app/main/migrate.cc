@@ -1,7 +1,7 @@
 // plugfleet-migrate: brings the database's schema up to date, and exits. Needs a database role that may create tables;
 // reads the settings and the SQL files; writes nothing but the database. Several hosts may run it at once.
 //
-//   plugfleet-migrate [--settings FILE]     DATABASE_URL, MIGRATIONS_DIR and MODULES_SOURCE_DIR say where
+//   plugfleet-migrate [--settings FILE]     REPORTS_DATABASE_URL, MIGRATIONS_DIR and MODULES_SOURCE_DIR say where
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -56,7 +56,7 @@ int run(const Arguments& arguments) {
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by run_main
   Reactor reactor;
   Database database(reactor,
-                    {.conninfo = settings.database_url, .pool_max = 1, .statement_timeout = kSlowestStatement});
+                    {.conninfo = settings.reports_database_url, .pool_max = 1, .statement_timeout = kSlowestStatement});
   std::exception_ptr failure;
   reactor.spawn(migrate(database, settings), [&](std::exception_ptr ended) {
     failure = std::move(ended);

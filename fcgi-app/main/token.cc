@@ -132,7 +132,7 @@ int run(const Asked<Desk>& asked) {
   settings.rows(reader);
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by main
   Reactor reactor;
-  Database database(reactor, {.conninfo = settings.database_url, .pool_max = 1});
+  Database database(reactor, {.conninfo = settings.reports_database_url, .pool_max = 1});
   OperatorTokens tokens(database);
   Desk desk{.tokens = tokens, .name = {}, .lifetime = {}, .json = asked.options.contains("--json")};
   if (!asked.words.empty()) desk.name = checked_name(asked.words[0]);
