@@ -23,7 +23,7 @@ endif
 sanitize := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined))
 CXXFLAGS := -std=c++23 -g -fPIC -pthread $(if $(SAN),-O1 -fno-omit-frame-pointer $(sanitize),-O2 -D_FORTIFY_SOURCE=2) \
   -fno-semantic-interposition -fstack-protector-strong -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -Wno-missing-designated-field-initializers \
-  -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE -DASIO_NO_DEPRECATED -DASIO_HAS_STD_ALIGNED_ALLOC=1 -Ifcgi-app -Ifcgi-app/sdk \
+  -Ifcgi-app -Ifcgi-app/sdk \
   -isystem /usr/include/postgresql
 LDFLAGS := -fuse-ld=lld -pthread -Wl,-z,relro,-z,now \
   $(if $(SAN),$(sanitize) -shared-libsan -Wl$(comma)-rpath$(comma)$(dir $(shell $(CXX) -print-file-name=libclang_rt.asan-x86_64.so 2>/dev/null)))
@@ -106,10 +106,11 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(test_support) $(library)
 	@$(link_test)
 
 # Stand-alone programs the tests and benchmarks use: a fake provider, the peers measured against.
+asio_flags := -DASIO_STANDALONE -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE -DASIO_NO_DEPRECATED -DASIO_HAS_STD_ALIGNED_ALLOC=1
 $(B)/tests/tools/%: tests/tools/%.cc
 	@mkdir -p $(@D)
 	@echo "  tool    $@"
-	@$(CXX) $(CXXFLAGS) -MMD -MP -MF $@.d -MT $@ $< $(LDFLAGS) -lfmt -ljansson -lfcgi -o $@
+	@$(CXX) $(CXXFLAGS) $(asio_flags) -MMD -MP -MF $@.d -MT $@ $< $(LDFLAGS) -lfmt -ljansson -lfcgi -o $@
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

@@ -1,8 +1,6 @@
 // What most sources include of the libraries, read once for all of them: a quarter of the CPU that a build takes.
 // Sources include what they use all the same; clang-tidy sees them without this.
 #include <algorithm>
-#include <asio/awaitable.hpp>
-#include <asio/execution/blocking.hpp>
 #include <atomic>
 #include <chrono>
 #include <deque>

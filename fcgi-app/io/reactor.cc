@@ -7,15 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/post.hpp>
-#include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
-#include <asio/use_awaitable.hpp>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <system_error>
+#include <thread>
 
 #include "base/log.h"
 
@@ -24,37 +20,6 @@ namespace {
 
 constexpr std::size_t kThreads = 2;
 constexpr auto kLogLineWaits = 10ms;  // lines are written together: a write for each was a tenth of a small request
-constexpr asio::use_awaitable_t<Executor> kAwait;
-
-class SpawnedTask : public Task {
- public:
-  void cancel(Failure reason) override {
-    if (ended_ || reason_) return;
-    reason_ = std::move(reason);
-    signal_.emit(asio::cancellation_type::terminal);
-  }
-  bool ended() const override { return ended_; }
-
-  // A cancelled task ends with the reason it was cancelled for, whatever its last wait threw.
-  void end(std::exception_ptr failure, Reactor::Done& done) {
-    ended_ = true;
-    if (failure && reason_) failure = std::make_exception_ptr(*reason_);
-    if (done) return done(failure);
-    if (failure && !reason_) {
-      try {
-        std::rethrow_exception(failure);
-      } catch (const std::exception& escaped) {
-        log(Severity::error, "task_failed", {{"what", escaped.what()}});
-      }
-    }
-  }
-
-  asio::cancellation_signal signal_;
-
- private:
-  bool ended_ = false;
-  std::optional<Failure> reason_;
-};
 
 int check(int result, const char* what) {
   if (result < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -167,8 +132,48 @@ void FdWatch::want(Events events, bool on) {
 
 // ---- Reactor -----------------------------------------------------------------------------------------------------
 
+// Threads for CPU work; they end once what they were given is done.
 struct Reactor::Pool {
-  asio::thread_pool threads{kThreads};
+  Pool() {
+    for (std::size_t i = 0; i < kThreads; ++i) threads.emplace_back([this] { work(); });
+  }
+  ~Pool() {
+    {
+      const std::lock_guard locked(lock);
+      ending = true;
+    }
+    more.notify_all();
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  void add(Function fn) {
+    {
+      const std::lock_guard locked(lock);
+      waiting.push_back(std::move(fn));
+    }
+    more.notify_one();
+  }
+
+  void work() {
+    std::unique_lock locked(lock);
+    for (;;) {
+      more.wait(locked, [this] { return ending || !waiting.empty(); });
+      if (waiting.empty()) return;
+      {
+        Function fn = std::move(waiting.front());
+        waiting.pop_front();
+        locked.unlock();
+        fn();
+      }
+      locked.lock();
+    }
+  }
+
+  std::mutex lock;
+  std::condition_variable more;
+  std::deque<Function> waiting;
+  bool ending = false;
+  std::vector<std::thread> threads;
 };
 
 Reactor::Reactor() : descriptors_(std::make_unique<Descriptors>()) {
@@ -182,7 +187,7 @@ Reactor::Reactor() : descriptors_(std::make_unique<Descriptors>()) {
 
 Reactor::~Reactor() {
   log_on_first_line({});
-  if (pool_) pool_->threads.join();
+  pool_.reset();
   log_flush();
   take_posted();
   while (!ready_.empty()) ready_.pop_front();  // what they held may use the reactor as it goes
@@ -253,16 +258,6 @@ void Reactor::run_timers() {
   }
 }
 
-TaskPtr Reactor::spawn(Async<void> body, Done done) {
-  auto task = std::make_shared<SpawnedTask>();
-  asio::co_spawn(
-      Executor(*this), std::move(body),
-      asio::bind_cancellation_slot(task->signal_.slot(), [task, done = std::move(done)](std::exception_ptr e) mutable {
-        task->end(std::move(e), done);
-      }));
-  return task;
-}
-
 Async<void> Reactor::offload_erased(std::function<void()> work) {
   if (!pool_) pool_ = std::make_unique<Pool>();
   struct Shared {
@@ -271,7 +266,7 @@ Async<void> Reactor::offload_erased(std::function<void()> work) {
   };
   auto shared = std::make_shared<Shared>();
   ++offloaded_;
-  asio::post(pool_->threads, [this, shared, work = std::move(work)]() mutable {
+  pool_->add([this, shared, work = std::move(work)]() mutable {
     try {
       work();
     } catch (...) {
@@ -340,86 +335,5 @@ Signals::Signals(Reactor& reactor, std::initializer_list<int> numbers, std::func
 }
 
 Signals::~Signals() = default;
-
-// ---- Waiter ------------------------------------------------------------------------------------------------------
-
-struct Waiter::State {
-  Reactor* reactor = nullptr;
-  Reactor::Function handler;
-  bool resumed = false, cancelled = false;
-
-  // Later, not here: whoever resumes or cancels does not find the coroutine running inside its own stack.
-  void complete() {
-    if (handler) reactor->later(std::exchange(handler, {}));
-  }
-};
-
-Waiter::Waiter() : state_(std::make_shared<State>()) {}
-Waiter::~Waiter() = default;
-
-Async<void> Waiter::wait() {
-  const auto state = state_;
-  if (state->resumed) co_return;
-  state->cancelled = false;
-  const Executor executor = co_await asio::this_coro::executor;
-  state->reactor = &executor.reactor();
-  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
-      [state](auto handler) {
-        auto slot = asio::get_associated_cancellation_slot(handler);
-        state->handler = std::move(handler);
-        if (slot.is_connected()) {
-          slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
-            if (const auto locked = weak.lock(); locked && !locked->resumed) {
-              locked->cancelled = true;
-              locked->complete();
-            }
-          });
-        }
-      },
-      kAwait);
-  if (state->cancelled) throw Failure(Kind::cancelled, "cancelled");
-}
-
-Async<bool> Waiter::wait_for(Clock::duration timeout) {
-  if (state_->resumed) co_return true;
-  const Executor executor = co_await asio::this_coro::executor;
-  const auto state = state_;
-  bool late = false;
-  Timer timer(executor.reactor());
-  timer.arm(timeout, [&state, &late] {
-    if (!state->handler) return;
-    late = true;
-    state->complete();
-  });
-  co_await wait();
-  co_return !late;
-}
-
-void Waiter::resume() {
-  if (std::exchange(state_->resumed, true)) return;
-  state_->complete();
-}
-
-bool Waiter::resumed() const { return state_->resumed; }
-
-Async<void> join(Waiter& ended, std::function<void()> stop) {
-  std::exception_ptr cancelled;
-  try {
-    co_await ended.wait();
-  } catch (...) {
-    cancelled = std::current_exception();
-  }
-  if (!cancelled) co_return;
-  if (stop) stop();
-  co_await asio::this_coro::throw_if_cancelled(false);
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  co_await ended.wait();
-  std::rethrow_exception(cancelled);
-}
-
-Async<void> sleep_for(Clock::duration duration) {
-  Waiter never;
-  co_await never.wait_for(duration);
-}
 
 }  // namespace plugfleet

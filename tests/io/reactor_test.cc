@@ -24,6 +24,38 @@ Async<void> note_and_wait_again(std::shared_ptr<int> reached) {
   *reached = 3;
 }
 
+Async<std::size_t> length_of(std::unique_ptr<std::string> text, int deeper) {
+  if (deeper > 0) {
+    const auto length = co_await length_of(std::move(text), deeper - 1);
+    co_return length;
+  }
+  co_await sleep_for(1ms);
+  if (!text) throw Failure(Kind::not_found, "there is no text");
+  co_return text->size();
+}
+
+Async<std::int64_t> sum_down_from(std::int64_t number) {
+  if (number == 0) co_return 0;
+  const auto rest = co_await sum_down_from(number - 1);
+  co_return number + rest;
+}
+
+Async<void> do_nothing() { co_return; }
+
+Async<void> wait_at_most(Waiter* waiter, Clock::duration time) {
+  const bool came = co_await waiter->wait_for(time);
+  CHECK(!came);
+}
+
+Async<void> join_it(std::shared_ptr<Waiter> used, std::shared_ptr<bool> stopped) {
+  std::function<void()> stop = [stopped] { *stopped = true; };
+  co_await join(*used, std::move(stop));
+}
+
+Async<void> hold(std::shared_ptr<int>, Waiter* waiter) {
+  if (waiter) co_await waiter->wait();
+}
+
 }  // namespace
 
 ASYNC_TEST(a_waiter_resumed_before_its_wait_does_not_suspend) {
@@ -70,6 +102,86 @@ ASYNC_TEST(a_task_cancelled_before_it_ran_ends_too) {
   });
   task->cancel(Failure(Kind::cancelled, "at once"));
   co_await ended->wait();
+}
+
+ASYNC_TEST(what_is_awaited_gives_its_value_or_its_exception_through_every_level) {
+  const auto length = co_await length_of(std::make_unique<std::string>("four"), 0);
+  CHECK_EQ(length, 4u);
+  const auto failure = co_await test::failure_of(length_of(nullptr, 3));
+  CHECK(failure == Kind::not_found);
+}
+
+ASYNC_TEST(a_deep_chain_of_awaits_needs_no_stack) {
+  const auto sum = co_await sum_down_from(100'000);
+  CHECK_EQ(sum, 5'000'050'000);
+}
+
+ASYNC_TEST(a_task_that_ends_at_once_tells_so_after_spawn_has_returned) {
+  auto told = std::make_shared<Waiter>();
+  TaskPtr task;
+  task = reactor.spawn(do_nothing(), [&task, told](std::exception_ptr) {
+    CHECK(task && task->ended());
+    told->resume();
+  });
+  CHECK(!task->ended());
+  co_await told->wait();
+}
+
+ASYNC_TEST(a_waiter_that_is_gone_leaves_who_waits_to_its_timeout_or_its_cancellation) {
+  auto waiter = std::make_unique<Waiter>();
+  auto ended = std::make_shared<Waiter>();
+  const TaskPtr timed = reactor.spawn(wait_at_most(waiter.get(), 20ms), [ended](std::exception_ptr failure) {
+    CHECK(!failure);
+    ended->resume();
+  });
+  waiter.reset();
+  co_await ended->wait();
+  auto gone = std::make_unique<Waiter>();
+  auto cancelled = std::make_shared<Waiter>();
+  const TaskPtr task = reactor.spawn(wait_at_most(gone.get(), 60s), [cancelled](std::exception_ptr failure) {
+    CHECK(failure);
+    cancelled->resume();
+  });
+  gone.reset();
+  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  co_await cancelled->wait();
+}
+
+ASYNC_TEST(what_must_be_joined_is_joined_though_the_task_is_cancelled) {
+  auto used = std::make_shared<Waiter>();
+  auto ended = std::make_shared<Waiter>();
+  auto stopped = std::make_shared<bool>(false);
+  const TaskPtr task = reactor.spawn(join_it(used, stopped), [ended](std::exception_ptr failure) {
+    CHECK(failure);
+    ended->resume();
+  });
+  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  co_await sleep_for(5ms);
+  CHECK(*stopped && !task->ended());
+  used->resume();
+  co_await ended->wait();
+}
+
+TEST(a_reactor_that_goes_destroys_what_was_about_to_run) {
+  auto held = std::make_shared<int>(1);
+  {
+    Reactor reactor;
+    reactor.spawn(hold(held, nullptr));  // has not begun
+    CHECK_EQ(held.use_count(), 2);
+  }
+  CHECK_EQ(held.use_count(), 1);
+  Waiter waiter;
+  {
+    Reactor reactor;
+    reactor.later([&] {
+      reactor.spawn(hold(held, &waiter));
+      waiter.resume();
+      reactor.stop();
+    });
+    reactor.run();
+    CHECK_EQ(held.use_count(), 2);
+  }
+  CHECK_EQ(held.use_count(), 1);
 }
 
 ASYNC_TEST(offloaded_work_gives_its_value_or_its_exception) {
