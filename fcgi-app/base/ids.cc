@@ -1,7 +1,7 @@
 #include "base/ids.h"
 
+#include <pthread.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -17,15 +17,16 @@ class Pool {
  public:
   void take(std::span<std::uint8_t> out) {
     if (out.size() > bytes_.size()) return draw(out);
-    if (pid_ != getpid() || used_ + out.size() > bytes_.size()) {
+    if (used_ + out.size() > bytes_.size()) {
       draw(bytes_);
       used_ = 0;
-      pid_ = getpid();
     }
     std::memcpy(out.data(), bytes_.data() + used_, out.size());
     std::memset(bytes_.data() + used_, 0, out.size());
     used_ += out.size();
   }
+
+  void forget() { used_ = bytes_.size(); }
 
  private:
   static void draw(std::span<std::uint8_t> out) {
@@ -37,10 +38,12 @@ class Pool {
 
   std::array<std::uint8_t, 4096> bytes_{};
   std::size_t used_ = bytes_.size();
-  pid_t pid_ = 0;  // a forked child must not repeat its parent's ids
 };
 
 thread_local Pool pool;
+
+// A forked child must not repeat its parent's ids.
+const int child_forgets = ::pthread_atfork(nullptr, nullptr, [] { pool.forget(); });
 
 }  // namespace
 

@@ -1,5 +1,8 @@
 #include "base/ids.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <set>
 
 #include "base/clock.h"
@@ -16,6 +19,24 @@ TEST(uuids_are_version_4_and_never_twice_the_same) {
     CHECK(std::string("89ab").find(id[19]) != std::string::npos);
     CHECK(seen.insert(id).second);
   }
+}
+
+TEST(a_forked_child_does_not_repeat_its_parents_ids) {
+  random_hex(16);  // what both could go on from
+  int ends[2];
+  CHECK_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string id = random_hex(16);
+    ::_exit(::write(ends[1], id.data(), id.size()) == 32 ? 0 : 1);
+  }
+  const std::string mine = random_hex(16);
+  std::string childs(32, '\0');
+  CHECK_EQ(::read(ends[0], childs.data(), childs.size()), 32);
+  ::waitpid(child, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  CHECK(childs != mine);
 }
 
 TEST(what_is_no_uuid_is_told) {

@@ -34,10 +34,9 @@ http {{
   fastcgi_param REMOTE_ADDR $remote_addr;
   fastcgi_param REQUEST_URI /healthz;
   fastcgi_param DOCUMENT_URI /healthz;
-  fastcgi_param TRACE_ID $request_id;
   upstream kept {{ server unix:{worker}; keepalive 128; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096 reuseport;
     location = /return {{ return 200 '{{"status":"ok"}}'; }}
     location = /blocking {{ fastcgi_pass unix:{folder}/blocking.sock; }}
     location = /hello {{ fastcgi_pass kept; fastcgi_keep_conn on; }}
