@@ -23,6 +23,8 @@ namespace plugfleet {
 namespace {
 
 constexpr std::size_t kReadSize = 128 * 1024;
+constexpr int kAcceptsATurn = 8;                    // so that processes sharing the socket share the connections
+constexpr auto kBeginFor = 50us;                    // a turn, but at least one
 constexpr int kReadsATurn = 8;                      // then other connections get theirs
 constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copied into one write
 constexpr std::size_t kPiecesAWrite = 64;
@@ -82,6 +84,11 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
 
   void end_stream() {
     if (stream_) stream_->end();
+  }
+
+  void serve() {
+    task_ = server_.reactor_.spawn(
+        run(), [self = shared_from_this()](std::exception_ptr failure) { self->handler_ended(std::move(failure)); });
   }
 
   Async<std::string_view> take_body(std::size_t max) {
@@ -156,8 +163,8 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     stdin_ended_ = wants_body_ = discarding_ = false;
     taken_ = 0;
     deadline_ = incoming_->started_ + server_.options_.request_timeout;
-    task_ = server_.reactor_.spawn(
-        run(), [self = shared_from_this()](std::exception_ptr failure) { self->handler_ended(std::move(failure)); });
+    if (incoming_->content_length_ == 0) return serve();
+    server_.begin_in_turn(weak_from_this());
   }
 
   void body_part(std::string_view part) {
@@ -355,10 +362,11 @@ FastcgiServer::FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, 
       handler_(handler),
       options_(options),
       fd_(fd),
-      listening_(reactor, fd, [this] { accept_one(); }, {}),
+      listening_(reactor, fd, [this] { accept_some(); }, {}),
       accept_pause_(reactor),
       drain_deadline_(reactor),
-      deadlines_(reactor) {
+      deadlines_(reactor),
+      next_turn_(reactor) {
   // Another process may take the connection between our waking and our accept4.
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   listening_.want_read(true);
@@ -366,9 +374,14 @@ FastcgiServer::FastcgiServer(Reactor& reactor, int fd, FastcgiHandler& handler, 
 
 FastcgiServer::~FastcgiServer() = default;
 
-// One a turn, so that processes sharing the socket share the connections.
-void FastcgiServer::accept_one() {
-  if (drained_) return;
+void FastcgiServer::accept_some() {
+  for (int left = kAcceptsATurn; left > 0 && accept_one(); --left) {
+  }
+}
+
+// Whether there may be another to accept.
+bool FastcgiServer::accept_one() {
+  if (drained_) return false;
   const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -378,7 +391,7 @@ void FastcgiServer::accept_one() {
         if (!drained_) listening_.want_read(true);
       });
     }
-    return;
+    return false;
   }
   // Over TCP: no waiting to fill a packet, and what a host that was cut off left behind ends. Refused by a unix socket.
   const int on = 1;
@@ -386,7 +399,25 @@ void FastcgiServer::accept_one() {
   ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   connections_.insert(std::make_shared<FastcgiConnection>(*this, fd));
   if (!deadlines_.armed()) check_deadlines();
-  if (static_cast<int>(connections_.size()) >= options_.connections_max) listening_.want_read(false);
+  if (static_cast<int>(connections_.size()) < options_.connections_max) return true;
+  listening_.want_read(false);
+  return false;
+}
+
+void FastcgiServer::begin_in_turn(std::weak_ptr<FastcgiConnection> connection) {
+  to_begin_.push_back(std::move(connection));
+  if (!next_turn_.armed()) next_turn_.arm(0s, [this] { begin_some(); });
+}
+
+// Of those that are still there.
+void FastcgiServer::begin_some() {
+  const auto until = Clock::now() + kBeginFor;
+  while (!to_begin_.empty() && Clock::now() < until) {
+    const auto connection = to_begin_.front().lock();
+    to_begin_.pop_front();
+    if (connection) connection->serve();
+  }
+  if (!to_begin_.empty()) next_turn_.arm(0s, [this] { begin_some(); });
 }
 
 void FastcgiServer::check_deadlines() {

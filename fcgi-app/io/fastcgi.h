@@ -8,13 +8,15 @@
 //    it stops accepting and serves what still comes until nginx closes (its keepalive_time bounds that).
 // 2. A body is read as fast as its handler takes it: unasked, kEarlyBodyMax bytes are held and then reading pauses.
 // 3. A reply is written once STDIN has ended; what nobody asked for is thrown away meanwhile, for body_timeout at most.
-// 4. A client that leaves (nginx closes the connection, or sends ABORT) cancels its handler.
-// 5. Nothing here blocks; a peer that takes nothing for write_timeout (a stream's: stream_patience) is cut off.
-// 6. A stream lasts until its owner ends it, the client leaves, or drain() ends it: request_timeout does not count. Its
+// 4. What has a body is begun a little at a time, after what is ready: a GET does not wait behind the work of a burst.
+// 5. A client that leaves (nginx closes the connection, or sends ABORT) cancels its handler.
+// 6. Nothing here blocks; a peer that takes nothing for write_timeout (a stream's: stream_patience) is cut off.
+// 7. A stream lasts until its owner ends it, the client leaves, or drain() ends it: request_timeout does not count. Its
 //    owner's closed() is called once, and never from within opened() or the sink's functions. While it is idle, the
 //    edge and its handler keep no more of it than a few KB.
 #pragma once
 
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -95,7 +97,10 @@ class FastcgiServer {
 
  private:
   friend class FastcgiConnection;
-  void accept_one();
+  void accept_some();
+  bool accept_one();
+  void begin_in_turn(std::weak_ptr<FastcgiConnection> connection);
+  void begin_some();
   void check_deadlines();
   void closed(const std::shared_ptr<FastcgiConnection>& connection);
 
@@ -104,7 +109,8 @@ class FastcgiServer {
   FastcgiOptions options_;
   int fd_;
   FdWatch listening_;
-  Timer accept_pause_, drain_deadline_, deadlines_;
+  Timer accept_pause_, drain_deadline_, deadlines_, next_turn_;
+  std::deque<std::weak_ptr<FastcgiConnection>> to_begin_;
   std::function<void()> drained_;
   std::unordered_set<std::shared_ptr<FastcgiConnection>> connections_;
 };

@@ -22,10 +22,16 @@ struct Handler : FastcgiHandler {
   std::string body_seen;
   std::size_t largest_part = 0;
   bool cancelled = false;
+  std::vector<std::string> begun;
 
   Async<Reply> serve(Incoming& incoming) override {
     const std::string path(incoming.param("REQUEST_URI"));
+    begun.push_back(path);
     entered.resume();
+    if (path == "/work") {
+      for (const auto until = Clock::now() + 1ms; Clock::now() < until;) {
+      }
+    }
     if (path == "/body") {
       const std::string_view body = co_await incoming.body(1 << 20);
       body_seen = body;
@@ -83,6 +89,8 @@ Async<void> next_turn(Reactor& reactor) {
 std::string get(const std::string& path, bool keep = true) {
   return request_bytes(1, {{"REQUEST_URI", path}}, "", keep);
 }
+
+std::string work() { return request_bytes(1, {{"REQUEST_URI", "/work"}, {"CONTENT_LENGTH", "1"}}, "x", true); }
 
 }  // namespace
 
@@ -176,6 +184,37 @@ ASYNC_TEST(a_large_reply_reaches_a_slow_reader_whole) {
   co_await sleep_for(5ms);  // the socket's buffer is full by now, the rest waits
   const std::string reply = co_await edge.reply();
   CHECK_EQ(reply.size() - reply.find("\r\n\r\n") - 4, 3'000'000u);
+}
+
+ASYNC_TEST(a_get_does_not_wait_behind_the_work_of_a_burst) {
+  Edge edge(reactor);
+  std::vector<test::Peer> burst;
+  for (int i = 0; i < 40; ++i) {
+    co_await burst.emplace_back(edge.path()).send(work());
+  }
+  co_await edge.send(get("/small"));  // a kept connection
+  test::Peer late(edge.path());
+  co_await late.send(get("/hello"));
+  while (edge.handler.statuses[200] < 42) co_await sleep_for(1ms);
+  const auto place = [&](const char* path) {
+    return std::ranges::find(edge.handler.begun, path) - edge.handler.begun.begin();
+  };
+  CHECK(place("/small") < 3);
+  CHECK(place("/hello") < 20);
+}
+
+ASYNC_TEST(what_has_left_before_its_turn_is_not_begun) {
+  Edge edge(reactor);
+  std::vector<test::Peer> burst;
+  for (int i = 0; i < 5; ++i) {
+    co_await burst.emplace_back(edge.path()).send(work());
+  }
+  test::Peer leaver(edge.path());
+  co_await leaver.send(request_bytes(1, {{"REQUEST_URI", "/body"}, {"CONTENT_LENGTH", "1"}}, "x", true));
+  leaver.hang_up();
+  while (edge.handler.statuses[200] < 5 || edge.handler.statuses[499] < 1) co_await sleep_for(1ms);
+  CHECK_EQ(std::ranges::count(edge.handler.begun, "/work"), 5);
+  CHECK_EQ(std::ranges::count(edge.handler.begun, "/body"), 0);
 }
 
 ASYNC_TEST(a_client_that_leaves_cancels_its_handler) {
