@@ -23,7 +23,7 @@ namespace plugfleet {
 namespace {
 
 constexpr std::size_t kReadSize = 128 * 1024;
-constexpr int kAcceptsATurn = 8;                    // so that processes sharing the socket share the connections
+constexpr int kAcceptsATurn = 128;                  // few turns for a burst; the rest is for who shares the socket
 constexpr auto kBeginFor = 50us;                    // a turn, but at least one
 constexpr int kReadsATurn = 8;                      // then other connections get theirs
 constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copied into one write
@@ -53,6 +53,22 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   ~FastcgiConnection() {
     watch_.reset();
     ::close(fd_);
+  }
+
+  void readable() {
+    const auto self = shared_from_this();
+    for (int turn = 0; turn < kReadsATurn && !closed_; ++turn) {
+      const auto got = ::recv(fd_, read_buffer.data(), read_buffer.size(), MSG_DONTWAIT);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+      if (got <= 0) return close();
+      if (!parser_.feed({read_buffer.data(), static_cast<std::size_t>(got)})) {
+        log(Severity::warning, "fastcgi_broken", {{"why", parser_.fault()}});
+        return close();
+      }
+      if (paused() || static_cast<std::size_t>(got) < read_buffer.size()) break;
+    }
+    if (!closed_ && paused()) watch_->want_read(false);
   }
 
   void close() {
@@ -131,22 +147,6 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   }
 
   // ---- reading ----
-
-  void readable() {
-    const auto self = shared_from_this();
-    for (int turn = 0; turn < kReadsATurn && !closed_; ++turn) {
-      const auto got = ::recv(fd_, read_buffer.data(), read_buffer.size(), MSG_DONTWAIT);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-      if (got <= 0) return close();
-      if (!parser_.feed({read_buffer.data(), static_cast<std::size_t>(got)})) {
-        log(Severity::warning, "fastcgi_broken", {{"why", parser_.fault()}});
-        return close();
-      }
-      if (paused() || static_cast<std::size_t>(got) < read_buffer.size()) break;
-    }
-    if (!closed_ && paused()) watch_->want_read(false);
-  }
 
   bool paused() const {
     return incoming_ && !stdin_ended_ && !wants_body_ && !discarding_ && body_.size() > kEarlyBodyMax;
@@ -397,8 +397,10 @@ bool FastcgiServer::accept_one() {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  connections_.insert(std::make_shared<FastcgiConnection>(*this, fd));
+  const auto connection = std::make_shared<FastcgiConnection>(*this, fd);
+  connections_.insert(connection);
   if (!deadlines_.armed()) check_deadlines();
+  connection->readable();  // its request has mostly come with it
   if (static_cast<int>(connections_.size()) < options_.connections_max) return true;
   listening_.want_read(false);
   return false;

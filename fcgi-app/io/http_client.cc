@@ -12,6 +12,7 @@
 namespace plugfleet {
 namespace {
 
+constexpr std::size_t kSmallBody = 16 * 1024;  // copied, to leave with the head and without curl's buffer of 64 KB
 constexpr std::size_t kLargeBody = 64 * 1024;  // worth a larger buffer, which its handle then holds for ever
 constexpr long kLargeBodyBuffer = 128 * 1024;
 constexpr std::size_t kEasyKept = 64;
@@ -173,6 +174,7 @@ std::size_t HttpClient::in_flight() const { return state_->in_flight; }
 
 Async<HttpReply> HttpClient::send(HttpRequest request) {
   Transfer transfer{.request = std::move(request)};
+  std::string small_body;
   CURL* const handle = state_->take_handle();
   if (!handle) throw Failure(Kind::internal, "no memory for a call");
   Easy easy{state_->multi, handle, nullptr, state_->kept};
@@ -199,10 +201,16 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
     if (easy.large) set(CURLOPT_UPLOAD_BUFFERSIZE, kLargeBodyBuffer);
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
-    set(CURLOPT_READFUNCTION, &read_body);
-    set(CURLOPT_READDATA, static_cast<void*>(&transfer));
-    set(CURLOPT_SEEKFUNCTION, &seek_body);
-    set(CURLOPT_SEEKDATA, static_cast<void*>(&transfer));
+    if (size <= kSmallBody) {
+      small_body.reserve(size);
+      for (const std::string_view part : transfer.request.body) small_body += part;
+      set(CURLOPT_POSTFIELDS, small_body.c_str());
+    } else {
+      set(CURLOPT_READFUNCTION, &read_body);
+      set(CURLOPT_READDATA, static_cast<void*>(&transfer));
+      set(CURLOPT_SEEKFUNCTION, &seek_body);
+      set(CURLOPT_SEEKDATA, static_cast<void*>(&transfer));
+    }
   }
 
   struct Count {

@@ -1,9 +1,9 @@
 // Calls to others over HTTP: libcurl's multi interface on the reactor, connections kept and reused, HTTP/2 where the
 // other side has it. (curl is included in http_client.cc alone.)
 //
-// A request's body is a list of views sent as they stand, so that an image goes from the client's body to the
-// provider without a copy; what they look into must live until send() returns. A cancelled send() aborts the call.
-// Redirects are not followed; only http and https are spoken.
+// A request's body is a list of views sent as they stand (one of up to 16 KB is copied), so that an image goes from the
+// client's body to the provider without a copy; what they look into must live until send() returns. A cancelled send()
+// aborts the call. Redirects are not followed; only http and https are spoken.
 #pragma once
 
 #include <cstddef>

@@ -37,6 +37,7 @@ class Server {
 
   std::string url;
   std::atomic<int> connections = 0, requests = 0, left = 0;
+  std::atomic<int> answers_a_connection = 1000;  // then a request is read and the connection closed
   std::string last;  // the last request, whole; read it once its answer has come
 
  private:
@@ -52,6 +53,7 @@ class Server {
   void serve(int fd) {
     std::string bytes;
     char buffer[65536];
+    int answered = 0;
     for (ssize_t got; (got = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) {
       bytes.append(buffer, static_cast<std::size_t>(got));
       const std::size_t end = bytes.find("\r\n\r\n");
@@ -60,6 +62,7 @@ class Server {
       if (length < end && bytes.size() < end + 4 + std::stoul(bytes.substr(length + 16))) continue;
       last = std::exchange(bytes, {});
       ++requests;
+      if (answered++ == answers_a_connection) return;
       ::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
     }
   }
@@ -89,13 +92,31 @@ Async<void> send_and_forget(HttpClient& client, HttpRequest request) { co_await 
 ASYNC_TEST(a_body_of_pieces_arrives_as_one) {
   Server server(answer("200 OK", "fine"));
   HttpClient client(reactor, 4);
+  for (const std::size_t size : {1, 16'382, 16'383, 300'000}) {
+    const std::string middle(size, 'v');
+    const HttpReply reply = co_await client.send({.url = server.url, .headers = {"X-A: b"}, .body = {"<", middle, ">"}});
+    CHECK_EQ(reply.status, 200);
+    CHECK_EQ(reply.body, "fine");
+    CHECK(server.last.ends_with("\r\n\r\n<" + middle + ">"));
+    CHECK_CONTAINS(server.last, "X-A: b\r\n");
+    CHECK(server.last.find("Expect:") == std::string::npos);
+  }
+}
+
+ASYNC_TEST(a_body_is_sent_anew_where_a_kept_connection_ends) {
+  Server server(answer("200 OK", "fine"));
+  server.answers_a_connection = 1;
+  HttpClient client(reactor, 4);
   const std::string large(300'000, 'v');
-  const HttpReply reply = co_await client.send({.url = server.url, .headers = {"X-A: b"}, .body = {"<", large, ">"}});
-  CHECK_EQ(reply.status, 200);
-  CHECK_EQ(reply.body, "fine");
-  CHECK(server.last.ends_with("\r\n\r\n<" + large + ">"));
-  CHECK_CONTAINS(server.last, "X-A: b\r\n");
-  CHECK(server.last.find("Expect:") == std::string::npos);
+  for (const std::string_view middle : {std::string_view("small"), std::string_view(large)}) {
+    for (int i = 0; i < 2; ++i) {
+      const HttpReply reply = co_await client.send({.url = server.url, .body = {"<", middle, ">"}});
+      CHECK_EQ(reply.body, "fine");
+      CHECK(server.last.ends_with(fmt::format("\r\n\r\n<{}>", middle)));
+    }
+  }
+  CHECK_EQ(server.connections.load(), 4);
+  CHECK_EQ(server.requests.load(), 7);  // four answered, three not
 }
 
 ASYNC_TEST(connections_are_kept_and_used_again) {
