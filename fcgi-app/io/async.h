@@ -104,7 +104,7 @@ Async<void> sleep_for(Clock::duration duration);
 // Whoever catches that exception must let it through: this task can't be told again that it is cancelled.
 Async<void> join(Waiter& ended, std::function<void()> stop = {});
 
-class Task : public std::enable_shared_from_this<Task> {
+class Task {
  public:
   using Done = std::move_only_function<void(std::exception_ptr)>;
 

@@ -53,7 +53,6 @@ class Reactor {
 
   // On the reactor's thread: runs `fn` after what is running now.
   void later(Function fn) { ready_.push_back(std::move(fn)); }
-  bool running() const { return running_; }
 
  private:
   friend class FdWatch;

@@ -76,14 +76,6 @@ Async<std::string> usual_calls_and_one_more(TestAi& test) {
   co_return answer;
 }
 
-Async<void> until(std::function<bool()> condition) {
-  const auto deadline = Clock::now() + 8s;
-  while (!condition()) {
-    if (Clock::now() > deadline) test::fail("waited 8 s for a condition");
-    co_await sleep_for(1ms);
-  }
-}
-
 }  // namespace
 
 ASYNC_TEST(P5_a_late_call_is_made_again_with_another_key_and_the_first_answer_counts) {
@@ -96,7 +88,7 @@ ASYNC_TEST(P5_a_late_call_is_made_again_with_another_key_and_the_first_answer_co
   CHECK_EQ(hedges.made(), 1u);
   CHECK_EQ(hedges.won(), 1u);
   CHECK(late.first_key != late.second_key);
-  co_await until([&] { return provider.aborted == 1; });
+  UNTIL(provider.aborted == 1);
 }
 
 ASYNC_TEST(P5_where_there_is_no_other_key_it_is_made_at_another_provider) {
@@ -128,7 +120,7 @@ ASYNC_TEST(P5_an_answer_of_the_first_call_breaks_the_second_off_which_is_no_fail
   CHECK_EQ(answer, "first");
   CHECK_EQ(hedges.made(), 1u);
   CHECK_EQ(hedges.won(), 0u);
-  co_await until([&] { return other.aborted == 1; });
+  UNTIL(other.aborted == 1);
   CHECK_EQ(openings(), opened);
 }
 
@@ -147,7 +139,7 @@ ASYNC_TEST(P5_a_second_call_that_fails_by_itself_counts_at_its_breaker_and_the_f
   const std::uint64_t opened = openings();
   const std::string answer = co_await usual_calls_and_one_more(test);
   CHECK_EQ(answer, "first");
-  co_await until([&] { return openings() == opened + 1; });
+  UNTIL(openings() == opened + 1);
 }
 
 ASYNC_TEST(P5_where_both_fail_the_first_calls_fault_counts) {

@@ -33,14 +33,6 @@ struct Fleet {
   Breaker one, two;
 };
 
-Async<void> until(std::function<bool()> condition) {
-  const auto deadline = Clock::now() + 8s;
-  while (!condition()) {
-    if (Clock::now() > deadline) test::fail("waited 8 s for a condition");
-    co_await sleep_for(1ms);
-  }
-}
-
 Async<bool> admitted(Breaker& breaker) {
   const auto permit = co_await breaker.admit();
   co_return permit.allowed();
@@ -53,7 +45,7 @@ Async<void> call(Breaker& breaker, CallResult result) {
 
 Async<void> fail_until_open(Breaker& breaker) {
   for (int i = 0; i < kRules.failures; ++i) co_await call(breaker, CallResult::failure);
-  co_await until([&] { return breaker.view().state != BreakerState::closed; });
+  UNTIL(breaker.view().state != BreakerState::closed);
 }
 
 // Lets the time it is open pass, and takes the probe.
@@ -107,7 +99,7 @@ ASYNC_TEST(B1_it_opens_at_the_number_of_failures_and_not_before) {
   co_await settled(fleet.one_redis);
   CHECK(fleet.one.view().state == BreakerState::closed);
   co_await call(fleet.two, CallResult::failure);  // counted together
-  co_await until([&] { return fleet.two.view().state == BreakerState::open; });
+  UNTIL(fleet.two.view().state == BreakerState::open);
   CHECK(fleet.two.view().until > WallClock::now());
   const auto permit = co_await fleet.two.admit();
   CHECK(!permit.allowed());
@@ -123,7 +115,7 @@ ASYNC_TEST(B1_failures_that_are_under_half_of_the_calls_do_not_open_it) {
   co_await settled(fleet.one_redis);
   CHECK(fleet.one.view().state == BreakerState::closed && fleet.two.view().state == BreakerState::closed);
   for (int i = 0; i < 800; ++i) co_await call(fleet.one, CallResult::failure);  // and now it is down
-  co_await until([&] { return fleet.one.view().state != BreakerState::closed; });
+  UNTIL(fleet.one.view().state != BreakerState::closed);
 }
 
 ASYNC_TEST(B2_one_process_opens_it_and_the_other_refuses_within_a_second) {
@@ -155,16 +147,15 @@ ASYNC_TEST(B3_of_many_calls_in_two_processes_one_is_the_probe_and_its_success_cl
   Fleet fleet(reactor);
   co_await fail_until_open(fleet.one);
   co_await fleet.two.look();
-  co_await until([&] {
-    return fleet.one.view().state == BreakerState::half_open && fleet.two.view().state == BreakerState::half_open;
-  });
+  UNTIL(fleet.one.view().state == BreakerState::half_open);
+  UNTIL(fleet.two.view().state == BreakerState::half_open);
   const auto taken = std::make_shared<std::vector<Breaker::Permit>>();
   const auto asked = std::make_shared<int>(0);
   for (int i = 0; i < 50; ++i) {
     reactor.spawn(take_probe_if_any(fleet.one, taken, asked));
     reactor.spawn(take_probe_if_any(fleet.two, taken, asked));
   }
-  co_await until([&] { return *asked == 100; });
+  UNTIL(*asked == 100);
   CHECK_EQ(taken->size(), 1u);
   taken->front().record(CallResult::success);
   const auto closed = Clock::now();
@@ -213,9 +204,9 @@ ASYNC_TEST(B4_a_probe_that_was_overtaken_by_one_that_failed_does_not_close_it) {
   auto failed = co_await probe(fleet.two);
   CHECK(slow.allowed() && failed.allowed());
   failed.record(CallResult::failure);
-  co_await until([&] { return fleet.two.view().state == BreakerState::open; });
+  UNTIL(fleet.two.view().state == BreakerState::open);
   slow.record(CallResult::success);
-  co_await until([&] { return fleet.one.view().state == BreakerState::open; });  // told by Redis
+  UNTIL(fleet.one.view().state == BreakerState::open);  // told by Redis
 }
 
 ASYNC_TEST(a_probe_that_fails_doubles_the_time_up_to_the_cap) {
@@ -224,7 +215,7 @@ ASYNC_TEST(a_probe_that_fails_doubles_the_time_up_to_the_cap) {
   for (const auto expected : {200ms, 400ms, 400ms}) {
     auto permit = co_await probe(fleet.two);
     permit.record(CallResult::failure);
-    co_await until([&] { return fleet.two.view().state == BreakerState::open; });
+    UNTIL(fleet.two.view().state == BreakerState::open);
     const auto left = fleet.two.view().until - WallClock::now();
     CHECK(left > expected - 50ms && left <= expected + 5ms);
   }
@@ -256,7 +247,7 @@ ASYNC_TEST(B5_failures_of_calls_from_before_it_opened_do_not_open_it_again) {
   co_await fail_until_open(fleet.one);
   auto permit = co_await probe(fleet.one);
   permit.record(CallResult::success);
-  co_await until([&] { return fleet.one.view().state == BreakerState::closed; });
+  UNTIL(fleet.one.view().state == BreakerState::closed);
   for (auto& call : old) call.record(CallResult::failure);
   co_await settled(fleet.one_redis);
   CHECK(fleet.one.view().state == BreakerState::closed);
@@ -269,7 +260,7 @@ ASYNC_TEST(B6_without_redis_a_process_decides_alone) {
   co_await sleep_for(1ms);
   CHECK(fleet.one.view().state == BreakerState::closed);  // 19 of 39
   co_await call(fleet.one, CallResult::failure);
-  co_await until([&] { return fleet.one.view().state == BreakerState::open; });
+  UNTIL(fleet.one.view().state == BreakerState::open);
   const bool elsewhere = co_await admitted(fleet.two);
   CHECK(elsewhere);
 
@@ -278,19 +269,19 @@ ASYNC_TEST(B6_without_redis_a_process_decides_alone) {
   const bool second = co_await admitted(fleet.one);
   CHECK(!second);
   first.record(CallResult::failure);
-  co_await until([&] { return fleet.one.view().state == BreakerState::open; });
+  UNTIL(fleet.one.view().state == BreakerState::open);
   CHECK(fleet.one.view().until - WallClock::now() > 150ms);  // doubled
   auto third = co_await probe(fleet.one);
   third.record(CallResult::success);
-  co_await until([&] { return fleet.one.view().state == BreakerState::closed; });
+  UNTIL(fleet.one.view().state == BreakerState::closed);
 }
 
 ASYNC_TEST(a_process_that_ends_with_a_call_under_way_ends_cleanly) {
   Fleet fleet(reactor);
   co_await fail_until_open(fleet.one);
-  co_await until([&] { return fleet.one.view().state == BreakerState::half_open; });
+  UNTIL(fleet.one.view().state == BreakerState::half_open);
   const auto held = std::make_shared<bool>(false);
   const TaskPtr task = reactor.spawn(hold_a_permit(fleet.one, held));
-  co_await until([&] { return *held; });
+  UNTIL(*held);
   task->cancel(Failure(Kind::cancelled, "the process ends"));  // its permit goes when all else is going
 }

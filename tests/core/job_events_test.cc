@@ -17,16 +17,14 @@ struct Process {
   explicit Process(Reactor& reactor, const RedisServer& server)
       : Process(reactor, RedisOptions{.address = server.socket(), .command_timeout = 5s}) {}
 
-  Async<void> ready() {
-    co_await until([this] { return redis.connected() && events->listening(); });
-  }
+  Async<void> ready() { UNTIL(redis.connected() && events->listening()); }
   // Everything that was published before has been delivered when it returns.
   Async<void> settled() {
     bool heard = false;
     const auto handle = events->on_cancelled([&](std::string_view id) { heard = heard || id == "settled"; });
     co_await listeners_are(redis, "jobs:cancelled", 1);
     events->tell_cancelled("settled");
-    co_await until([&] { return heard; });
+    UNTIL(heard);
   }
 
   Redis redis;
@@ -85,7 +83,7 @@ ASYNC_TEST(a_job_has_one_channel_however_many_watch_it_and_none_when_all_have_le
 ASYNC_TEST(who_only_tells_has_no_second_connection) {
   RedisServer server;
   Process process(reactor, server);
-  co_await until([&] { return process.redis.connected(); });
+  UNTIL(process.redis.connected());
   const auto gap = process.events->on_gap([] {});
   process.events->tell({.id = "1", .status = "processing"});
   const auto clients = co_await process.redis.command({"CLIENT", "LIST"});
@@ -102,7 +100,7 @@ ASYNC_TEST(runners_are_told_of_each_kind_once_and_of_who_is_cancelled) {
   co_await process.ready();
   process.events->tell_enqueued({"b", "a", "b", "a"});
   process.events->tell_cancelled("7");
-  co_await until([&] { return !ids.empty(); });
+  UNTIL(!ids.empty());
   CHECK(kinds == (std::vector<std::string>{"a", "b"}));
   CHECK_EQ(ids[0], "7");
 }
@@ -137,7 +135,7 @@ ASYNC_TEST(handles_may_outlive_what_gave_them_and_that_may_go_while_it_calls) {
   const auto another = process.events->watch("2", [](const JobEvent&) {});
   co_await process.ready();
   process.events->tell({.id = "1", .status = "processing"});
-  co_await until([&] { return !process.events; });
+  UNTIL(!process.events);
 }
 
 ASYNC_TEST(after_a_lost_connection_the_gap_is_told_and_events_come_again) {
@@ -152,10 +150,10 @@ ASYNC_TEST(after_a_lost_connection_the_gap_is_told_and_events_come_again) {
   CHECK(gaps == 1 && dropped_gaps == 1);
   dropped.reset();
   co_await process.redis.command({"CLIENT", "KILL", "TYPE", "pubsub"});
-  co_await until([&] { return gaps == 2; });
+  UNTIL(gaps == 2);
   CHECK_EQ(dropped_gaps, 1);
   process.events->tell({.id = "1", .status = "completed"});
-  co_await until([&] { return heard.size() == 1; });
+  UNTIL(heard.size() == 1);
 }
 
 ASYNC_TEST(what_can_not_be_told_is_dropped_and_counted) {
@@ -173,7 +171,7 @@ ASYNC_TEST(what_can_not_be_told_is_dropped_and_counted) {
   server.start();
   co_await process.ready();
   process.events->tell({.id = "1", .status = "completed", .number = 9});
-  co_await until([&] { return !heard.empty(); });
+  UNTIL(!heard.empty());
   CHECK_EQ(heard[0].number, 9);
   CHECK_EQ(dropped.value() - before, 5u);
 }
@@ -181,7 +179,7 @@ ASYNC_TEST(what_can_not_be_told_is_dropped_and_counted) {
 ASYNC_TEST(a_flood_of_events_leaves_room_for_commands) {
   RedisServer server;
   Process process(reactor, RedisOptions{.address = server.socket(), .command_timeout = 5s, .pending_max = 100});
-  co_await until([&] { return process.redis.connected(); });
+  UNTIL(process.redis.connected());
   const Counter dropped = counter("plugfleet_job_events_dropped_total");
   const auto before = dropped.value();
   for (int i = 0; i < 200; ++i) process.events->tell({.id = "1", .status = "processing", .number = i});
@@ -193,7 +191,7 @@ ASYNC_TEST(a_flood_of_events_leaves_room_for_commands) {
 ASYNC_TEST(what_is_told_in_one_turn_is_one_write) {
   RedisServer server;
   Process process(reactor, server);
-  co_await until([&] { return process.redis.connected(); });
+  UNTIL(process.redis.connected());
   const auto before = co_await told_by_info(process.redis, "stats", "total_reads_processed:");
   for (int i = 0; i < 50; ++i) process.events->tell({.id = "1", .status = "processing", .number = i});
   const auto after = co_await told_by_info(process.redis, "stats", "total_reads_processed:");

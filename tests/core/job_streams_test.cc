@@ -108,13 +108,13 @@ ASYNC_TEST(a_stream_begins_with_a_snapshot_goes_on_with_numbered_events_and_ends
   const auto client = co_await fleet.watch(id);
   CHECK_EQ(client->names(), "snapshot");
   CHECK(client->text.starts_with("retry: "));
-  co_await until([&] { return fleet.events.listening(); });
+  UNTIL(fleet.events.listening());
   const auto lease = co_await fleet.take();
   co_await fleet.progress(lease, 40);
-  co_await until([&] { return client->events().size() >= 2; });
+  UNTIL(client->events().size() >= 2);
   co_await fleet.progress(lease, 80);
   co_await fleet.complete(lease);
-  co_await until([&] { return client->ended; });
+  UNTIL(client->ended);
   CHECK(client->numbers_rise());
   const auto events = client->events();
   CHECK_EQ(events.front().name, "snapshot");
@@ -130,7 +130,7 @@ ASYNC_TEST(who_comes_late_gets_the_snapshot_and_the_last_event_at_once) {
   const auto lease = co_await fleet.take();
   co_await fleet.complete(lease);
   const auto client = co_await fleet.watch(id);
-  co_await until([&] { return client->ended; });
+  UNTIL(client->ended);
   CHECK_EQ(client->names(), "snapshot completed");
   CHECK(client->numbers_rise());
 }
@@ -145,11 +145,11 @@ ASYNC_TEST(who_comes_back_gets_what_it_has_not_seen) {
   CHECK_EQ(again->names(), "");
   const auto lease = co_await fleet.take();
   co_await fleet.complete(lease);
-  co_await until([&] { return again->ended; });
+  UNTIL(again->ended);
   CHECK_EQ(again->names(), "completed");
   const int last = again->events().back().id;
   const auto between = co_await fleet.watch(id, last - 1);
-  co_await until([&] { return between->ended; });
+  UNTIL(between->ended);
   CHECK_EQ(between->names(), "completed");
   const auto knows_all = co_await fleet.watch(id, last);
   CHECK(!knows_all);
@@ -165,7 +165,7 @@ ASYNC_TEST(S3_there_is_one_last_event_though_messages_and_rows_all_tell_of_it) {
   for (int i = 0; i < 3; ++i) fleet.tell(*change);
   const auto late = co_await fleet.watch(id);
   for (int i = 0; i < 3; ++i) fleet.tell(*change);
-  co_await until([&] { return client->ended && late->ended; });
+  UNTIL(client->ended && late->ended);
   for (int i = 0; i < 3; ++i) {
     const auto row = co_await fleet.streams.look(id);
     CHECK_EQ(row->status, "completed");
@@ -185,7 +185,7 @@ ASYNC_TEST(S1_what_happens_before_redis_has_subscribed_is_seen_soon) {
   const auto client = co_await fleet.watch(id);
   const auto lease = co_await fleet.take();
   co_await fleet.end(done(lease));  // and no message
-  co_await until([&] { return client->ended; });
+  UNTIL(client->ended);
   CHECK_EQ(client->events().back().name, "completed");
 }
 
@@ -195,19 +195,19 @@ ASYNC_TEST(S2_streams_go_on_without_redis_and_when_it_is_back) {
   co_await fleet.start();
   const auto id = co_await fleet.add();
   const auto client = co_await fleet.watch(id);
-  co_await until([&] { return fleet.events.listening(); });
+  UNTIL(fleet.events.listening());
   server.end();
-  co_await until([&] { return !fleet.events.listening(); });
+  UNTIL(!fleet.events.listening());
   const auto lease = co_await fleet.take();
-  co_await until([&] { return client->names() == "snapshot processing"; });
+  UNTIL(client->names() == "snapshot processing");
   co_await fleet.progress(lease, 30);
-  co_await until([&] { return client->names() == "snapshot processing progress"; });
+  UNTIL(client->names() == "snapshot processing progress");
   server.start();
-  co_await until([&] { return fleet.events.listening() && fleet.redis.connected(); });
+  UNTIL(fleet.events.listening() && fleet.redis.connected());
   co_await fleet.progress(lease, 60);
-  co_await until([&] { return client->names() == "snapshot processing progress progress"; });
+  UNTIL(client->names() == "snapshot processing progress progress");
   co_await fleet.complete(lease);
-  co_await until([&] { return client->ended; });
+  UNTIL(client->ended);
   CHECK_EQ(client->names(), "snapshot processing progress progress completed");
   CHECK(client->numbers_rise());
 }
@@ -230,7 +230,7 @@ ASYNC_TEST(S3_a_result_that_cannot_be_read_now_is_waited_for) {
   CHECK(failed == Kind::unavailable);
   CHECK(!client.ended);
   server.start();
-  co_await until([&] { return client.ended; });
+  UNTIL(client.ended);
   CHECK_EQ(client.names(), "snapshot completed");
   CHECK_CONTAINS(client.text, R"("result":null,"resultExpired":true)");
 }
@@ -242,10 +242,10 @@ ASYNC_TEST(S3_a_job_ends_though_its_numbers_were_passed_already) {
   const auto client = co_await fleet.watch(id);
   co_await fleet.until_subscribers(id, 1);
   fleet.events.tell({.id = id, .status = "processing", .number = 100});  // that PostgreSQL forgot in a crash
-  co_await until([&] { return client->names() == "snapshot processing"; });
+  UNTIL(client->names() == "snapshot processing");
   const auto lease = co_await fleet.take();
   co_await fleet.complete(lease);
-  co_await until([&] { return client->ended; });
+  UNTIL(client->ended);
   CHECK_EQ(client->names(), "snapshot processing completed");
 }
 
@@ -254,7 +254,7 @@ ASYNC_TEST(an_idle_stream_is_kept_open_by_comments) {
   co_await fleet.start();
   const auto id = co_await fleet.add();
   const auto client = co_await fleet.watch(id);
-  co_await until([&] { return client->text.ends_with("\n\n: \n\n"); });
+  UNTIL(client->text.ends_with("\n\n: \n\n"));
   CHECK_EQ(client->names(), "snapshot");
 }
 
@@ -274,7 +274,7 @@ ASYNC_TEST(every_stream_of_a_job_is_told_and_who_has_left_is_not) {
   co_await fleet.complete(lease);
   clients.erase(clients.begin());
   for (const auto& client : clients) {
-    if (client != clients[2]) co_await until([&] { return client->ended; });
+    if (client != clients[2]) UNTIL(client->ended);
   }
   CHECK_EQ(clients[2]->text, text_then);
   clients.clear();
@@ -334,7 +334,7 @@ ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {
   const auto change =
       co_await fleet.end({.lease = lease, .outcome = JobOutcome::done, .result = "{}", .result_apart = true});
   fleet.tell(*change);
-  co_await until([&] { return told.has_value(); });
+  UNTIL(told.has_value());
   CHECK(told->ended());
   CHECK_EQ(*told->result, "[1,2]");
   const auto late = co_await fleet.streams.wait_for_end(id, Clock::now() + 8s);

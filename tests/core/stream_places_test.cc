@@ -99,7 +99,7 @@ ASYNC_TEST(without_redis_each_process_counts_alone) {
 ASYNC_TEST(a_redis_that_forgot_everything_is_told_again) {
   RedisServer server;
   Redis redis(reactor, {.address = server.socket()});
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   StreamPlaces places(reactor, redis, {.process = 10, .client = 1}, 200ms);
   StreamPlaces other(reactor, redis, {.process = 10, .client = 1}, 200ms);
   std::vector<StreamPlaces::Place> taken;

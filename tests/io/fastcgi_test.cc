@@ -195,7 +195,7 @@ ASYNC_TEST(a_get_does_not_wait_behind_the_work_of_a_burst) {
   co_await edge.send(get("/small"));  // a kept connection
   test::Peer late(edge.path());
   co_await late.send(get("/hello"));
-  while (edge.handler.statuses[200] < 42) co_await sleep_for(1ms);
+  UNTIL(edge.handler.statuses[200] == 42);
   const auto place = [&](const char* path) {
     return std::ranges::find(edge.handler.begun, path) - edge.handler.begun.begin();
   };
@@ -212,7 +212,7 @@ ASYNC_TEST(what_has_left_before_its_turn_is_not_begun) {
   test::Peer leaver(edge.path());
   co_await leaver.send(request_bytes(1, {{"REQUEST_URI", "/body"}, {"CONTENT_LENGTH", "1"}}, "x", true));
   leaver.hang_up();
-  while (edge.handler.statuses[200] < 5 || edge.handler.statuses[499] < 1) co_await sleep_for(1ms);
+  UNTIL(edge.handler.statuses[200] == 5 && edge.handler.statuses[499] == 1);
   CHECK_EQ(std::ranges::count(edge.handler.begun, "/work"), 5);
   CHECK_EQ(std::ranges::count(edge.handler.begun, "/body"), 0);
 }
@@ -303,7 +303,7 @@ ASYNC_TEST(servers_that_share_a_blocking_socket_do_not_hang_on_each_others_conne
       const std::string reply = co_await peer.reply();
       CHECK_CONTAINS(reply, "hello");
     }
-    while (first.connections() + second.connections() > 1) co_await sleep_for(1ms);  // the edge's own peer stays
+    UNTIL(first.connections() + second.connections() <= 1);  // the edge's own peer stays
   }
   ::close(shared);
   CHECK(Clock::now() - began < 2s);

@@ -50,19 +50,17 @@ ASYNC_TEST(a_gate_lets_in_its_number_and_then_in_order) {
   std::vector<int> order;
   Waiter go[3];
   const TaskPtr first = reactor.spawn(pass_through(gate, order, 0, go[0]));
-  co_await sleep_for(1ms);
+  UNTIL(gate.inside() == 1);
   const TaskPtr second = reactor.spawn(pass_through(gate, order, 1, go[1]));
   const TaskPtr third = reactor.spawn(pass_through(gate, order, 2, go[2]));
-  co_await sleep_for(1ms);
-  CHECK_EQ(gate.waiting(), 2u);
+  UNTIL(gate.waiting() == 2);
   second->cancel(Failure(Kind::cancelled, "left the line"));
-  co_await sleep_for(1ms);
-  CHECK_EQ(gate.waiting(), 1u);
+  UNTIL(gate.waiting() == 1);
   go[0].resume();
-  while (order.size() < 2) co_await sleep_for(1ms);
+  UNTIL(order.size() == 2);
   CHECK_EQ(order[1], 2);
   go[2].resume();
-  while (!third->ended()) co_await sleep_for(1ms);
+  UNTIL(third->ended());
   CHECK_EQ(gate.inside(), 0u);
 }
 
@@ -71,16 +69,16 @@ ASYNC_TEST(a_place_handed_to_one_who_is_cancelled_goes_to_the_next) {
   std::vector<int> order;
   Waiter go[3];
   reactor.spawn(pass_through(gate, order, 0, go[0]));
-  co_await sleep_for(1ms);
+  UNTIL(gate.inside() == 1);
   const TaskPtr second = reactor.spawn(pass_through(gate, order, 1, go[1]));
   const TaskPtr third = reactor.spawn(pass_through(gate, order, 2, go[2]));
-  co_await sleep_for(1ms);
+  UNTIL(gate.waiting() == 2);
   go[0].resume();
   while (gate.waiting() == 2) co_await sleep_for(0ms);
   second->cancel(Failure(Kind::cancelled, "too late"));  // it may hold the place, or be about to
   go[1].resume();
   go[2].resume();
-  while (!third->ended()) co_await sleep_for(1ms);
+  UNTIL(third->ended());
   CHECK_EQ(order.back(), 2);
   CHECK_EQ(gate.inside(), 0u);
 }
@@ -122,8 +120,7 @@ ASYNC_TEST(a_cancelled_parent_ends_only_after_its_children) {
     left_behind = running;
     ended->resume();
   });
-  co_await sleep_for(2ms);
-  CHECK_EQ(running, 3);
+  UNTIL(running == 3);
   task->cancel(Failure(Kind::cancelled, "the client left"));
   co_await ended->wait();
   CHECK_EQ(left_behind, 0);

@@ -38,7 +38,7 @@ class Server {
   std::string url;
   std::atomic<int> connections = 0, requests = 0, left = 0;
   std::atomic<int> answers_a_connection = 1000;  // then a request is read and the connection closed
-  std::string last;  // the last request, whole; read it once its answer has come
+  std::string last;                              // the last request, whole; read it once its answer has come
 
  private:
   void accept_all() {
@@ -94,7 +94,8 @@ ASYNC_TEST(a_body_of_pieces_arrives_as_one) {
   HttpClient client(reactor, 4);
   for (const std::size_t size : {1, 16'382, 16'383, 300'000}) {
     const std::string middle(size, 'v');
-    const HttpReply reply = co_await client.send({.url = server.url, .headers = {"X-A: b"}, .body = {"<", middle, ">"}});
+    const HttpReply reply =
+        co_await client.send({.url = server.url, .headers = {"X-A: b"}, .body = {"<", middle, ">"}});
     CHECK_EQ(reply.status, 200);
     CHECK_EQ(reply.body, "fine");
     CHECK(server.last.ends_with("\r\n\r\n<" + middle + ">"));
@@ -173,9 +174,9 @@ ASYNC_TEST(a_cancelled_call_is_hung_up) {
   Server server("");
   HttpClient client(reactor, 4);
   const TaskPtr task = reactor.spawn(send_and_forget(client, {.url = server.url}));
-  while (server.requests == 0) co_await sleep_for(1ms);
+  UNTIL(server.requests > 0);
   task->cancel(Failure(Kind::cancelled, "the client left"));
-  while (server.left == 0) co_await sleep_for(1ms);
+  UNTIL(server.left > 0);
   CHECK(task->ended());
   CHECK_EQ(client.in_flight(), 0u);
 }

@@ -68,15 +68,6 @@ inline TaskPtr start(Reactor& reactor, Database& db, std::string sql, std::share
                        [outcomes](std::exception_ptr failure) { outcomes->add(std::move(failure)); });
 }
 
-template <class Condition>
-Async<void> until(const char* what, Condition condition) {
-  for (const auto deadline = Clock::now() + 8s; !condition();) {
-    if (Clock::now() > deadline) fail(fmt::format("in 8 s it never came true that {}", what));
-    co_await sleep_for(1ms);
-  }
-}
-#define UNTIL(condition) co_await until(#condition, [&] { return condition; })
-
 inline Async<Outcomes> outcome_of(Async<Rows> query) {
   Outcomes outcomes;
   try {

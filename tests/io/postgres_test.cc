@@ -218,8 +218,9 @@ ASYNC_TEST(a_script_may_not_end_the_transaction_it_runs_in) {
   CHECK_EQ(ended.errors.count("25P01"), 1u);
 }
 
-Async<void> sleep_in_transaction(Database& db) {
+Async<void> sleep_in_transaction(Database& db, std::shared_ptr<bool> begun) {
   Transaction transaction = co_await db.begin();
+  *begun = true;
   co_await transaction.query("select pg_sleep(0.1)");
 }
 
@@ -227,9 +228,9 @@ Async<void> sleep_in_transaction(Database& db) {
 ASYNC_TEST(a_transaction_cancelled_within_a_statement_is_rolled_back_after_it) {
   Database db(reactor, direct(1));
   const Rows first = co_await db.query("select pg_backend_pid()");
-  const TaskPtr task = reactor.spawn(sleep_in_transaction(db), [](std::exception_ptr) {});
-  UNTIL(db.stats().idle == 0);
-  co_await sleep_for(20ms);
+  const auto begun = std::make_shared<bool>(false);
+  const TaskPtr task = reactor.spawn(sleep_in_transaction(db, begun), [](std::exception_ptr) {});
+  UNTIL(*begun);
   task->cancel(Failure(Kind::cancelled, "left"));
   UNTIL(db.stats().idle == 1);
   const Rows second = co_await db.query("select txid_current(), pg_backend_pid()");

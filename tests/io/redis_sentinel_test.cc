@@ -102,13 +102,13 @@ ASYNC_TEST(the_master_is_found_and_so_is_the_one_after_it) {
   Redis redis(reactor, place.found());
   RedisSubscriber subscriber(reactor, place.found(), {.on_message = [](auto, auto) {}, .on_gap = [&] { ++gaps; }});
   co_await until_answered(redis, {"CONFIG", "GET", "port"}, text(place.first_port));
-  co_await until([&] { return gaps == 1; });
+  UNTIL(gaps == 1);
   co_await until_answered(*place.told, {"SENTINEL", "REPLICAS", "state"}, "ok");  // its master-link-status
   place.first.end();
   co_await until_answered(redis, {"CONFIG", "GET", "port"}, text(place.second_port));
   const auto written = co_await answer(redis, {"SET", "test:after", "1"});
   CHECK(written && written->text == "OK");
-  co_await until([&] { return gaps == 2 && subscriber.connected(); });
+  UNTIL(gaps == 2 && subscriber.connected());
 }
 
 ASYNC_TEST(a_replica_that_a_sentinel_names_is_not_taken) {

@@ -15,9 +15,7 @@ struct Ear {
                     .on_gap = [this] { ++gaps; }}),
         redis(reactor, {.address = server.socket(), .command_timeout = 5s}) {}
 
-  Async<void> ready() {
-    co_await until([this] { return subscriber.connected() && redis.connected(); });
-  }
+  Async<void> ready() { UNTIL(subscriber.connected() && redis.connected()); }
   // Redis answers one connection after the other: publishes until it is heard.
   Async<void> hears(std::string channel) {
     const auto before = heard[channel].size();
@@ -50,7 +48,7 @@ ASYNC_TEST(messages_reach_the_channel_they_are_for) {
        std::map<std::string, std::string>{{"a", bytes}, {"b", large}, {"c", "3"}, {"d", "4"}}) {
     co_await ear.redis.command({"PUBLISH", channel, text});
   }
-  co_await until([&] { return ear.heard.contains("c"); });
+  UNTIL(ear.heard.contains("c"));
   CHECK(ear.heard["a"] == bytes && ear.heard["b"] == large && ear.heard["c"] == "3");
   CHECK(!ear.heard.contains("d"));
   CHECK_EQ(ear.gaps, 1);
@@ -82,7 +80,7 @@ ASYNC_TEST(a_connection_that_is_killed_comes_back_with_its_channels_and_tells_of
   ear.subscriber.unsubscribe("left");
   for (int round = 1; round <= 3; ++round) {
     co_await ear.redis.command({"CLIENT", "KILL", "TYPE", "pubsub"});
-    co_await until([&] { return ear.gaps == round + 1; });
+    UNTIL(ear.gaps == round + 1);
     CHECK(ear.subscriber.connected());
     co_await ear.hears("a");
   }
@@ -113,7 +111,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection_to_a_subscriber_eit
   server.end();
   std::filesystem::remove(server.socket());
   server.start({"--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"});  // takes 0.3 s
-  co_await until([&] { return std::filesystem::exists(server.socket()); });
+  UNTIL(std::filesystem::exists(server.socket()));
   const auto started = Clock::now();
   Ear ear(reactor, server);
   ear.subscriber.subscribe("a");
@@ -129,11 +127,11 @@ ASYNC_TEST(a_redis_that_hangs_is_noticed_and_found_again) {
   co_await ear.ready();
   server.send(SIGSTOP);
   const auto stopped = Clock::now();
-  co_await until([&] { return !ear.subscriber.connected(); });
+  UNTIL(!ear.subscriber.connected());
   CHECK(Clock::now() - stopped < 2500ms);  // quiet for a second, then asked; both may begin just before it stops
   ear.subscriber.subscribe("b");
   server.send(SIGCONT);
-  co_await until([&] { return ear.gaps == 2; });
+  UNTIL(ear.gaps == 2);
   co_await ear.hears("a");
   co_await ear.hears("b");
 }
@@ -144,8 +142,8 @@ ASYNC_TEST(a_redis_that_stops_serving_for_a_while_is_noticed_and_found_again) {
   ear.subscriber.subscribe("a");
   co_await ear.ready();
   co_await ear.redis.command({"CLIENT", "PAUSE", "2500", "ALL"});
-  co_await until([&] { return !ear.subscriber.connected(); });
-  co_await until([&] { return ear.gaps == 2; });
+  UNTIL(!ear.subscriber.connected());
+  UNTIL(ear.gaps == 2);
   co_await ear.hears("a");
 }
 
@@ -171,14 +169,14 @@ ASYNC_TEST(five_thousand_channels_are_subscribed_again_in_a_few_commands) {
   const auto at_first = co_await told_by_info(ear.redis, "commandstats", "cmdstat_subscribe:calls=");
   CHECK_EQ(at_first, 10);
   co_await ear.redis.command({"CLIENT", "KILL", "TYPE", "pubsub"});
-  co_await until([&] { return !ear.subscriber.connected(); });
-  co_await until([&] { return ear.subscriber.connected(); });  // not before all of them stand:
+  UNTIL(!ear.subscriber.connected());
+  UNTIL(ear.subscriber.connected());  // not before all of them stand:
   const auto channels = co_await ear.redis.command({"PUBSUB", "CHANNELS"});
   CHECK_EQ(channels.items.size(), 5000u);
   for (int i = 0; i < 5000; i += 999) {
     const std::string channel = "job:" + std::to_string(i);
     co_await ear.redis.command({"PUBLISH", channel, "x"});
-    co_await until([&] { return ear.heard[channel] == "x"; });
+    UNTIL(ear.heard[channel] == "x");
   }
 }
 
@@ -196,14 +194,14 @@ ASYNC_TEST(a_subscriber_may_be_destroyed_by_what_it_calls) {
                                              RedisSubscriber::Events{on_message, std::move(on_gap)});
   };
   subscriber = made([&] { subscriber.reset(); });
-  co_await until([&] { return !subscriber && redis.connected(); });
+  UNTIL(!subscriber && redis.connected());
 
   subscriber = made([] {});
   subscriber->subscribe("a");
-  co_await until([&] { return subscriber->connected(); });
+  UNTIL(subscriber->connected());
   redis.send({"PUBLISH", "a", "1"});
   redis.send({"PUBLISH", "a", "2"});
-  co_await until([&] { return !subscriber; });
+  UNTIL(!subscriber);
   co_await redis.command({"PING"});
   CHECK_EQ(messages, 1);
 }

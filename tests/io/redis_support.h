@@ -66,14 +66,6 @@ class RedisServer {
 };
 
 // Calls `condition` until it holds.
-inline Async<void> until(std::function<bool()> condition) {
-  const auto deadline = Clock::now() + 8s;
-  while (!condition()) {
-    if (Clock::now() > deadline) fail("waited 8 s for a condition");
-    co_await sleep_for(2ms);
-  }
-}
-
 // Returns when the channel has so many subscribers.
 inline Async<void> listeners_are(Redis& redis, std::string channel, std::int64_t number) {
   std::int64_t there = -1;

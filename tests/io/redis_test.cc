@@ -60,7 +60,7 @@ ASYNC_TEST(R1_a_thousand_commands_of_one_turn_each_get_their_own_reply) {
     outcomes.push_back(std::make_shared<Outcome>());
     reactor.spawn(note(redis, {"ECHO", std::to_string(i)}, outcomes.back()));
   }
-  co_await until([&] { return outcomes.back()->ended; });
+  UNTIL(outcomes.back()->ended);
   for (int i = 0; i < 1000; ++i) CHECK_EQ(outcomes[static_cast<std::size_t>(i)]->text, std::to_string(i));
 }
 
@@ -102,13 +102,13 @@ ASYNC_TEST(a_script_unknown_to_redis_is_sent_once) {
 
 ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
   Redis redis(reactor, {.address = shared_socket(), .pending_max = 3});
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   std::vector<OutcomePtr> outcomes;
   for (int i = 0; i < 4; ++i) {
     outcomes.push_back(std::make_shared<Outcome>());
     reactor.spawn(note(redis, {"ECHO", "x"}, outcomes.back()));
   }
-  co_await until([&] { return outcomes[0]->ended && outcomes[2]->ended && outcomes[3]->ended; });
+  UNTIL(outcomes[0]->ended && outcomes[2]->ended && outcomes[3]->ended);
   CHECK(!outcomes[2]->failed);
   CHECK(outcomes[3]->failed == Kind::unavailable);
 }
@@ -122,7 +122,7 @@ ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
   CHECK(refused.failed == Kind::unavailable);
   CHECK(Clock::now() - started < 100ms);
 
-  co_await until([&] { return std::filesystem::exists(server.socket()); });
+  UNTIL(std::filesystem::exists(server.socket()));
   server.send(SIGSTOP);
   Redis greeting(reactor, {.address = server.socket(), .connect_timeout = 5s});
   const auto waiting = std::make_shared<Outcome>();
@@ -130,13 +130,13 @@ ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
   co_await sleep_for(10ms);
   CHECK(!waiting->ended);
   server.send(SIGCONT);
-  co_await until([&] { return waiting->ended; });
+  UNTIL(waiting->ended);
   CHECK_EQ(waiting->text, "early");
 }
 
 ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
   RedisServer server;
-  co_await until([&] { return std::filesystem::exists(server.socket()); });
+  UNTIL(std::filesystem::exists(server.socket()));
   server.send(SIGSTOP);
   Redis redis(reactor, {.address = server.socket(), .connect_timeout = 50ms});
   const auto first = co_await outcome_of(redis, {"PING"});
@@ -149,26 +149,26 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
   }
   CHECK(Clock::now() - started < 600ms);
   server.send(SIGCONT);
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
 }
 
 ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) {
   RedisServer server;
   Redis redis(reactor, {.address = server.socket(), .command_timeout = 100ms});
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   server.send(SIGSTOP);
   const auto started = Clock::now();
   const auto first = std::make_shared<Outcome>(), second = std::make_shared<Outcome>();
   reactor.spawn(note(redis, {"ECHO", "1"}, first));
   co_await sleep_for(50ms);
   reactor.spawn(note(redis, {"ECHO", "2"}, second));
-  co_await until([&] { return first->ended && second->ended; });
+  UNTIL(first->ended && second->ended);
   CHECK(first->failed == Kind::unavailable && second->failed == Kind::unavailable);
   CHECK(Clock::now() - started >= 100ms);
   CHECK(Clock::now() - started < 400ms);
   CHECK(!redis.connected());
   server.send(SIGCONT);
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   const auto again = co_await redis.command({"ECHO", "3"});
   CHECK_EQ(again.text, "3");  // not "1" or "2": what the old connection owed is gone
 }
@@ -181,7 +181,7 @@ ASYNC_TEST(a_reactor_that_was_late_itself_does_not_blame_redis) {
   reactor.spawn(note(redis, {"GET", "test:large"}, outcome));
   co_await sleep_for(0ms);
   usleep(80'000);  // blocks the thread, as a handler that misbehaves would
-  co_await until([&] { return outcome->ended; });
+  UNTIL(outcome->ended);
   CHECK(outcome->text == large);
   CHECK(redis.connected());
 }
@@ -190,7 +190,7 @@ ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_wh
   RedisServer server;
   Redis redis(reactor, {.address = server.socket(), .command_timeout = 8s});
   for (int round = 0; round < 3; ++round) {
-    co_await until([&] { return redis.connected(); });
+    UNTIL(redis.connected());
     server.send(SIGSTOP);
     std::vector<OutcomePtr> outcomes;
     for (int i = 0; i < 100; ++i) {
@@ -199,32 +199,32 @@ ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_wh
     }
     co_await sleep_for(1ms);
     server.end();
-    co_await until([&] { return outcomes.back()->ended; });
+    UNTIL(outcomes.back()->ended);
     for (const auto& outcome : outcomes) CHECK(outcome->failed == Kind::unavailable);
     CHECK(!redis.connected());
     server.start();
   }
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
 }
 
 ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
   RedisServer server;
   {
     Redis redis(reactor, {.address = server.socket(), .command_timeout = 5s});
-    co_await until([&] { return redis.connected(); });
+    UNTIL(redis.connected());
     co_await redis.command({"EVAL", "for i = 1, 300 do redis.call('SET', i, string.rep('x', 100)) end", "0"});
     co_await redis.command({"SAVE"});
   }
   server.end();
   std::filesystem::remove(server.socket());
   server.start({"--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"});  // takes 0.6 s
-  co_await until([&] { return std::filesystem::exists(server.socket()); });
+  UNTIL(std::filesystem::exists(server.socket()));
   const auto started = Clock::now();
   Redis redis(reactor, {.address = server.socket(), .connect_timeout = 5s});
   const auto early = co_await outcome_of(redis, {"GET", "300"});
   CHECK(early.failed == Kind::unavailable);
   CHECK(Clock::now() - started < 400ms);  // told by -LOADING, not by silence
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   const auto late = co_await redis.command({"GET", "300"});
   CHECK_EQ(late.text.size(), 100u);
 }
@@ -232,7 +232,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
 ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
   RedisServer server;
   Redis redis(reactor, {.address = server.socket()});
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   co_await redis.command({"REPLICAOF", "127.0.0.1", "1"});
   static const RedisScript kWrite("return redis.call('SET', KEYS[1], '1')");
   const auto write = co_await outcome_of(redis, {"SET", "a", "1"});
@@ -254,18 +254,18 @@ ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
 ASYNC_TEST(a_cancelled_caller_leaves_at_once_and_the_next_reply_finds_its_own) {
   RedisServer server;
   Redis redis(reactor, {.address = server.socket(), .command_timeout = 5s});
-  co_await until([&] { return redis.connected(); });
+  UNTIL(redis.connected());
   server.send(SIGSTOP);
   const auto gone = std::make_shared<Outcome>(), next = std::make_shared<Outcome>();
   const TaskPtr task = reactor.spawn(note(redis, {"ECHO", "gone"}, gone));
   reactor.spawn(note(redis, {"ECHO", "next"}, next));
   co_await sleep_for(1ms);
   task->cancel(Failure(Kind::cancelled, "left"));
-  co_await until([&] { return gone->ended; });
+  UNTIL(gone->ended);
   CHECK(gone->failed == Kind::cancelled);
   CHECK(!next->ended);
   server.send(SIGCONT);
-  co_await until([&] { return next->ended; });
+  UNTIL(next->ended);
   CHECK_EQ(next->text, "next");
 }
 
@@ -276,7 +276,7 @@ ASYNC_TEST(R2_what_is_pending_fails_when_the_object_goes) {
     reactor.spawn(note(redis, {"ECHO", "x"}, outcome));
     co_await sleep_for(0ms);
   }
-  co_await until([&] { return outcome->ended; });
+  UNTIL(outcome->ended);
   CHECK(outcome->failed == Kind::unavailable || outcome->text == "x");
 }
 

@@ -2,9 +2,12 @@
 // ten seconds.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "io/reactor.h"
+#include "support/check.h"
 
 namespace plugfleet::test {
 
@@ -21,7 +24,17 @@ Async<std::optional<Kind>> failure_of(Async<T> work) {
   co_return std::nullopt;
 }
 
+template <class Condition>
+Async<void> until(const char* what, Condition condition) {
+  for (const auto deadline = Clock::now() + 8s; !condition(); co_await sleep_for(1ms)) {
+    if (Clock::now() > deadline) fail(fmt::format("in 8 s it never came true that {}", what));
+  }
+}
+
 }  // namespace plugfleet::test
+
+// UNTIL(server.gone());   Waits for what another thread, process or task makes true.
+#define UNTIL(...) co_await ::plugfleet::test::until(#__VA_ARGS__, [&] { return __VA_ARGS__; })
 
 // ASYNC_TEST(a_late_reply_is_dropped) { co_await ...; }   `reactor` is the test's own.
 #define ASYNC_TEST(name)                                                       \
