@@ -37,6 +37,11 @@ def raw_request(body, length=None):
     return f"{head}Content-Length: {length or len(body)}\r\n\r\n".encode() + body
 
 
+def drained(why):
+    """The pids of workers that have drained for this reason."""
+    return {line["pid"] for line in live.fleet.log_lines(having='"draining"') if line["why"] == why}
+
+
 class LoadCase(live.Case):
     def assert_back_to_idle(self, idle=None):
         """Nothing is in flight any more, and the memory that was taken since `idle` has gone back."""
@@ -181,19 +186,11 @@ class LimitsTest(LoadCase):
         self.assertEqual((said["error"], said["requestId"]), ("request_timeout", trace))
 
 
-class ReplacementTest(LoadCase):
-    settings = {
-        **OPENAI, "PLUGFLEET_MAX_REQUESTS": "50", "PLUGFLEET_MEMORY_LIMIT": "1GiB" if SANITIZED else "64MiB",
-    }
-
-    def drained(self, why, since):
-        """The pids of workers that have drained for this reason, but for the first `since`."""
-        lines = [line for line in live.fleet.log_lines(having='"draining"') if line["why"] == why]
-        return [line["pid"] for line in lines[since:]]
+class MaxRequestsTest(LoadCase):
+    settings = {**OPENAI, "PLUGFLEET_MAX_REQUESTS": "50"}
 
     def test_workers_are_replaced_after_so_many_requests_and_none_fails(self):
         live.provider.answer_after(200)
-        since = len(self.drained("max_requests", 0))
         first = set(live.fleet.workers)
         with Traffic(live.fleet, "/api/rename-layers", BODY, clients=16, good=all_renamed) as renames:
             with Traffic(live.fleet, "/healthz", clients=4) as probes:
@@ -201,20 +198,23 @@ class ReplacementTest(LoadCase):
                 wait_for(lambda: len(live.fleet.workers) == 2, "a worker is missing", PATIENCE)
                 renames.wait_for_more(50)
         self.assertEqual((renames.failures, probes.failures), ([], []))
-        self.assertLessEqual(first, set(self.drained("max_requests", since)))
+        self.assertLessEqual(first, drained("max_requests"))
         ends = [line for line in live.fleet.log_lines() if line["event"] in ("draining", "stopped") and line["pid"] in first]
         one, other = ends[0]["pid"], ends[-1]["pid"]
         self.assertEqual([line["pid"] for line in ends], [one, one, other, other])  # one after the other
 
-    @unittest.skipIf(SANITIZED, "a sanitizer's process is over 64 MiB from the start")
+
+@unittest.skipIf(SANITIZED, "a sanitizer's process is over 64 MiB from the start")
+class MemoryLimitTest(LoadCase):
+    settings = {**OPENAI, "PLUGFLEET_MEMORY_LIMIT": "64MiB"}
+
     def test_a_worker_over_its_memory_is_replaced_and_no_request_fails(self):
         live.provider.answer_after(2500)
         body = largest_rename_body(10)
-        since = len(self.drained("memory", 0))
         first = set(live.fleet.workers)
         replies = at_once(10, lambda _: live.rename(body))
         self.assertEqual([(reply.status, reply.json.get("renamed")) for reply in replies], [(200, 10)] * 10)
-        gone = set(self.drained("memory", since))
+        gone = drained("memory")
         self.assertTrue(gone and gone <= first, (gone, first))
         wait_for(lambda: not gone & set(live.fleet.workers), "it did not end", PATIENCE)
         wait_for(lambda: len(live.fleet.workers) == 2, "it was not replaced", PATIENCE)
