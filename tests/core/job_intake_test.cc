@@ -115,7 +115,7 @@ ASYNC_TEST(runners_are_told_of_the_kind_once_for_a_crowd) {
   Intake it(reactor);
   int told = 0;
   const auto handle = it.parts.events.on_enqueued([&](std::string_view kind) { told += kind == it.queue.kind; });
-  while (!it.parts.events.listening()) co_await sleep_for(1ms);
+  UNTIL(it.parts.events.listening());
   co_await it.enqueue(it.queue.many(50));
   const auto deadline = Clock::now() + 5s;
   while (told == 0 && Clock::now() < deadline) co_await sleep_for(1ms);
@@ -243,7 +243,7 @@ ASYNC_TEST(who_leaves_before_the_answer_leaves_a_job_with_its_body) {
   const TaskPtr task = reactor.spawn(enqueue_into(it.parts.intake, job, "body", ended));
   while (it.parts.intake.waiting() == 0) co_await sleep_for(0ms);
   task->cancel(Failure(Kind::cancelled, "the client left"));
-  while (it.parts.intake.waiting() > 0) co_await sleep_for(1ms);
+  UNTIL(it.parts.intake.waiting() == 0);
   CHECK(ended.failure == Kind::cancelled);
   const std::string status = co_await it.queue.status(job.id);
   CHECK_EQ(status, "queued");

@@ -180,7 +180,7 @@ ASYNC_TEST(hosts_that_migrate_at_once_apply_each_file_once) {
       failed += failure ? 1 : 0;
     });
   }
-  while (running > 0) co_await sleep_for(1ms);
+  UNTIL(running == 0);
   CHECK_EQ(failed, 0);
   CHECK_EQ(*applied, 5);
   co_await fresh.drop();

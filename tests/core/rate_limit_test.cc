@@ -143,7 +143,7 @@ ASYNC_TEST(L1_processes_that_ask_at_once_share_one_window) {
     reactor.spawn(count_allowed(first, key, asked, allowed));
     reactor.spawn(count_allowed(second, key, asked, allowed));
   }
-  while (*asked < 100) co_await sleep_for(1ms);
+  UNTIL(*asked >= 100);
   CHECK_EQ(*allowed, 10);
 }
 

@@ -134,7 +134,7 @@ ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {
   Fleet fleet(reactor);
   Fleet& same = fleet;
   const TaskPtr waiting = reactor.spawn([](Fleet& f) -> Async<void> { co_await f.ask("GET", "/wait"); }(same));
-  while (fleet.dispatch->in_flight() == 0) co_await sleep_for(1ms);
+  UNTIL(fleet.dispatch->in_flight() > 0);
   test::Edge second(reactor);
   second.serve(*fleet.dispatch);
   co_await second.send(test::request_bytes(1, {{"REQUEST_METHOD", "GET"}, {"DOCUMENT_URI", "/show/1"}}, "", true));
@@ -143,9 +143,9 @@ ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {
   CHECK_CONTAINS(reply, "Retry-After: 1\r\n");
   second.end();
   fleet.edge.hang_up();
-  while (fleet.dispatch->in_flight() > 0) co_await sleep_for(1ms);
+  UNTIL(fleet.dispatch->in_flight() == 0);
   waiting->cancel(Failure(Kind::cancelled, "the test is over"));
-  while (!waiting->ended()) co_await sleep_for(1ms);
+  UNTIL(waiting->ended());
 }
 
 ASYNC_TEST(a_stream_is_not_in_flight_and_is_counted_when_it_ends) {
@@ -161,7 +161,7 @@ ASYNC_TEST(a_stream_is_not_in_flight_and_is_counted_when_it_ends) {
   record = co_await other.reply();
   CHECK_CONTAINS(record, "Status: 200");
   fleet.edge.hang_up();
-  while (fleet.dispatch->served() < 2) co_await sleep_for(1ms);
+  UNTIL(fleet.dispatch->served() >= 2);
   CHECK_EQ(fleet.dispatch->in_flight(), 0);
   CHECK_EQ(gauge("plugfleet_streams").value(), 0);
 }
@@ -187,5 +187,5 @@ ASYNC_TEST(an_idle_stream_costs_less_than_eight_kilobytes) {
   const std::size_t each = (::mallinfo2().uordblks - before) / kStreams;
   CHECK(each < 8192);
   for (test::Peer& peer : peers) peer.hang_up();
-  while (fleet.dispatch->served() < kStreams) co_await sleep_for(1ms);
+  UNTIL(fleet.dispatch->served() >= kStreams);
 }

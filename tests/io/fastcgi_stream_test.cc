@@ -91,7 +91,7 @@ struct Edge : test::Edge {
   Async<std::shared_ptr<Feed>> open(test::Peer& peer, std::string first) {
     const std::size_t before = handler.feeds.size();
     co_await peer.send(request_bytes(1, {{"REQUEST_URI", "/stream/" + first}}, "", true));
-    while (handler.feeds.size() == before) co_await sleep_for(1ms);
+    UNTIL(handler.feeds.size() != before);
     const auto feed = handler.feeds.back();
     co_await feed->is_open.wait();
     co_return feed;
@@ -293,7 +293,7 @@ ASYNC_TEST(a_stream_keeps_the_parameters_it_still_needs_cut_short) {
   CHECK_CONTAINS(record, "Status: 200");
   edge.handler.feeds.at(0)->end();
   record = co_await edge.reply();
-  while (edge.handler.ended == 0) co_await sleep_for(1ms);
+  UNTIL(edge.handler.ended != 0);
   CHECK_EQ(edge.handler.path_left, "");
   CHECK_EQ(edge.handler.agent_left, std::string(256, 'u'));
 }

@@ -65,7 +65,6 @@ class RedisServer {
   pid_t pid_ = 0;
 };
 
-// Calls `condition` until it holds.
 // Returns when the channel has so many subscribers.
 inline Async<void> listeners_are(Redis& redis, std::string channel, std::int64_t number) {
   std::int64_t there = -1;
