@@ -51,7 +51,10 @@ std::string_view Call::header(std::string_view name) const {
 
 std::optional<std::string> Call::query(std::string_view name) const {
   for (auto& [key, value] : parse_query(incoming_.param("QUERY_STRING"))) {
-    if (key == name) return std::move(value);
+    if (key != name) continue;
+    if (value) return std::move(value);
+    throw Failure(Kind::invalid_request, fmt::format("{} does not decode", name))
+        .details({{std::string(name), "must be percent-encoded UTF-8"}});
   }
   return std::nullopt;
 }

@@ -27,6 +27,7 @@ class Call : public Work {
   const std::string& path() const { return path_; }
   // A header as the client sent it: header("x-trace-id"). Empty where there is none.
   std::string_view header(std::string_view name) const;
+  // Decoded; empty where the query has no such name. Throws Failure: invalid_request, where it does not decode.
   std::optional<std::string> query(std::string_view name) const;
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 

@@ -58,8 +58,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
-std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query) {
-  std::vector<std::pair<std::string, std::string>> pairs;
+std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> pairs;
   if (query.empty()) return pairs;
   split(query, '&', [&](std::string_view part) {
     if (part.empty() || pairs.size() == 100) return;
@@ -68,7 +68,7 @@ std::vector<std::pair<std::string, std::string>> parse_query(std::string_view qu
     const std::size_t equals = text.find('=');
     auto key = percent_decode(std::string_view(text).substr(0, equals));
     auto value = percent_decode(equals == text.npos ? std::string_view() : std::string_view(text).substr(equals + 1));
-    if (key && value) pairs.emplace_back(std::move(*key), std::move(*value));
+    if (key) pairs.emplace_back(std::move(*key), std::move(value));
   });
   return pairs;
 }

@@ -19,9 +19,9 @@ std::optional<std::string> percent_decode(std::string_view text);
 // The path of a request target, without its query: "/api/jobs/1?x=2" -> "/api/jobs/1".
 std::string_view path_of(std::string_view target);
 
-// "a=1&b=x%20y" in order; "+" is a space (WHATWG URL, application/x-www-form-urlencoded). Pairs that do not decode are
-// left out, and so is what follows the first 100.
-std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
+// "a=1&b=x%20y" in order; "+" is a space (WHATWG URL, application/x-www-form-urlencoded). A value that does not decode
+// is nullopt; a pair whose name does not is left out, and so is what follows the first 100.
+std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query);
 
 // "application/json; charset=utf-8" -> "application/json", in lower case.
 std::string media_type_of(std::string_view content_type);

@@ -127,7 +127,7 @@ class AdmissionTest(AnalyticsCase):
 class DaysTest(AnalyticsCase):
     def test_days_is_a_whole_number_from_1_to_365(self):
         for days in ("0", "366", "-1", "abc", "", "7;drop", "7.5", "1e2", "0x7", "99999999999999999999", "%207",
-                     "7'%20or%20'1'='1"):
+                     "7'%20or%20'1'='1", "7%00", "7%zz", "%ff"):
             with self.subTest(days):
                 reply = self.ask(f"?days={days}")
                 self.assertEqual((reply.status, reply.json["error"]), (400, "invalid_request"), reply)

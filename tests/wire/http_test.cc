@@ -10,10 +10,12 @@ TEST(percent_escapes_are_decoded_or_refused) {
 }
 
 TEST(a_query_is_pairs_in_order) {
-  const auto pairs = parse_query("days=7&q=a+b%26c&flag&bad=%zz");
-  CHECK_EQ(pairs.size(), 3u);
-  CHECK_EQ(pairs[1].second, "a b&c");
+  const auto pairs = parse_query("days=7&q=a+b%26c&flag&bad=%zz&%zz=bad");
+  CHECK_EQ(pairs.size(), 4u);
+  CHECK_EQ(pairs[1].second.value(), "a b&c");
   CHECK_EQ(pairs[2].first, "flag");
+  CHECK_EQ(pairs[2].second.value(), "");
+  CHECK(!pairs[3].second);
 }
 
 TEST(json_types_are_known_with_parameters_and_suffixes) {
