@@ -234,7 +234,7 @@ configure() {
   POSTGRES_CONNECTIONS=$((POSTGRES_CONNECTIONS + 10))
   if [[ $REPLICA_HOST ]]; then REPLICA="plugfleet_replica = host=$REPLICA_HOST dbname=plugfleet user=plugfleet pool_size=$POOL_OPS"; fi
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
-    LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096 reuseport;"
+    LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096 reuseport deferred;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'
   fi
   if [[ $(openssl x509 -in "$FLEET_DIR/tls/certificate.pem" -noout -ocsp_uri 2>/dev/null) ]]; then STAPLING='ssl_stapling on;'; fi
