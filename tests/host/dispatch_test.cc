@@ -182,7 +182,7 @@ ASYNC_TEST(an_idle_stream_costs_less_than_eight_kilobytes) {
   for (int i = 0; i < kStreams; ++i) {
     peers.emplace_back(fleet.edge.path());
     co_await peers.back().send(request);
-    while (Idle::open < peers.size()) co_await sleep_for(100us);
+    UNTIL(Idle::open >= peers.size());
   }
   const std::size_t each = (::mallinfo2().uordblks - before) / kStreams;
   CHECK(each < 8192);
