@@ -3,7 +3,7 @@
 # Settings, folders, certificate, configuration, database. Each function may run again: it leaves alone what is right
 # already. After make_folders the current directory is RUN.
 set -euo pipefail
-: "${root:?}" "${pg_bin:?}"
+: "${root:?}" "${pg_bin:?}" "${fleet_settings:?}"
 
 # give_up SENTENCE LOG: says it with the log's end, where the reason most likely is.
 give_up() {
@@ -21,6 +21,18 @@ check_settings() {
   for key in HTTPS_PORT HTTP_PORT WORKERS WORKERS_MAX POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL BURST_RENAME BURST_EDIT; do
     [[ ${!key} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$key is '${!key}', not a number from 1 to 99999."
   done
+  for key in HTTPS_PORT HTTP_PORT; do
+    ((${!key} <= 65535)) || fail "$key is ${!key}; the last port there is is 65535."
+  done
+  ((HTTPS_PORT != HTTP_PORT)) || fail "HTTPS_PORT and HTTP_PORT are both $HTTP_PORT."
+  for key in POOL_REQUESTS POOL_JOBS POOL_OPS; do
+    ((${!key} <= 1000)) || fail "$key is ${!key}, more than 1000."
+  done
+  [[ $POSTGRES_MEMORY =~ ^[1-9][0-9]*(kB|MB|GB)$ ]] || fail "POSTGRES_MEMORY is '$POSTGRES_MEMORY', not a size like 128MB."
+  for key in REDIS_STATE_MEMORY REDIS_PAYLOADS_MEMORY; do
+    [[ ${!key} =~ ^[1-9][0-9]*([kKmMgG][bB]?)?$ ]] || fail "$key is '${!key}', not a size like 256mb."
+  done
+  [[ $BACKUP_KEEP_DAYS =~ ^[0-9]{1,5}$ ]] || fail "BACKUP_KEEP_DAYS is '$BACKUP_KEEP_DAYS', not a number of days."
   for key in RUNNERS RUNNERS_MAX; do
     [[ ${!key} =~ ^[0-9]{1,2}$ ]] || fail "$key is '${!key}', not a number from 0 to 64."
   done
@@ -41,13 +53,22 @@ check_settings() {
   [[ " $OPERATOR_ADDRESSES " == *' 127.0.0.1 '* ]] || fail 'OPERATOR_ADDRESSES lacks 127.0.0.1, where this script asks from.'
 }
 
-# check_port PORT: ends with one sentence when somebody listens there.
-check_port() {
-  local line holder='another program'
-  line=$(ss -Hltnp "sport = :$1" | head -n 1)
-  [[ $line ]] || return 0
-  if [[ $line =~ \(\(\"([^\"]+)\",pid=([0-9]+) ]]; then holder="${BASH_REMATCH[1]} (pid ${BASH_REMATCH[2]})"; fi
-  fail "Port $1 is taken by $holder; choose others: make run HTTPS_PORT=9443 HTTP_PORT=9080"
+# check_ports PORT...: ends with one sentence when somebody but this fleet's nginx listens on one of them.
+check_ports() {
+  local port lines holder ours='' how='choose others: make run HTTPS_PORT=9443 HTTP_PORT=9080'
+  if [[ $installed ]]; then # whose nginx.service is ours to take is setup's to say
+    how="stop it, or choose another HTTPS_PORT or HTTP_PORT in $fleet_settings."
+    ours=$(systemctl show -p MainPID --value nginx)
+  elif [[ -e ${RUN:-}/nginx.pid ]]; then
+    ours=$(<"$RUN/nginx.pid")
+  fi
+  for port in "$@"; do
+    lines=$(ss -Hltnp "sport = :$port")
+    if [[ ! $lines || ($ours && $lines == *",pid=$ours,"*) ]]; then continue; fi
+    holder='another program'
+    if [[ $lines =~ \(\(\"([^\"]+)\",pid=([0-9]+) ]]; then holder="${BASH_REMATCH[1]} (pid ${BASH_REMATCH[2]})"; fi
+    fail "Port $port is taken by $holder; $how"
+  done
 }
 
 # may_enter USER FOLDER: whether it can, where root starts the fleet for several users.
@@ -75,10 +96,6 @@ make_folders() {
   ln -sfn -- "$RUN" "$FLEET_DIR/run"
   ln -sfn -- "$FLEET_DIR" data
   ln -sfn -- "$root" checkout
-  if [[ $(readlink build) != "$BUILD" ]]; then
-    ln -sfn -- "$BUILD" build
-    rm -f programs-started
-  fi
   local pgdata=$FLEET_DIR/postgresql
   if ((EUID == 0)); then
     # The servers' own users may pass through to what is theirs.
@@ -108,6 +125,13 @@ make_static() {
     if [[ -d $folder ]]; then "${link[@]}" "$folder" "static/$(basename "${folder%/static}")"; fi
   done
   chmod -R a+rX static
+}
+
+# take_build: what runs next is from BUILD. The current directory is RUN.
+take_build() {
+  [[ $(readlink build) == "$BUILD" ]] && return
+  ln -sfn -- "$BUILD" build
+  rm -f programs-started
 }
 
 # make_certificate NAME: one that signs itself, for that name or address and localhost.
@@ -198,7 +222,7 @@ END
 # Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
 # shellcheck disable=SC2034
 configure() {
-  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS)) WORKER_SLOTS=$((WORKERS_MAX + 1)) FILES
+  local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS)) WORKER_SLOTS=$((WORKERS_MAX + 2)) RUNNER_SLOTS=$((RUNNERS_MAX + 1)) FILES
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET WORKER_SERVERS REAL_IP='' OPERATORS=''

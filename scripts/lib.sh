@@ -2,14 +2,33 @@
 # Sourced by the scripts beside it: where things are, and how to say, fail, wait and read settings. Starts nothing.
 # FLEET_DIR chooses the fleet, BUILD its programs; both may hold spaces and be relative.
 
-PATH=$PATH:/usr/sbin:/sbin
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# What the caller's environment says to other programs (PGOPTIONS, PYTHONHOME, CDPATH, LC_ALL ...) is not said to ours.
+own_environment() {
+  local name kept settings
+  settings=$(dirname "${BASH_SOURCE[0]}")/../conf/fleet.conf
+  for name in $(compgen -A function); do unset -f "$name"; done
+  kept=" FLEET_DIR BUILD SERVER SAN VERSION KEEP CI $(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$settings" | xargs) "
+  kept+='HOME USER LOGNAME SHELL PATH PWD TERM COLUMNS LINES TMPDIR DEBIAN_FRONTEND CCACHE_DIR '
+  for name in $(compgen -e); do
+    case $name in # ours, make's, sudo's, systemd's, the sanitizers', and what package managers and proxies need
+      PLUGFLEET_* | MAKE* | MFLAGS | SUDO_* | *_DIRECTORY | NOTIFY_SOCKET | XDG_RUNTIME_DIR | *SAN_OPTIONS) continue ;;
+      npm_config_* | NPM_CONFIG_* | *_proxy | *_PROXY | SSL_CERT_* | *_CA_BUNDLE | *_CA_CERTS) continue ;;
+    esac
+    if [[ $kept != *" $name "* ]]; then unset "$name" 2>/dev/null || true; fi
+  done
+  export LC_ALL=C.UTF-8 PATH=$PATH:/usr/sbin:/sbin
+}
+
+set +o posix # POSIXLY_CORRECT
+own_environment
+root=$(cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # Where the scripts are the package's they work on the installed fleet; its programs are those of the active release.
 # shellcheck disable=SC2034
 if [[ $root == /usr/lib/plugfleet ]]; then
-  installed=yes FLEET_DIR=/var/lib/plugfleet BUILD=/var/lib/plugfleet/release
+  installed=yes FLEET_DIR=/var/lib/plugfleet BUILD=/var/lib/plugfleet/release fleet_settings=/etc/plugfleet/fleet.conf
 else
   installed='' FLEET_DIR=$(realpath -m -- "${FLEET_DIR:-$root/.fleet}") BUILD=$(realpath -m -- "${BUILD:-$root/build/release}")
+  fleet_settings=$FLEET_DIR/fleet.conf
 fi
 
 say() { printf '%s\n' "$*"; }
@@ -26,9 +45,9 @@ read_settings() {
   done <"$1"
 }
 
-# read_fleet_settings: those of an installed fleet's own file, then the defaults.
+# read_fleet_settings: those of the fleet's own fleet.conf, where it has one, then the defaults.
 read_fleet_settings() {
-  if [[ $installed && -e /etc/plugfleet/fleet.conf ]]; then read_settings /etc/plugfleet/fleet.conf; fi
+  if [[ -e $fleet_settings ]]; then read_settings "$fleet_settings"; fi
   read_settings "$root/conf/fleet.conf"
 }
 

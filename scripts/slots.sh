@@ -13,8 +13,14 @@ lock_slots() {
 }
 unlock_slots() { exec 8>&-; }
 
-# name_of POOL SLOT: supervisord's name.
-name_of() { if [[ $1 == keeper ]]; then echo keeper; else printf '%s:%s_%02d\n' "$1" "$1" "$2"; fi; }
+# name_of POOL SLOT: supervisord's name. The keeper's slot 1 is there while slot 0 is replaced.
+name_of() {
+  case $1:$2 in
+    keeper:0) echo keeper ;;
+    keeper:*) echo spare:keeper ;;
+    *) printf '%s:%s_%02d\n' "$1" "$1" "$2" ;;
+  esac
+}
 
 # slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last worker slot is left out: it holds
 # the socket and is no worker.
@@ -68,33 +74,40 @@ stop_slots() {
   wait $! || true
 }
 
-# replace_pool POOL: a new process for each that runs, one after another. A spare slot serves first, where there is one:
-# so a build that does not come up is found before anything was stopped, and the pool is never short. False where a new
-# process did not come up; the others are left as they are.
+# start_spare POOL SLOT: false, and it is stopped again, where it is not ready in time.
+start_spare() {
+  start_slot "$@" && return
+  stop_slots "$(name_of "$@")"
+  return 1
+}
+
+# replace_pool POOL: a new process for each that runs, one after another. One in a spare slot serves first (one more than
+# the maximum is declared for it): so what does not come up is found before anything was stopped, and the pool is never
+# short. False where a new process did not come up; the others are left as they are.
 replace_pool() {
-  local pool=$1 slot spare='' running=()
+  local pool=$1 slot spare running=()
   mapfile -t running < <(slots_of "$pool" RUNNING)
   ((${#running[@]})) || return 0
-  if [[ $pool == worker ]]; then
-    spare=$(slots_of worker STOPPED | head -n 1)
-    if [[ $spare ]] && ! start_slot worker "$spare"; then
-      stop_slots "$(name_of worker "$spare")"
-      return 1
-    fi
-  fi
+  spare=$(slots_of "$pool" STOPPED | head -n 1)
+  if [[ $spare ]]; then start_spare "$pool" "$spare" || return 1; fi
   for slot in "${running[@]}"; do
     stop_slots "$(name_of "$pool" "$slot")"
     start_slot "$pool" "$slot" || return 1
     say "  $(name_of "$pool" "$slot" | sed 's/.*://') is new"
   done
-  if [[ $spare ]]; then stop_slots "$(name_of worker "$spare")"; fi
+  if [[ $spare ]]; then stop_slots "$(name_of "$pool" "$spare")"; fi
 }
 
 replace_keeper() {
+  start_spare keeper 1 || return 1
   stop_slots keeper
-  start_slot keeper 0
+  start_slot keeper 0 || return 1
+  stop_slots "$(name_of keeper 1)"
   say '  keeper is new'
 }
+
+# replace_all: every process of ours, each once its successor is ready.
+replace_all() { replace_pool worker && replace_pool runner && replace_keeper; }
 
 # start_wanted: the socket's holder, WORKERS, RUNNERS and the keeper, side by side, for each takes a second; false where
 # one did not come up. Whoever calls holds slots.lock.
@@ -102,7 +115,7 @@ start_wanted() {
   local slot wanted=('keeper 0') started=() all=0
   for ((slot = 0; slot < WORKERS; slot++)); do wanted+=("worker $slot"); done
   for ((slot = 0; slot < RUNNERS; slot++)); do wanted+=("runner $slot"); done
-  ctl start "$(name_of worker "$WORKERS_MAX")" >/dev/null 2>&1 8>&- &
+  ctl start "$(name_of worker $((WORKERS_MAX + 1)))" >/dev/null 2>&1 8>&- &
   for slot in "${wanted[@]}"; do
     # shellcheck disable=SC2086
     start_slot $slot 8>&- &

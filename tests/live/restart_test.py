@@ -73,7 +73,9 @@ class RestartTest(live.Case):
         for folder in ("lib", "modules"):
             (bad / folder).symlink_to(BUILD / folder)
         (bad / "bin/plugfleet-worker").unlink()
-        (bad / "bin/plugfleet-worker").write_text("#!/bin/sh\necho 'this build is broken' >&2\nexit 1\n", encoding="utf-8")
+        (bad / "bin/plugfleet-worker").write_text(
+            "#!/bin/sh\nif [ \"$1\" = --check ]; then exit 0; fi\necho 'this build is broken' >&2\nexit 1\n", encoding="utf-8"
+        )
         (bad / "bin/plugfleet-worker").chmod(0o755)
         link = live.fleet.run / "build"
         before, good = ours(), link.readlink()

@@ -22,6 +22,15 @@ def run(fleet, *words, **settings):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
+def processes():
+    return {program: live.fleet.pid(program) for program in ("keeper", "worker:worker_00", "worker:worker_01",
+                                                              "runner:runner_00", "runner:runner_01", "nginx")}
+
+
+def configuration():
+    return {file: file.read_bytes() for file in (live.fleet.run / "conf").rglob("*") if file.is_file()}
+
+
 class NotRunningTest(unittest.TestCase):
     def setUp(self):
         self.fleet = Fleet("test-never", {})
@@ -64,16 +73,28 @@ class NotRunningTest(unittest.TestCase):
 
     def test_a_setting_that_makes_no_sense_is_named(self):
         for name, value in (("WORKERS", "0"), ("WORKERS", "65"), ("WORKERS", "two"), ("RUNNERS", "65"),
-                            ("HTTP_PORT", "http"), ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"),
+                            ("HTTP_PORT", "http"), ("HTTP_PORT", "65536"), ("HTTPS_PORT", str(self.fleet.port)),
+                            ("POOL_JOBS", "1001"), ("POSTGRES_MEMORY", "lots"), ("REDIS_STATE_MEMORY", "1 GB"),
+                            ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"), ("BACKUP_KEEP_DAYS", "ever"),
                             ("HTTPS_ADDRESS", "localhost"), ("OPERATOR_ADDRESSES", "10.0.0.1")):
             with self.subTest(f"{name}={value}"):
                 self.assert_refused(name, "start", **{name: value})
+
+    def test_settings_that_a_program_or_nginx_refuses_start_nothing(self):
+        for name, value in (("PLUGFLEET_AI_ATTEMPTS", "many"), ("TRUSTED_PROXIES", "not-an-address")):
+            done = run(self.fleet, "start", **{name: value})
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+            self.assertIn(value, done.stderr)
+            self.assertTrue(done.stderr.endswith("\nNothing was started.\n"), done.stderr)
+            self.assertIn("not running", run(self.fleet, "status").stdout)
 
     def test_a_build_that_is_missing_is_named_with_how_to_make_it(self):
         self.assert_refused("plugfleet-worker is missing; build it with: make build", "start", BUILD="/nowhere")
 
 
 class RunningTest(live.Case):
+    settings = {"WORKERS_MAX": "2", "RUNNERS_MAX": "2"}  # as many as there are: only the spare ones are left
+
     def test_a_second_start_changes_nothing_and_says_where_it_is(self):
         before = live.fleet.workers
         done = run(live.fleet, "start")
@@ -118,13 +139,61 @@ class RunningTest(live.Case):
         self.assertEqual(set(live.fleet.workers) & set(workers), set())
         self.assertEqual((live.fleet.supervisord, live.fleet.pid("postgresql")), (before, postgresql))
 
-    def test_settings_a_worker_refuses_are_told_with_its_own_words(self):
+    def assert_nothing_touched(self, saying, *commands, **settings):
+        """Each command is refused, saying so; every process and every file of the configuration is the one of before."""
+        before = processes(), configuration()
+        for words in commands:
+            done = subprocess.run([ROOT / words[0], *words[1:]], env={**live.fleet.environment, **settings}, cwd="/",
+                                  timeout=300, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(saying, done.stderr)
+            self.assertEqual((processes(), configuration()), before, words)
+        self.assertEqual(live.get("/healthz").status, 200)
+
+    def test_a_wrong_setting_is_refused_before_anything_is_touched(self):
+        settings = live.fleet.folder / "plugfleet.conf"
+        self.addCleanup(settings.write_text, settings.read_text(encoding="utf-8"), encoding="utf-8")
+        everything = ("scripts/fleet", "start"), ("scripts/plugfleet", "restart"), ("scripts/plugfleet", "reload")
+        for lines, saying in (("AI_ATTEMPTS=many", "AI_ATTEMPTS: must be a whole number"),
+                              ("NO_SUCH_SETTING=1", "NO_SUCH_SETTING: there is no such setting"),
+                              ("JWT_ALG=HS256\nJWT_SECRET=short\nJWT_ISSUER=a\nJWT_AUDIENCE=b", "under 32 bytes")):
+            settings.write_text(f"{lines}\n", encoding="utf-8")
+            self.assert_nothing_touched(saying, *everything)
+        settings.write_text("", encoding="utf-8")
+        for name, value in (("TRUSTED_PROXIES", "not-an-address"), ("REDIS_STATE_MEMORY", "lots"), ("WORKERS", "65")):
+            self.assert_nothing_touched(value, *everything, **{name: value})
+
+    def test_nothing_old_is_stopped_where_its_successor_does_not_come_up(self):
+        # No check sees it: each program refuses a database that lacks a migration.
+        (number,) = live.fleet.sql("select max(version) from schema_migrations where component = 'core'")[0]
+        row = f"component = 'core' and version = '{number}'"
+        live.fleet.sql(f"create table aside as select * from schema_migrations where {row}")
+        live.fleet.sql(f"delete from schema_migrations where {row}")
+        self.addCleanup(live.fleet.sql, "insert into schema_migrations select * from aside; drop table aside")
+        for pool in ("workers", "runners", "keeper"):
+            self.assert_nothing_touched("did not come up", ("scripts/plugfleet", "restart", pool))
+
+    def test_the_fleet_conf_of_a_checkout_is_read_and_its_lines_are_checked(self):
+        own = live.fleet.folder / "fleet.conf"
         self.addCleanup(run, live.fleet, "start")
-        done = run(live.fleet, "start", PLUGFLEET_AI_TIMEOUT="soon")
-        self.assertEqual(done.returncode, 1, done)
-        self.assertIn("AI_TIMEOUT: must be a duration", done.stderr)
-        self.assertIn("worker_02 did not come up", done.stderr)  # the spare slot: nothing was stopped for it
-        self.assertEqual(live.get("/healthz").status, 200, "the old workers were taken down")
+        self.addCleanup(own.unlink)
+        own.write_text("# mine\nOPERATOR_ADDRESSES=127.0.0.1 ::1 192.0.2.77\n", encoding="utf-8")
+        done = run(live.fleet, "start")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("allow 192.0.2.77;", (live.fleet.run / "conf/nginx/site.conf").read_text(encoding="utf-8"))
+        own.write_text("WORKRES=3\nand this\n", encoding="utf-8")
+        self.assert_nothing_touched(f"{own} line 1: there is no setting WORKRES\n{own} line 2: expected NAME=value",
+                                    ("scripts/fleet", "start"), ("scripts/plugfleet", "check"))
+
+    def test_what_the_environment_tells_other_programs_changes_nothing(self):
+        strange = {"CDPATH": "/tmp:/usr", "PGOPTIONS": "-c no.such=1", "PGSERVICE": "other", "PGHOSTADDR": "192.0.2.1",
+                   "PYTHONHOME": "/nonexistent", "POSIXLY_CORRECT": "1", "LC_ALL": "no_SUCH", "GREP_OPTIONS": "-v",
+                   "REDISCLI_AUTH": "other", "NGINX": "7;", "BASH_FUNC_jq%%": "() { false; }", "root": "/", "wrong": "1"}
+        done = run(live.fleet, "start", **strange)
+        self.assertEqual(done.returncode, 0, done)
+        done = run(live.fleet, "status", **strange)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertNotIn("WRONG", done.stdout)
 
     def test_a_stop_ends_all_and_keeps_the_data_and_a_start_finds_it_again(self):
         live.fleet.sql("create table kept as select 7 as number")
