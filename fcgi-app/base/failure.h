@@ -56,11 +56,12 @@ class Failure : public std::exception {
   // `message` is for a person and reaches the client: nothing internal belongs in it.
   Failure(Kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
 
-  Failure&& retry_after(std::chrono::milliseconds wait) && {
+  // By value: a failure may be assigned from its own (failure = std::move(failure).retry_after(1s)).
+  Failure retry_after(std::chrono::milliseconds wait) && {
     retry_after_ = wait;
     return std::move(*this);
   }
-  Failure&& details(std::vector<Detail> list) && {
+  Failure details(std::vector<Detail> list) && {
     details_ = std::move(list);
     return std::move(*this);
   }

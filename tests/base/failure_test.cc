@@ -19,3 +19,9 @@ TEST(a_failure_carries_its_wait_and_its_fields) {
   CHECK_EQ(failure.retry_after()->count(), 3000);
   CHECK_EQ(failure.details().at(0).field, "a");
 }
+
+TEST(a_failure_assigned_from_itself_keeps_its_message) {
+  Failure failure(Kind::rate_limited, "a sentence too long for a string's own buffer");
+  failure = std::move(failure).retry_after(std::chrono::seconds(3));
+  CHECK_EQ(failure.message(), "a sentence too long for a string's own buffer");
+}
