@@ -350,10 +350,7 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
     changes = co_await settle(endings);
   } catch (const Failure& failure) {
     const auto* const error = dynamic_cast<const SqlError*>(&failure);
-    // Data that can't be stored: of a wrong shape, against a constraint, over a limit of PostgreSQL's.
-    const std::string_view its_class = error ? std::string_view(error->sqlstate()).substr(0, 2) : "";
-    const bool data_is_wrong =
-        failure.kind() == Kind::unprocessable || its_class == "22" || its_class == "23" || its_class == "54";
+    const bool data_is_wrong = failure.kind() == Kind::unprocessable || (error && error->fault() == SqlFault::data);
     if (!data_is_wrong) throw;
     refused = true;
   }
