@@ -238,6 +238,18 @@ class DatabaseTest(FailureCase):
         self.assertEqual(len(live.rows(calls, 40)), 40)
         wait_until_well()
 
+    def test_what_cannot_start_for_long_comes_back_once_it_can(self):
+        data, away = live.fleet.run / "pgdata", live.fleet.run / "pgdata.away"
+        log = live.fleet.run / "data/log/supervisord.log"
+        self.addCleanup(lambda: away.exists() and away.rename(data))
+        before = log.read_text().count("exited: postgresql")
+        data.rename(away)
+        kill(live.fleet.pid("postgresql"), signal.SIGINT)
+        # By itself supervisord gives a program up after four starts.
+        wait_for(lambda: log.read_text().count("exited: postgresql") >= before + 6, "it was given up", 60)
+        away.rename(data)
+        wait_until_well()
+
     def test_renames_outlive_a_killed_pgbouncer(self):
         jobs = self.renamed(5)
         old = live.fleet.pid("pgbouncer")
