@@ -246,20 +246,21 @@ struct Class {
   SqlFault fault;
 };
 // The first that fits counts; what stands nowhere is the statement's fault.
-constexpr std::array<Class, 13> kFaults{{
-    {"08", SqlFault::server},     // connection trouble, PgBouncer's word too
-    {"22", SqlFault::data},       // a value of a wrong shape
-    {"23", SqlFault::data},       // a constraint
-    {"25006", SqlFault::server},  // read-only: a standby, or set so because a disk is nearly full
-    {"25P03", SqlFault::server},  // a transaction that rested for too long
-    {"40", SqlFault::server},     // serialization failure, deadlock
-    {"53", SqlFault::server},     // disk full, out of memory, too many connections
-    {"54", SqlFault::data},       // over a limit of PostgreSQL's
-    {"55P03", SqlFault::server},  // a lock could not be had
-    {"55006", SqlFault::server},  // an object is in use
-    {"57", SqlFault::server},     // cancelled by a timeout or an operator, shutting down, starting
-    {"58", SqlFault::server},     // the system's errors: I/O, a file that is gone
-    {"XX", SqlFault::server},     // inside PostgreSQL: damaged data, an index
+constexpr std::array<Class, 14> kFaults{{
+    {"08P01", SqlFault::statement},  // a wrong number of parameters
+    {"08", SqlFault::server},        // connection trouble, PgBouncer's word too
+    {"22", SqlFault::data},          // a value of a wrong shape
+    {"23", SqlFault::data},          // a constraint
+    {"25006", SqlFault::server},     // read-only: a standby, or set so because a disk is nearly full
+    {"25P03", SqlFault::server},     // a transaction that rested for too long
+    {"40", SqlFault::server},        // serialization failure, deadlock
+    {"53", SqlFault::server},        // disk full, out of memory, too many connections
+    {"54", SqlFault::data},          // over a limit of PostgreSQL's
+    {"55P03", SqlFault::server},     // a lock could not be had
+    {"55006", SqlFault::server},     // an object is in use
+    {"57", SqlFault::server},        // cancelled by a timeout or an operator, shutting down, starting
+    {"58", SqlFault::server},        // the system's errors: I/O, a file that is gone
+    {"XX", SqlFault::server},        // inside PostgreSQL: damaged data, an index
 }};
 
 Failure as_failure(std::string_view sqlstate) {
