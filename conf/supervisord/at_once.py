@@ -3,14 +3,18 @@
 Left alone supervisord looks once a second, or when a child writes: one look finds a child that ended, the next starts
 it, one or two seconds later. Here SIGCHLD has it look, and what that look found has it look again. A child that dies in
 its first second (startsecs) is tried again at once as well, but only once: after the second such death in a row it
-waits as ever, longer each time, so that a build that does not come up keeps no core busy.
+waits as ever, longer each time, so that a build that does not come up keeps no core busy; but never for longer than
+LONGEST, for whatever keeps it from starting may have gone by then.
 """
 
 import os
 import signal
+import time
 
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
+
+LONGEST = 10  # seconds
 
 
 class Bell:
@@ -50,6 +54,8 @@ def make(_supervisord):
         if event.process.backoff == 1:
             event.process.delay = 0
             bell.ring()
+        event.process.backoff = min(event.process.backoff, LONGEST)
+        event.process.delay = min(event.process.delay, time.time() + LONGEST)
 
     events.subscribe(events.ProcessStateExitedEvent, ended)
     events.subscribe(events.ProcessStateBackoffEvent, ended_early)

@@ -29,7 +29,7 @@ bool blames_a_row(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const SqlError& error) {
-    return error.sqlstate().starts_with("22") || error.sqlstate().starts_with("23");
+    return error.fault() == SqlFault::data;
   } catch (const Failure& failure) {
     return failure.kind() == Kind::unprocessable;
   } catch (...) {

@@ -22,7 +22,9 @@
 //      throws, all of them are there or none.
 //  J3  Every claim has a token of its own. A runner's write names it, and changes a job only while that claim has it;
 //      otherwise the runner is told that its lease is lost.
-//  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it.
+//  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it. Where that clock is set
+//  back,
+//      a lease lasts no longer than a minute and a lease's time from then on.
 //  J5  claim() counts the attempt; only finish(released), and reap() by J14, give it back. After max_attempts a job is
 //      not claimed again, however its runners ended.
 //  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried
@@ -350,10 +352,7 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
     changes = co_await settle(endings);
   } catch (const Failure& failure) {
     const auto* const error = dynamic_cast<const SqlError*>(&failure);
-    // Data that can't be stored: of a wrong shape, against a constraint, over a limit of PostgreSQL's.
-    const std::string_view its_class = error ? std::string_view(error->sqlstate()).substr(0, 2) : "";
-    const bool data_is_wrong =
-        failure.kind() == Kind::unprocessable || its_class == "22" || its_class == "23" || its_class == "54";
+    const bool data_is_wrong = failure.kind() == Kind::unprocessable || (error && error->fault() == SqlFault::data);
     if (!data_is_wrong) throw;
     refused = true;
   }
@@ -379,7 +378,7 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
 }
 
 Async<std::vector<JobChange>> Jobs::reap(int batch) {
-  const Rows rows = co_await database_.query(jobs_sql::kReap, {batch});
+  const Rows rows = co_await database_.query(jobs_sql::kReap, {batch, lease_.count()});
   co_return changes_of(rows);
 }
 

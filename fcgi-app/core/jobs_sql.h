@@ -64,8 +64,18 @@ inline constexpr const char* kFinish =
 // runner's leases end within a heartbeat of each other: it is judged when all have (or, should it live and have left
 // some of its jobs alone, two seconds later). While it has a suspect none of its other jobs is to blame (J14); suspects
 // are taken last, so that all others are judged by them, however many batches that takes.
+//
+// A lease that ends more than a minute later than one given now would was given before the database's clock was set
+// back: it gets what one given now would, and who lives renews it. (A minute: fleets may differ in their JOB_LEASE for
+// a while.)
 inline constexpr const char* kReap = R"sql(
-with runners as materialized (
+with too_long as materialized (
+  select id from live_jobs
+   where status = 'processing' and lease_until > clock_timestamp() + $2 * interval '1 ms' + interval '1 min'
+     for update skip locked
+), shortened as (
+  update live_jobs j set lease_until = clock_timestamp() + $2 * interval '1 ms' from too_long where j.id = too_long.id
+), runners as materialized (
   select runner, bool_or(lease_until >= now()) as holds_others, bool_or(losses > 0) as has_suspect
     from live_jobs where status = 'processing' group by runner
 ), late as materialized (

@@ -84,7 +84,8 @@ Params params_of(const std::vector<DoneJobRow>& rows) {
 
 template <class Row>
 Recorder::Queue<Row>::Queue(const char* table)
-    : written(counter("plugfleet_rows_written_total", fmt::format("table=\"{}\"", table))),
+    : batch(kBatchMax),
+      written(counter("plugfleet_rows_written_total", fmt::format("table=\"{}\"", table))),
       dropped(counter("plugfleet_rows_dropped_total", fmt::format("table=\"{}\"", table))) {}
 
 Recorder::Recorder(Reactor& reactor, Database& database)
@@ -129,32 +130,37 @@ Async<void> Recorder::write_all() {
   if (waiting() > 0) schedule(well ? Clock::duration(kGather) : Clock::duration(kRetry));
 }
 
-// False where the database can't be reached: the batch then waits in its queue again, at the front. A batch that
-// PostgreSQL refuses is dropped and counted: it would be refused for ever.
+// False where the database does not take rows now: the batch then waits in its queue again, at the front. What holds a
+// value that can't be stored would be refused for ever: it is looked for in ever smaller batches, dropped and counted.
 template <class Row>
 Async<bool> Recorder::write_batch(Queue<Row>& queue) {
-  const auto count = static_cast<std::ptrdiff_t>(std::min(queue.rows.size(), kBatchMax));
+  const auto count = static_cast<std::ptrdiff_t>(std::min(queue.rows.size(), queue.batch));
   std::vector<Row> batch(std::make_move_iterator(queue.rows.begin()),
                          std::make_move_iterator(queue.rows.begin() + count));
   queue.rows.erase(queue.rows.begin(), queue.rows.begin() + count);
-  bool unavailable = false;
+  bool refused = false;
   try {
     co_await database_.query(insert_of(batch), params_of(batch));
     queue.written.add(batch.size());
+    queue.batch = std::min(kBatchMax, 2 * queue.batch);
+    co_return true;
+  } catch (const SqlError& error) {
+    refused = error.fault() == SqlFault::data;
   } catch (const Failure& failure) {
-    unavailable = failure.kind() == Kind::unavailable || failure.kind() == Kind::cancelled;
-    if (!unavailable) {
-      queue.dropped.add(batch.size());
-      log(Severity::error, "rows_refused", {{"rows", batch.size()}});
-    }
+    refused = failure.kind() == Kind::unprocessable;
   }
-  if (!unavailable) co_return true;
+  if (refused && batch.size() == 1) {
+    queue.dropped.add();
+    log(Severity::error, "row_refused", {});
+    co_return true;
+  }
+  if (refused) queue.batch = batch.size() / 2;
   const std::size_t room = kWaitingMax - std::min(kWaitingMax, queue.rows.size());
   const std::size_t lost = batch.size() - std::min(batch.size(), room);
   queue.dropped.add(lost);
   queue.rows.insert(queue.rows.begin(), std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(lost)),
                     std::make_move_iterator(batch.end()));
-  co_return false;
+  co_return refused;
 }
 
 Async<void> Recorder::flush(Clock::duration patience) {

@@ -1,5 +1,6 @@
 // Rows that describe what happened, written to PostgreSQL in batches, off every request's path. Lost rows are counted,
-// never waited for: with the database gone up to kWaitingMax rows of a kind wait in memory, and the oldest are dropped.
+// never waited for: while the database takes none, up to kWaitingMax rows of a kind wait in memory, and the oldest are
+// dropped.
 #pragma once
 
 #include <deque>
@@ -53,6 +54,7 @@ class Recorder {
   struct Queue {
     explicit Queue(const char* table);
     std::deque<Row> rows;
+    std::size_t batch;  // rows of the next statement at most
     Counter written, dropped;
   };
 

@@ -61,7 +61,7 @@ bool memory_is_left_here() {
 
 Slot::State state_of(std::string_view state) {
   if (state == "RUNNING") return Slot::State::running;
-  if (state == "STARTING" || state == "BACKOFF") return Slot::State::coming;
+  if (state == "STARTING") return Slot::State::coming;
   if (state == "STOPPED" || state == "EXITED") return Slot::State::stopped;
   if (state == "STOPPING") return Slot::State::going;
   return Slot::State::failed;

@@ -13,6 +13,11 @@ namespace plugfleet {
 namespace {
 
 constexpr auto kCheckTimeout = 2s;
+
+// More numbers than the function's work_mem holds are spilled to a file: that fails where the disk is full (53100), and
+// leaves nothing behind.
+constexpr const char* kCanWrite =
+    "select current_setting('transaction_read_only')::bool as read_only, spill_to_disk() as spilled";
 const Clock::time_point started = Clock::now();
 
 Async<Reply> healthz(Call&) { co_return Reply{.body = R"({"status":"ok"})"}; }
@@ -43,8 +48,8 @@ std::string provider_check(const AiView& view) {
 
 Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
   if (which == 0) {
-    co_await services.database.query("select 1");
-    checks.database = "ok";
+    const Rows rows = co_await services.database.query(kCanWrite);
+    checks.database = rows[0].boolean("read_only") ? "read-only" : "ok";
   } else if (which == 1) {
     co_await services.redis.command({"PING"});
     checks.redis = "ok";
@@ -60,6 +65,8 @@ Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
 Async<void> check(Platform& services, Checks& checks, std::size_t which) {
   try {
     co_await ask(services, checks, which);
+  } catch (const SqlError& error) {
+    if (which == 0 && error.sqlstate() == kDiskFull) checks.database = "disk full";
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;  // else it stays "down"
   }

@@ -23,7 +23,9 @@
 //  7. A connection is proven once a statement has run to its end on it; one lost before that is a failed attempt. After
 //     a failed attempt there is one at a time, each after a pause that grows to kPauseMax, whether or not anybody asks;
 //     what it opens is proven before it is handed out, for PgBouncer takes connections that PostgreSQL can't serve.
-//  8. While attempts fail and nothing has ended for acquire_timeout, queries fail at once.
+//  8. A session that has refused to write is ended, at most one each kRenewEvery: PgBouncer would lend it for an hour
+//     more, read-only as the database, or the host behind an address, was when it began.
+//  9. While attempts fail and nothing has ended for acquire_timeout, queries fail at once.
 #include "io/postgres.h"
 
 #include <algorithm>
@@ -39,6 +41,11 @@ namespace postgres {
 namespace {
 
 constexpr Clock::duration kPauseMin = 50ms, kPauseMax = 2s;
+constexpr Clock::duration kRenewEvery = 5s;
+
+// PgBouncer may lend another session for this one: that is ended only where it is read-only as well.
+constexpr const char* kEndReadOnlySession =
+    "select pg_terminate_backend(pg_backend_pid()) where current_setting('transaction_read_only')::bool";
 
 }  // namespace
 
@@ -109,7 +116,7 @@ class Pool final : public ConnectionOwner, public std::enable_shared_from_this<P
   Timer retry_;                                           // armed: no attempt before it goes off
   Timer expiry_;                                          // goes off no later than the first deadline of waiting_
   int failures_ = 0;                                      // attempts in a row
-  Clock::time_point failing_since_, last_success_, last_complaint_;
+  Clock::time_point failing_since_, last_success_, last_complaint_, last_renewal_;
   std::string trouble_;
   bool closing_ = false;
   Waiter drained_;
@@ -256,7 +263,12 @@ void Pool::finished(Connection& connection) {
 void Pool::retire(const std::shared_ptr<Connection>& connection) {
   if (!connection->in_transaction()) {
     connection->rolling_back = false;
-    return dispatch(connection);
+    const auto now = Clock::now();
+    if (!std::exchange(connection->refuses_writes, false) || now - last_renewal_ < kRenewEvery || closing_) {
+      return dispatch(connection);
+    }
+    last_renewal_ = now;
+    return connection->send(std::make_shared<Statement>(kEndReadOnlySession), options_.statement_timeout);
   }
   if (connection->rolling_back) return connection->lose("a transaction could not be rolled back");
   connection->rolling_back = true;

@@ -5,7 +5,8 @@
 //   for (const Row row : rows) use(row.text("id"));
 //
 // What fails: Failure(unavailable) when there is no database, no turn in time, or a statement took too long (whether
-// it took effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement.
+// it took effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement: it took no
+// effect then.
 // A query whose caller is cancelled still runs to its end.
 #pragma once
 
@@ -26,10 +27,20 @@
 
 namespace plugfleet {
 
+// What a SQLSTATE speaks of (PostgreSQL manual, appendix A).
+enum class SqlFault {
+  server,     // its state: read-only, full, starting, too busy, a lost race. The same statement is right later
+  data,       // a value that can't be stored: of a wrong shape, against a constraint, over a limit
+  statement,  // ours: a mistake in the program, or another schema than it was written for
+};
+SqlFault fault_of(std::string_view sqlstate);
+
+// Failure(unavailable), with a time to try again, where the server is at fault; else Failure(internal).
 class SqlError : public Failure {
  public:
   SqlError(std::string sqlstate, std::string primary);
 
+  SqlFault fault() const { return fault_of(sqlstate_); }
   const std::string& sqlstate() const { return sqlstate_; }
   const std::string& primary() const { return primary_; }  // PostgreSQL's words, for operators; no client sees them
 
@@ -39,6 +50,8 @@ class SqlError : public Failure {
 
 // SQLSTATEs that callers tell apart (PostgreSQL manual, appendix A).
 inline constexpr std::string_view kUniqueViolation = "23505";
+inline constexpr std::string_view kReadOnlyTransaction = "25006";
+inline constexpr std::string_view kDiskFull = "53100";
 
 // The values of $1, $2, ... in text form: text, whole numbers, double, bool, nullopt or an empty optional (null), and
 // vectors of these, which are PostgreSQL arrays. A uuid or a time is a text.

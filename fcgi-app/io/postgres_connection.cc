@@ -3,6 +3,8 @@
 #include <libpq-fe.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -20,11 +22,6 @@ std::string_view first_line(std::string_view text) { return text.substr(0, text.
 std::string_view field(const PGresult* result, int code) {
   const char* const value = PQresultErrorField(result, code);
   return value ? value : "";
-}
-
-// What PostgreSQL says when it, or PgBouncer, can't serve: connection trouble, resources, shutdown and start-up.
-bool says_unavailable(std::string_view sqlstate) {
-  return sqlstate.starts_with("08") || sqlstate.starts_with("53") || sqlstate.starts_with("57P");
 }
 
 // Class 22 quotes the value it dislikes, which may be somebody's name or mail address.
@@ -127,12 +124,13 @@ void Connection::take(PGresult* result) {
   if (sqlstate.empty() || severity == "FATAL" || severity == "PANIC") {
     return lose(sqlstate.empty() ? first_line(PQerrorMessage(conn_)) : primary);
   }
+  const SqlError error{std::string(sqlstate), primary};
   // Conflicts (23) and lost races (40) are part of a caller's day.
   const bool expected = sqlstate.starts_with("23") || sqlstate.starts_with("40");
-  log(expected ? Severity::info : Severity::error, "sql_error",
+  log(expected ? Severity::info : info(error.kind()).severity, "sql_error",
       {{"sqlstate", sqlstate}, {"message", primary}, {"sql", statement_->sql.substr(0, kSqlLogged)}});
-  statement_->failure = says_unavailable(sqlstate) ? std::make_exception_ptr(unavailable())
-                                                   : std::make_exception_ptr(SqlError(std::string(sqlstate), primary));
+  statement_->failure = std::make_exception_ptr(error);
+  refuses_writes |= sqlstate == kReadOnlyTransaction;
 }
 
 void Connection::finish() {
@@ -241,10 +239,45 @@ bool Row::boolean(Rows::Column column) const {
 
 // ---- Params and SqlError ----------------------------------------------------------------------------------------
 
+namespace {
+
+struct Class {
+  std::string_view begins;  // a SQLSTATE, or the class that its first characters are
+  SqlFault fault;
+};
+// The first that fits counts; what stands nowhere is the statement's fault.
+constexpr std::array<Class, 14> kFaults{{
+    {"08P01", SqlFault::statement},  // a wrong number of parameters
+    {"08", SqlFault::server},        // connection trouble, PgBouncer's word too
+    {"22", SqlFault::data},          // a value of a wrong shape
+    {"23", SqlFault::data},          // a constraint
+    {"25006", SqlFault::server},     // read-only: a standby, or set so because a disk is nearly full
+    {"25P03", SqlFault::server},     // a transaction that rested for too long
+    {"40", SqlFault::server},        // serialization failure, deadlock
+    {"53", SqlFault::server},        // disk full, out of memory, too many connections
+    {"54", SqlFault::data},          // over a limit of PostgreSQL's
+    {"55P03", SqlFault::server},     // a lock could not be had
+    {"55006", SqlFault::server},     // an object is in use
+    {"57", SqlFault::server},        // cancelled by a timeout or an operator, shutting down, starting
+    {"58", SqlFault::server},        // the system's errors: I/O, a file that is gone
+    {"XX", SqlFault::server},        // inside PostgreSQL: damaged data, an index
+}};
+
+Failure as_failure(std::string_view sqlstate) {
+  if (fault_of(sqlstate) != SqlFault::server) return {Kind::internal, "the database refused a statement"};
+  return postgres::unavailable();
+}
+
+}  // namespace
+
+SqlFault fault_of(std::string_view sqlstate) {
+  const auto* const found =
+      std::ranges::find_if(kFaults, [&](const Class& c) { return sqlstate.starts_with(c.begins); });
+  return found == kFaults.end() ? SqlFault::statement : found->fault;
+}
+
 SqlError::SqlError(std::string sqlstate, std::string primary)
-    : Failure(Kind::internal, "the database refused a statement"),
-      sqlstate_(std::move(sqlstate)),
-      primary_(std::move(primary)) {}
+    : Failure(as_failure(sqlstate)), sqlstate_(std::move(sqlstate)), primary_(std::move(primary)) {}
 
 void Params::put_text(std::string_view text) {
   if (text.contains('\0')) throw Failure(Kind::unprocessable, "a text holds U+0000, which can't be stored");

@@ -63,9 +63,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_stale() const;
 
   // The pool's own notes.
-  bool leased = false;        // a coroutine decides what is sent next
-  bool proven = false;        // a statement has run to its end here
-  bool rolling_back = false;  // what an unfinished transaction left is being undone
+  bool leased = false;          // a coroutine decides what is sent next
+  bool proven = false;          // a statement has run to its end here
+  bool rolling_back = false;    // what an unfinished transaction left is being undone
+  bool refuses_writes = false;  // a statement was refused because the session is read-only
 
  private:
   void negotiate();

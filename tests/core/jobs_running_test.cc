@@ -473,3 +473,16 @@ ASYNC_TEST(backends_terminated_mid_claim_lose_no_job_and_run_none_twice) {
       queue.db, "select count(*) from only jobs where type = $1 and status <> 'completed'", {queue.kind});
   CHECK_EQ(twice, 0);
 }
+
+// J4: the clock is set back by an hour, and the runner is dead.
+ASYNC_TEST(a_lease_from_a_clock_that_was_set_back_ends_within_its_time) {
+  Queue queue(reactor, 500ms);
+  co_await queue.declare();
+  const std::string id = co_await queue.add();
+  co_await queue.take();
+  co_await queue.db.query(
+      "update live_jobs set lease_until = lease_until + interval '1 hour', started_at = started_at + interval '1 hour' "
+      "where id = $1",
+      {id});
+  co_await queue.reap_until_not_processing(id);
+}

@@ -96,6 +96,40 @@ ASYNC_TEST(an_sql_error_names_its_state_and_keeps_the_connection) {
   CHECK_EQ(first[0].text(0), second[0].text(0));
 }
 
+ASYNC_TEST(a_sqlstate_speaks_of_the_server_of_data_or_of_the_statement) {
+  for (const char* state : {"25006", "57014", "57P01", "57P03", "55P03", "40001", "40P01", "53100", "53300", "53200",
+                            "58030", "58P01", "XX000", "XX001", "08006"}) {
+    CHECK(fault_of(state) == SqlFault::server);
+    const SqlError error(state, "words");
+    CHECK(error.kind() == Kind::unavailable && error.retry_after());
+  }
+  for (const char* state : {"22P02", "22021", "23505", "23514", "54000"}) CHECK(fault_of(state) == SqlFault::data);
+  for (const char* state : {"42P01", "42883", "25P02", "0A000", "08P01"}) {
+    CHECK(fault_of(state) == SqlFault::statement);
+    CHECK(SqlError(state, "words").kind() == Kind::internal);
+  }
+  co_return;
+}
+
+// Invariant 8.
+ASYNC_TEST(a_session_that_refuses_to_write_is_ended) {
+  Database db(reactor, direct(1));
+  Scratch table(db);
+  co_await table.create("(n int)");
+  const Rows first =
+      co_await db.query("select pg_backend_pid() as pid, set_config('default_transaction_read_only', 'on', false)");
+  const Outcomes refused = co_await outcome_of(db.query("insert into " + table.name + " values (1)"));
+  CHECK_EQ(refused.errors.count(std::string(kReadOnlyTransaction)), 1u);
+  for (const auto deadline = Clock::now() + 8s;; co_await sleep_for(10ms)) {  // what runs meanwhile may end with it
+    const Outcomes written = co_await outcome_of(db.query("insert into " + table.name + " values (1)"));
+    if (written.rows == 1) break;
+    CHECK(Clock::now() < deadline);
+  }
+  const Rows second = co_await db.query("select pg_backend_pid() as pid");
+  CHECK(second[0].text("pid") != first[0].text("pid"));
+  co_await table.drop();
+}
+
 ASYNC_TEST(a_unique_violation_can_be_told_apart) {
   Database db(reactor, pooled());
   Scratch table(db);

@@ -4,6 +4,7 @@ PgBouncer, both Redis, the AI provider."""
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -212,6 +213,41 @@ class DatabaseTest(FailureCase):
         self.assert_recorded(jobs)
         calls = f"select endpoint from api_calls where user_agent = '{agent['User-Agent']}'"
         self.assertEqual(live.rows(calls, 20), [["POST /api/rename-layers"]] * 20)
+        wait_until_well()
+
+    def read_only(self, on):
+        """For sessions from now on: those that PgBouncer has are ended, as an operator or a failover would."""
+        end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'plugfleet'"
+        setting = "set default_transaction_read_only = on" if on else "reset default_transaction_read_only"
+        command = ["psql", "-XAtqh", live.fleet.run / "postgresql", "-U", "postgres", "-d", "postgres"]
+        statements = f"alter database plugfleet {setting};" + (end if on else "")
+        subprocess.run([*command, "-c", statements], check=True, capture_output=True, timeout=PATIENCE)
+
+    def test_renames_outlive_a_read_only_postgresql_and_their_rows_come_later(self):
+        agent = {"User-Agent": f"read only {uuid.uuid4()}"}
+        self.addCleanup(self.read_only, False)
+        self.read_only(True)
+        wait_for(lambda: health() == (503, {**health()[1], "database": "read-only"}), "/health does not say it", PATIENCE)
+        jobs = self.renamed(40, headers=agent)
+        refused = live.rename(BODY, headers={"Prefer": "respond-async"})
+        self.assertEqual((refused.status, refused.json["error"]), (503, "unavailable"), refused)
+        self.assertGreater(int(refused.headers["Retry-After"]), 0)
+        self.read_only(False)  # and nothing else: sessions that are read-only still go by themselves
+        self.assert_recorded(jobs)
+        calls = f"select endpoint from api_calls where user_agent = '{agent['User-Agent']}'"
+        self.assertEqual(len(live.rows(calls, 40)), 40)
+        wait_until_well()
+
+    def test_what_cannot_start_for_long_comes_back_once_it_can(self):
+        data, away = live.fleet.run / "pgdata", live.fleet.run / "pgdata.away"
+        log = live.fleet.run / "data/log/supervisord.log"
+        self.addCleanup(lambda: away.exists() and away.rename(data))
+        before = log.read_text().count("exited: postgresql")
+        data.rename(away)
+        kill(live.fleet.pid("postgresql"), signal.SIGINT)
+        # By itself supervisord gives a program up after four starts.
+        wait_for(lambda: log.read_text().count("exited: postgresql") >= before + 6, "it was given up", 60)
+        away.rename(data)
         wait_until_well()
 
     def test_renames_outlive_a_killed_pgbouncer(self):
