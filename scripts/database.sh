@@ -12,7 +12,7 @@ as_postgres() {
 }
 
 # postgres_tool NAME ARGUMENTS...: one of PostgreSQL's own programs, by its superuser.
-postgres_tool() { as_postgres "$pg_bin/$1" -U postgres -h "$RUN/postgresql" -p "${POSTGRES_PORT:-5432}" "${@:2}"; }
+postgres_tool() { as_postgres "$pg_bin/$1" -U postgres -h "$RUN/postgresql" -p "${POSTGRES_PORT:-5432}" -w "${@:2}"; }
 
 # cluster_setting NAME DEFAULT: as Debian's cluster 15/main has it, which is an installed fleet's. It need not run.
 cluster_setting() { pg_conftool -s 15 main show "$1" 2>/dev/null || echo "$2"; }
@@ -22,7 +22,7 @@ psql_as() {
   local port=${POSTGRES_PORT:-5432} run=()
   if [[ $3 == pgbouncer ]]; then port=6432; fi
   if [[ $1 == postgres ]]; then run=(as_postgres); fi
-  PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -XAtq -v ON_ERROR_STOP=1 "${@:4}"
+  PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -wXAtq -v ON_ERROR_STOP=1 "${@:4}"
 }
 
 # make_role: the role and the database, where they are not there yet, and the settings of their sessions, which are

@@ -73,15 +73,16 @@ is_of_nginx_unit() { grep -qs 'nginx\.service' "/proc/$1/cgroup"; }
 
 # check_ports: those that nginx will listen on are free, or nginx.service's already.
 check_ports() {
-  local port address holder pid ports=(80 "$HTTPS_PORT" "$HTTP_PORT")
+  local port address holder pid choice='' ports=(80 "$HTTPS_PORT" "$HTTP_PORT")
   [[ $(printf '%s\n' "${ports[@]}" | sort -u | wc -l) == 3 ]] ||
     wrong+=("HTTPS_PORT ($HTTPS_PORT), HTTP_PORT ($HTTP_PORT) and 80, which leads to https, must be three ports.")
   for port in "${ports[@]}"; do
+    if [[ $port != 80 ]]; then choice=', or choose another port in /etc/plugfleet/fleet.conf'; fi
     while read -r address pid holder; do
       # Plain http is for this machine only.
       if [[ $port == "$HTTP_PORT" && ! $address =~ ^(127\.0\.0\.1|0\.0\.0\.0|\*|\[::ffff:127\.0\.0\.1\])$ ]]; then continue; fi
       if [[ $pid ]] && is_of_nginx_unit "$pid"; then continue; fi
-      wrong+=("Port $port is taken by ${holder:-another program} (pid ${pid:-unknown}) at $address: stop it, or choose another port in /etc/plugfleet/fleet.conf.")
+      wrong+=("Port $port is taken by ${holder:-another program} (pid ${pid:-unknown}) at $address: stop it${choice}.")
       break
     done < <(listeners "$port")
   done
@@ -112,7 +113,12 @@ check_postgresql() {
   if [[ ! ",${sockets// /}," =~ ,(/var)?/run/postgresql, ]]; then
     wrong+=("The PostgreSQL cluster 15/main has its socket in $sockets; Plugfleet looks for it in /var/run/postgresql.")
   fi
-  others_databases=$(ask_postgresql postgres "$databases_of_others") || return 0
+  if ! others_databases=$(ask_postgresql postgres "$databases_of_others"); then
+    if systemctl -q is-active postgresql@15-main; then
+      wrong+=('The PostgreSQL cluster 15/main runs, but does not answer the user postgres by its socket: see its pg_hba.conf.')
+    fi
+    return 0
+  fi
   if [[ ! $database_is_ours && $(ask_postgresql postgres "$plugfleet_is_there") &&
     ! $(ask_postgresql plugfleet "select to_regclass('schema_migrations')") ]]; then
     wrong+=('The PostgreSQL cluster 15/main has a role or a database plugfleet that is not of Plugfleet: give it another name.')
@@ -218,13 +224,12 @@ check_sizes() {
 
 # settings_text CERTIFICATE NAME EMAIL: what /etc/plugfleet/fleet.conf shall hold; arguments that are empty change nothing.
 settings_text() {
-  local file=/etc/plugfleet/fleet.conf key memory text
+  local file=/etc/plugfleet/fleet.conf key memory text='' made
   memory=$(memory_mb)
-  if [[ -s $file ]]; then
-    text=$(<"$file")
-  else
+  if [[ -e $file ]]; then text=$(<"$file"); fi
+  if [[ ! $text =~ (^|$'\n')CERTIFICATE= ]]; then # setup never was here
     [[ $1 ]] || fail 'Say how it is reached: plugfleet setup --domain example.org, or plugfleet setup --self-signed'
-    text="# What is set otherwise here than by default. /usr/lib/plugfleet/conf/fleet.conf is the manual: WORKERS, RATE_GENERAL ...
+    made="# What is set otherwise here than by default. /usr/lib/plugfleet/conf/fleet.conf is the manual: WORKERS, RATE_GENERAL ...
 # After a change: plugfleet reload. What the programs do is set in plugfleet.conf.
 HTTPS_ADDRESS=0.0.0.0
 HTTPS_PORT=443
@@ -232,6 +237,11 @@ HTTPS_PORT=443
 POSTGRES_MEMORY=$((memory / 8))MB
 REDIS_STATE_MEMORY=$((memory / 16))mb
 REDIS_PAYLOADS_MEMORY=$((memory / 8))mb"
+    # What somebody put there before wins.
+    for key in HTTPS_ADDRESS HTTPS_PORT POSTGRES_MEMORY REDIS_STATE_MEMORY REDIS_PAYLOADS_MEMORY; do
+      if grep -q "^$key=" <<<"$text"; then made=$(grep -v "^$key=" <<<"$made"); fi
+    done
+    text=$made${text:+$'\n'$text}
   fi
   if [[ $1 == certbot && ! $2 =~ ^([a-z0-9-]+\.)+[a-z]{2,}$ ]]; then fail "'$2' is no domain; for example: plugfleet setup --domain example.org"; fi
   [[ ! $2 || $2 =~ ^[A-Za-z0-9.:-]+$ ]] || fail "'$2' is neither a name nor an address."

@@ -118,18 +118,21 @@ class SetupTest(GuestTest):
             self.assertEqual(file.read_bytes(), text)
 
     def test_fleet_conf_keeps_what_stands_there_and_an_empty_one_is_made(self):
-        self.write("fleet.conf", "# mine\nWORKERS=3\nPUBLIC_NAME=a\n")
+        self.write("fleet.conf", "# mine\nWORKERS=3\nCERTIFICATE=certbot\nPUBLIC_NAME=a\n")
         said = self.shell(["database", "setup-machine"], """
             source <(declare -f settings_text | sed "s|/etc/plugfleet/fleet.conf|fleet.conf|")
             settings_text self-signed b ''
             : >fleet.conf
             settings_text self-signed c ''
+            echo HTTP_PORT=9090 >fleet.conf
+            settings_text self-signed d '' | grep -n 'HTTP\|d$'
             (settings_text '' '' '') || true
             (settings_text certbot localhost '') || true
             (settings_text self-signed 'a b' '') || true
             (settings_text self-signed a 'x y') || true""")
         self.assertTrue(said.startswith("# mine\nWORKERS=3\nCERTIFICATE=self-signed\nPUBLIC_NAME=b\n"), said)
         self.assertIn("HTTPS_PORT=443\n", said)
+        self.assertRegex(said, r"\d+:HTTPS_ADDRESS=0.0.0.0\n\d+:HTTPS_PORT=443\n\d+:HTTP_PORT=9090\n\d+:CERTIFICATE=self-signed\n\d+:PUBLIC_NAME=d\n")
         for sentence in ("Say how it is reached", "'localhost' is no domain", "'a b' is neither", "'x y' is no e-mail"):
             self.assertIn(sentence, said)
 

@@ -78,6 +78,19 @@ class OperateTest(unittest.TestCase):
         return files + [path for path in (ROOT, Path("/")) if (path / "evaluated").exists()], self.fleet.sql(
             "select datname from pg_database where datname ~ '^plugfleet_(before|verify|restoring)'")
 
+    def test_6_a_backup_that_cannot_be_migrated_changes_nothing_and_the_fleet_serves_on(self):
+        before = self.users()
+        (checksum,) = self.fleet.sql("select checksum from schema_migrations where component = 'core' and version = '0001'")[0]
+        change = "update schema_migrations set checksum = '{}' where component = 'core' and version = '0001'"
+        self.fleet.sql(change.format("another"))
+        self.plugfleet("backup")
+        self.fleet.sql(change.format(checksum))
+        said = self.plugfleet("restore", "--yes", status=1)
+        self.assertTrue(said.endswith("could not be brought to the schema of this release: nothing was changed.\n"), said)
+        self.assertEqual((self.users(), self.left_behind()), (before, ([], [])))
+        rename(self.fleet, "on@backup")
+        self.backups()[-1].unlink()
+
     def test_5_what_a_backup_left_that_was_killed_goes_with_the_next(self):
         (self.fleet.folder / "backups/.work-killed").mkdir(parents=True, exist_ok=True)
         subprocess.run(["psql", "-h", self.fleet.run / "postgresql", "-U", "postgres", "-qc",

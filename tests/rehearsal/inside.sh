@@ -42,7 +42,7 @@ until_true() { # SECONDS COMMAND...
 # recovers COMMAND...: does that, and measures until a rename is answered, and until the fleet is whole.
 recovers() {
   local begin served
-  whole || { echo 'not whole before' && return 1; }
+  until_true 20 whole # a worker may still be connecting to what was killed before
   begin=$EPOCHREALTIME
   "$@"
   until_true 30 renames
