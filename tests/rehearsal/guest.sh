@@ -139,7 +139,7 @@ data_stay() {
 nothing_is_left() {
   PLUGFLEET_PURGE=yes DEBIAN_FRONTEND=noninteractive apt-get -q -y purge plugfleet 2>&1 | tee /tmp/said
   grep -F 'Plugfleet and its data are gone.' /tmp/said # apt's own lines end in CR LF
-  find / /run -xdev \( -path /opt -o -path /tmp -o -path /var/log/journal \) -prune -o -name '*plugfleet*' -print | (! grep .)
+  find / /run -xdev \( -path /etc/fail2ban -o -path /opt -o -path /tmp -o -path /var/log/journal \) -prune -o -name '*plugfleet*' -print | (! grep .)
   [[ $(theirs main -c "select count(*) from pg_database where datname like 'plugfleet%'") == 1 ]] # theirs
   [[ ! $(theirs main -c "select 1 from pg_roles where rolname = 'plugfleet'") ]]
   [[ ! $(getent passwd plugfleet plugfleet-pgbouncer) ]]
