@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced in the rehearsal's machine after inside.sh: what others have there, and that it stays theirs.
 # shellcheck disable=SC2317,SC2154
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "This failed: $BASH_COMMAND" >&2' ERR
 
 theirs() { (cd / && runuser -u postgres -- psql --cluster "15/$1" -XAtq -v ON_ERROR_STOP=1 "${@:2}"); } # CLUSTER ARGUMENTS...
 
@@ -144,7 +145,7 @@ nothing_is_left() {
   [[ ! $(theirs main -c "select 1 from pg_roles where rolname = 'plugfleet'") ]]
   [[ ! $(getent passwd plugfleet plugfleet-pgbouncer) ]]
   systemctl --failed --no-legend | (! grep .)
-  systemctl list-unit-files '*plugfleet*' --no-legend | (! grep .)
+  [[ ! $(systemctl list-unit-files '*plugfleet*' --no-legend) ]] # by its status there is none
   (! grep -r plugfleet /etc/postgresql)
   serves_debians_page
 }
