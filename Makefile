@@ -3,7 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-builtin-rules --jobs=$(shell nproc)
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
 comma := ,
 
 CXX := clang++-19
@@ -41,6 +44,7 @@ library := $(B)/lib/libplugfleet.so
 object = $(patsubst %.cc,$(B)/%.o,$(1))
 
 build: $(library) $(programs) $(modules) ## Build the programs and modules
+	@:
 
 ifneq ($(filter clang%,$(notdir $(CXX))),)
 precompiled := $(B)/fcgi-app/precompiled.pch

@@ -11,22 +11,42 @@ as_postgres() {
   if [[ $root == /usr/lib/plugfleet ]] && ((EUID == 0)); then env -C / runuser -u postgres -- "$@"; else "$@"; fi
 }
 
+# postgres_tool NAME ARGUMENTS...: one of PostgreSQL's own programs, by its superuser.
+postgres_tool() { as_postgres "$pg_bin/$1" -U postgres -h "$RUN/postgresql" -p "${POSTGRES_PORT:-5432}" -w "${@:2}"; }
+
+# cluster_setting NAME DEFAULT: as Debian's cluster 15/main has it, which is an installed fleet's. It need not run.
+cluster_setting() { pg_conftool -s 15 main show "$1" 2>/dev/null || echo "$2"; }
+
 # psql_as USER DATABASE postgresql|pgbouncer ARGUMENTS...
 psql_as() {
-  local port=5432 run=()
+  local port=${POSTGRES_PORT:-5432} run=()
   if [[ $3 == pgbouncer ]]; then port=6432; fi
   if [[ $1 == postgres ]]; then run=(as_postgres); fi
-  PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -XAtq -v ON_ERROR_STOP=1 "${@:4}"
+  PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -wXAtq -v ON_ERROR_STOP=1 "${@:4}"
 }
 
-# make_role: the role and the database, where they are not there yet. Those of another host are its own matter.
+# make_role: the role and the database, where they are not there yet, and the settings of their sessions, which are
+# nobody else's. Those of another host are its own matter.
 make_role() {
   if [[ ${DATABASE_HOST:-} ]]; then return; fi
   psql_as postgres postgres postgresql >/dev/null <<'END'
 select 'create role plugfleet login' where not exists (select from pg_roles where rolname = 'plugfleet') \gexec
 alter role plugfleet set statement_timeout = '30s';
+-- A transaction left open pins old rows of the jobs table.
+alter role plugfleet set idle_in_transaction_session_timeout = '60s';
+alter role plugfleet set work_mem = '8MB';
+alter role plugfleet set maintenance_work_mem = '64MB';
+alter role plugfleet set random_page_cost = 1.1;
+-- Compiling a query costs more than these short ones take.
+alter role plugfleet set jit = off;
+alter role plugfleet set wal_compression = on;
+-- No value of a statement goes into the log.
+alter role plugfleet set log_min_duration_statement = '500ms';
+alter role plugfleet set log_min_error_statement = panic;
+alter role plugfleet set log_parameter_max_length = 0;
 select $$create database plugfleet owner plugfleet template template0 encoding 'UTF8' locale 'C.UTF-8'$$
   where not exists (select from pg_database where datname = 'plugfleet') \gexec
+alter database plugfleet set timezone = 'UTC';
 END
 }
 

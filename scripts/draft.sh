@@ -16,7 +16,7 @@ read_settings_anew() {
 make_draft() {
   find "$RUN" -maxdepth 1 -name 'draft-*' -mmin +60 -exec rm -rf -- {} + # of one that was killed
   draft=$(mktemp -d "$RUN/draft-XXXXXX")
-  trap 'rm -rf -- "$draft"' EXIT
+  at_exit drop_draft
   (
     cd "$draft"
     umask 077
@@ -35,6 +35,8 @@ make_draft() {
     configure
   )
 }
+
+drop_draft() { rm -rf -- "$draft"; }
 
 # files_of NAME...: the draft's files that are NAME, or in the folder NAME, below conf/.
 files_of() { (cd "$draft/conf" && find "$@" -type f); }

@@ -56,12 +56,7 @@ check_settings() {
 # check_ports PORT...: ends with one sentence when somebody but this fleet's nginx listens on one of them.
 check_ports() {
   local port lines holder ours='' how='choose others: make run HTTPS_PORT=9443 HTTP_PORT=9080'
-  if [[ $installed ]]; then # whose nginx.service is ours to take is setup's to say
-    how="stop it, or choose another HTTPS_PORT or HTTP_PORT in $fleet_settings."
-    ours=$(systemctl show -p MainPID --value nginx)
-  elif [[ -e ${RUN:-}/nginx.pid ]]; then
-    ours=$(<"$RUN/nginx.pid")
-  fi
+  if [[ -e ${RUN:-}/nginx.pid ]]; then ours=$(<"$RUN/nginx.pid"); fi
   for port in "$@"; do
     lines=$(ss -Hltnp "sport = :$port")
     if [[ ! $lines || ($ours && $lines == *",pid=$ours,"*) ]]; then continue; fi
@@ -109,6 +104,16 @@ make_folders() {
     fi
   fi
   ln -sfn -- "$pgdata" pgdata
+  say_room
+}
+
+# say_room: where RUN has little, as /dev/shm in a container. A request's body may have 20 MB.
+say_room() {
+  local free
+  free=$(df -B 1M --output=avail -- "$RUN" | tail -n 1)
+  if ((free < 256)); then
+    say "$(df --output=target -- "$RUN" | tail -n 1) has only $((free)) MB left for request bodies, of 20 MB each at the most: what finds no room is refused (503). In a container: docker run --shm-size=1g"
+  fi
 }
 
 # nginx serves modules/NAME/static through links, or from copies where its user cannot enter the checkout.
@@ -134,14 +139,46 @@ take_build() {
   rm -f programs-started
 }
 
-# make_certificate NAME: one that signs itself, for that name or address and localhost.
+# certificate_is_right FOLDER NAME: its certificate has begun, lasts another day, names that host, and has its key.
+certificate_is_right() {
+  local certificate=$1/certificate.pem begins what=-checkhost
+  if [[ $2 =~ ^[0-9.]+$ || $2 == *:* ]]; then what=-checkip; fi
+  openssl x509 -in "$certificate" -noout -checkend 86400 >/dev/null 2>&1 || return 1
+  begins=$(openssl x509 -in "$certificate" -noout -startdate)
+  (($(date -d "${begins#*=}" +%s) <= $(date +%s))) || return 1
+  [[ $(openssl x509 -in "$certificate" -noout "$what" "$2") == *'does match'* ]] || return 1
+  [[ $(openssl x509 -in "$certificate" -noout -pubkey) == "$(openssl pkey -in "$1/key.pem" -passin pass: -pubout 2>/dev/null)" ]]
+}
+# signs_itself FILE: a certificate that we made, or one like it; or none.
+signs_itself() {
+  local issuer subject
+  issuer=$(openssl x509 -in "$1" -noout -issuer 2>/dev/null) subject=$(openssl x509 -in "$1" -noout -subject 2>/dev/null)
+  [[ ${issuer#issuer=} == "${subject#subject=}" ]]
+}
+
+# keep_others_certificate: one in tls/ that an authority signed, and that is no link to certbot's, is somebody's: before
+# another takes its place it is kept beside it, with its key.
+keep_others_certificate() {
+  local file
+  if [[ ! -s data/tls/certificate.pem || -L data/tls/certificate.pem ]] || signs_itself data/tls/certificate.pem; then return; fi
+  say "The certificate in $FLEET_DIR/tls is replaced; it is kept there, as certificate.pem.before and key.pem.before."
+  for file in certificate.pem key.pem; do
+    if [[ -e data/tls/$file ]]; then cp -p -- "data/tls/$file" "data/tls/$file.before"; fi
+  done
+}
+
+# make_certificate NAME: one that signs itself, for that name or address and localhost, where there is none that is right.
+# What stands in tls/ may be a link to a file of certbot's, which is never written to.
 make_certificate() {
-  local names=DNS:localhost,IP:127.0.0.1,IP:::1
+  local names=DNS:localhost,IP:127.0.0.1,IP:::1 tls=data/tls file
+  certificate_is_right "$tls" "$1" && return
   if [[ $1 =~ ^[0-9.]+$|: ]]; then names+=,IP:$1; elif [[ $1 != localhost ]]; then names+=,DNS:$1; fi
-  openssl x509 -in data/tls/certificate.pem -noout -checkend 86400 >/dev/null 2>&1 && return
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=$1" \
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=${1:0:64}" \
     -addext "subjectAltName=$names" -addext extendedKeyUsage=serverAuth \
-    -keyout data/tls/key.pem -out data/tls/certificate.pem 2>/dev/null || fail 'openssl could not make a certificate.'
+    -keyout "$tls/key.pem.new" -out "$tls/certificate.pem.new" 2>/dev/null || fail 'openssl could not make a certificate.'
+  keep_others_certificate
+  for file in key.pem certificate.pem; do mv -- "$tls/$file.new" "$tls/$file"; done
+  changed+=("conf/nginx/certificate.pem") # nginx has to take it
 }
 
 make_settings_file() {
@@ -195,8 +232,8 @@ PLUGFLEET_RUN_DIR=$RUN
 PLUGFLEET_LOG_FILE=$RUN/data/log/$1.log
 PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=$2 user=plugfleet'
 PLUGFLEET_REPORTS_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_ops user=plugfleet'
-PLUGFLEET_REDIS_SOCKET=${REDIS_STATE:-$RUN/redis/state.sock}
-PLUGFLEET_PAYLOADS_SOCKET=${REDIS_PAYLOADS:-$RUN/redis/payloads.sock}
+PLUGFLEET_REDIS_SOCKET=$(printf %q "${REDIS_STATE:-$RUN/redis/state.sock}")
+PLUGFLEET_PAYLOADS_SOCKET=$(printf %q "${REDIS_PAYLOADS:-$RUN/redis/payloads.sock}")
 END
   if [[ $REPLICA_HOST ]]; then
     echo "PLUGFLEET_REPLICA_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_replica user=plugfleet'"
@@ -227,8 +264,11 @@ configure() {
   local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET WORKER_SERVERS REAL_IP='' OPERATORS=''
   local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' STAPLING=''
-  local DATABASE=${DATABASE_HOST:-$RUN/postgresql} REPLICA=''
+  local DATABASE=${DATABASE_HOST:-$RUN/postgresql} DATABASE_PORT=5432 REPLICA=''
   local address template text name hosts owner
+  POSTGRES_PORT=5432
+  if [[ $installed ]]; then POSTGRES_PORT=$(cluster_setting port 5432); fi
+  if [[ ! $DATABASE_HOST ]]; then DATABASE_PORT=$POSTGRES_PORT; fi
   FILES=$(ulimit -Hn)
   if [[ $installed ]]; then FILES=$(awk '/^Max open files/ {print $5}' /proc/1/limits); fi # whoever calls
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
@@ -257,7 +297,8 @@ configure() {
   fi
   POSTGRES_CONNECTIONS=$((POSTGRES_CONNECTIONS + 10))
   if [[ $REPLICA_HOST ]]; then REPLICA="plugfleet_replica = host=$REPLICA_HOST dbname=plugfleet user=plugfleet pool_size=$POOL_OPS"; fi
-  if [[ $HTTPS_ADDRESS == 0.0.0.0 && -s /proc/net/if_inet6 ]]; then
+  # Where the kernel has IPv6; the size of a file there is 0, whatever it holds.
+  if [[ $HTTPS_ADDRESS == 0.0.0.0 && -e /proc/net/if_inet6 ]]; then
     LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096 reuseport deferred;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'
   fi
@@ -273,7 +314,7 @@ configure() {
     keep "${template#checkout/}" "$text"
   done
   if ((EUID == 0)) && [[ ! $installed ]]; then chown postgres: conf/postgresql/* conf/pgbouncer/*; fi
-  keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"$'\n'"PUBLIC_NAME=$PUBLIC_NAME"
+  keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"$'\n'"PUBLIC_NAME=$PUBLIC_NAME"$'\n'"POSTGRES_PORT=$POSTGRES_PORT"
   text=$(environment_of worker plugfleet)
   keep conf/worker.env "$text"
   for name in runner keeper; do

@@ -51,6 +51,22 @@ read_fleet_settings() {
   read_settings "$root/conf/fleet.conf"
 }
 
+# at_exit FUNCTION: called when the script ends, whatever it ends by; the last one named is the first. The one place that
+# sets a trap: two of them would not know of each other, and a trap's text is evaluated.
+exit_functions=()
+at_exit() {
+  exit_functions=("$1" "${exit_functions[@]}")
+  trap at_the_end EXIT
+}
+at_the_end() {
+  local function
+  for function in "${exit_functions[@]}"; do "$function" || true; done
+}
+
+# is_ours UNIT: whether it runs with our configuration, which `plugfleet setup` gives it by a drop-in. Of any other unit
+# nothing is stopped, started or killed.
+is_ours() { [[ -e /etc/systemd/system/$1.service.d/plugfleet.conf ]]; }
+
 # until_true SECONDS COMMAND...: false when the command has not succeeded by then. Its output is dropped.
 until_true() {
   local deadline=$((SECONDS + $1))
@@ -61,10 +77,10 @@ until_true() {
   done
 }
 
-# find_fleet: sets RUN, the runtime folder of the fleet in FLEET_DIR, its ports and PUBLIC_NAME; false when there is none.
+# find_fleet: sets RUN, the runtime folder of the fleet in FLEET_DIR, its ports, PostgreSQL's too, and PUBLIC_NAME; false when there is none.
 find_fleet() {
   RUN=$(readlink -- "$FLEET_DIR/run" 2>/dev/null) && [[ -f $RUN/conf/fleet.env ]] || return 1
-  unset HTTPS_PORT HTTP_PORT PUBLIC_NAME
+  unset HTTPS_PORT HTTP_PORT PUBLIC_NAME POSTGRES_PORT
   read_settings "$RUN/conf/fleet.env"
 }
 

@@ -59,12 +59,14 @@ secret_file() {
   mv -- "$FLEET_DIR/plugfleet.conf.new" "$FLEET_DIR/plugfleet.conf"
 }
 
+drop_next() { rm -f -- "$next"; }
+
 # keep_secret NAME FILE TEXT: the file holds the text from now on, for those who could read it before; refused where our
 # programs would not start with it.
 keep_secret() {
-  local next=${2%/*}/.$1.new said
-  # shellcheck disable=SC2064
-  trap "rm -f -- ${next@Q}" EXIT
+  local said
+  next=${2%/*}/.$1.new
+  at_exit drop_next
   printf '%s\n' "$3" >"$next"
   chown --reference="$2" -- "$next"
   chmod --reference="$2" -- "$next"

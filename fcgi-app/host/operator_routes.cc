@@ -1,9 +1,12 @@
 #include "host/operator_routes.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "base/metrics.h"
@@ -22,11 +25,26 @@ const Clock::time_point started = Clock::now();
 
 Async<Reply> healthz(Call&) { co_return Reply{.body = R"({"status":"ok"})"}; }
 
-// The four dependencies of GET /health, each told in a word.
+// What this host needs room for: logs, the sockets' and request bodies' tmpfs, the database where it is here. A disk
+// with less than this left, or than an eighth of a small one, is as good as full: PostgreSQL asks for 16 MiB at a time.
+constexpr fsblkcnt_t kRoom = 32 << 20;
+std::string server_check(const Settings& settings) {
+  const std::filesystem::path run = settings.run_dir;
+  for (const auto& path : {std::filesystem::path(settings.log_file).parent_path(), run, run / "pgdata"}) {
+    struct statvfs disk{};
+    if (path.empty() || statvfs(path.c_str(), &disk) != 0 || disk.f_blocks == 0) continue;
+    const fsblkcnt_t room = std::min(kRoom, disk.f_blocks * disk.f_frsize / 8);
+    if (disk.f_bavail * disk.f_frsize < room) return "the disk of " + path.string() + " is full";
+  }
+  return "ok";
+}
+
+// The server itself and the four dependencies of GET /health, each told in a word.
 struct Checks {
-  std::string database = "down", redis = "down", payloads = "down", provider = "down";
+  std::string server = "down", database = "down", redis = "down", payloads = "down", provider = "down";
   bool well() const {
-    return database == "ok" && redis == "ok" && payloads == "ok" && (provider == "ok" || provider == "offline");
+    return server == "ok" && database == "ok" && redis == "ok" && payloads == "ok" &&
+           (provider == "ok" || provider == "offline");
   }
 };
 
@@ -76,6 +94,7 @@ Async<void> check(Platform& services, Checks& checks, std::size_t which) {
 Async<Reply> health(Call& call) {
   Platform& services = call.services;
   Checks checks;
+  checks.server = server_check(services.settings);
   std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(services, checks, which); };
   co_await for_each_parallel(services.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout},
                              std::move(each));
@@ -85,7 +104,7 @@ Async<Reply> health(Call& call) {
   co_return json(
       well ? 200 : 503,
       Json::object({{"status", well ? "ok" : "degraded"},
-                    {"checks", Json::object({{"server", "ok"},
+                    {"checks", Json::object({{"server", checks.server},
                                              {"database", checks.database},
                                              {"redis", checks.redis},
                                              {"payloads", checks.payloads},

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -25,7 +26,8 @@ def rename(fleet, user):
 class OperateTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.fleet = cls.enterClassContext(Fleet("operate", {}))
+        # No part of a path is evaluated, whatever stands in it.
+        cls.fleet = cls.enterClassContext(Fleet("operate's $(touch evaluated)", {}))
 
     def plugfleet(self, *words, status=0):
         done = subprocess.run(
@@ -65,6 +67,36 @@ class OperateTest(unittest.TestCase):
         self.assertEqual(self.users(kept), ["after@backup", "before@backup"])
         rename(self.fleet, "later@backup")  # all of it works again
         self.assertEqual(self.users(), ["before@backup", "later@backup"])
+        self.assertEqual(self.fleet.sql("select current_setting('timezone')"), [["UTC"]])
+        self.assertEqual(self.left_behind(), ([], [[kept]]))
+        subprocess.run(shlex.split(said.split("when all is well: ")[1]), timeout=30, check=True)  # as it says
+        self.assertEqual(self.left_behind(), ([], []))
+
+    def left_behind(self):
+        """Files and databases that only a backup or a restore at work has."""
+        files = [path for path in (self.fleet.folder / "backups").iterdir() if path.suffix != ".tar" and path.name != "lock"]
+        return files + [path for path in (ROOT, Path("/")) if (path / "evaluated").exists()], self.fleet.sql(
+            "select datname from pg_database where datname ~ '^plugfleet_(before|verify|restoring)'")
+
+    def test_6_a_backup_that_cannot_be_migrated_changes_nothing_and_the_fleet_serves_on(self):
+        before = self.users()
+        (checksum,) = self.fleet.sql("select checksum from schema_migrations where component = 'core' and version = '0001'")[0]
+        change = "update schema_migrations set checksum = '{}' where component = 'core' and version = '0001'"
+        self.fleet.sql(change.format("another"))
+        self.plugfleet("backup")
+        self.fleet.sql(change.format(checksum))
+        said = self.plugfleet("restore", "--yes", status=1)
+        self.assertTrue(said.endswith("could not be brought to the schema of this release: nothing was changed.\n"), said)
+        self.assertEqual((self.users(), self.left_behind()), (before, ([], [])))
+        rename(self.fleet, "on@backup")
+        self.backups()[-1].unlink()
+
+    def test_5_what_a_backup_left_that_was_killed_goes_with_the_next(self):
+        (self.fleet.folder / "backups/.work-killed").mkdir(parents=True, exist_ok=True)
+        subprocess.run(["psql", "-h", self.fleet.run / "postgresql", "-U", "postgres", "-qc",
+                        "create database plugfleet_verify_4711 owner plugfleet"], timeout=30, check=True)
+        self.plugfleet("backup")
+        self.assertEqual(self.left_behind(), ([], []))
 
     def test_2_a_backup_that_does_not_restore_is_deleted_and_said(self):
         count = len(self.backups())

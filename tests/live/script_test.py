@@ -1,16 +1,21 @@
 """scripts/fleet as its user sees it: what each verb says and does, whatever the state the fleet is in."""
 
+import contextlib
+import os
 import socket
+import ssl
 import subprocess
 import sys
 import unittest
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.dont_write_bytecode = True
 
 from live import Live
-from servers import ROOT, Fleet, free_ports
+from servers import ROOT, Fleet, fetch, free_ports, wait_for
 
 live = Live(__file__)
 live.name = "test-script with a space"
@@ -92,8 +97,77 @@ class NotRunningTest(unittest.TestCase):
         self.assert_refused("plugfleet-worker is missing; build it with: make build", "start", BUILD="/nowhere")
 
 
+def own_mounts(size):
+    """A process that sees a /dev/shm of its own of that size; None where this machine does not let us."""
+    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                               f"mount -t tmpfs -o size={size} tmpfs /dev/shm && echo ready && exec sleep infinity"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if holder.stdout.readline():
+        return holder
+    holder.wait()
+    return None
+
+
+class LittleRoomTest(unittest.TestCase):
+    def test_a_dev_shm_of_64_mb_is_told_at_start_and_want_of_room_is_503_and_not_health(self):
+        holder = own_mounts("64m")
+        if not holder:
+            self.skipTest("no mounts of our own here")
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        fleet = Fleet("test-little-room", {}, inside=("nsenter", "-t", str(holder.pid), "-m", "--"))
+        self.addCleanup(fleet.remove)
+        self.addCleanup(fleet.script, "stop")
+        said = fleet.script("start")
+        self.assertRegex(said, r"/dev/shm has only \d+ MB left for request bodies")
+        fleet.run = os.readlink(fleet.folder / "run")
+        health = f"{fleet.url}/health"
+        fetch(health)
+        inside = f"/proc/{holder.pid}/root/dev/shm"
+        with open(f"{inside}/full", "wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            fetch(f"{fleet.url}/api/rename-layers", bytes(8 << 20))
+        self.assertEqual((refused.exception.code, refused.exception.headers["Retry-After"]), (503, "5"))
+        self.assertIn('"error":"unavailable"', refused.exception.read().decode())
+        with self.assertRaises(urllib.error.HTTPError) as unwell:
+            fetch(health)
+        self.assertEqual(unwell.exception.code, 503)
+        self.assertRegex(unwell.exception.read().decode(), '"server": ?"the disk of /dev/shm/[^"]* is full"')
+        os.unlink(f"{inside}/full")
+        wait_for(lambda: "degraded" not in fetch(health), "well again")
+
+
 class RunningTest(live.Case):
     settings = {"WORKERS_MAX": "2", "RUNNERS_MAX": "2"}  # as many as there are: only the spare ones are left
+
+    @unittest.skipUnless(Path("/proc/net/if_inet6").exists(), "this kernel has no IPv6")
+    def test_a_fleet_for_everybody_listens_on_ipv6_too(self):
+        def listens(family, address):
+            with socket.socket(family) as probe:
+                return probe.connect_ex((address, live.fleet.https_port)) == 0
+
+        self.assertEqual([listens(socket.AF_INET, "127.0.0.1"), listens(socket.AF_INET6, "::1")], [True, False])
+        self.addCleanup(run, live.fleet, "start")
+        done = run(live.fleet, "start", HTTPS_ADDRESS="0.0.0.0")
+        self.assertEqual(done.returncode, 0, done)
+        with urllib.request.urlopen(f"https://[::1]:{live.fleet.https_port}/healthz",
+                                    context=ssl._create_unverified_context()) as reply:  # noqa: SLF001
+            self.assertEqual(reply.status, 200)
+
+    def test_what_a_loss_of_power_leaves_is_mended_by_the_next_start(self):
+        live.fleet.script("stop")
+        self.addCleanup(live.fleet.script, "start")
+        (log,) = (live.fleet.folder / "redis-state/appendonlydir").glob("*.incr.aof")
+        with log.open("ab") as file:
+            file.write(bytes(4096))
+        (live.fleet.folder / "postgresql/postmaster.pid").write_text(f"{os.getpid()}\n", encoding="ascii")
+        said = live.fleet.script("start")
+        self.assertIn("The log of Redis could not be read to its end, which was cut off; a copy", said)
+        self.assertIn(f"named process {os.getpid()}, which is not PostgreSQL's", said)
+        self.assertEqual(live.get("/health").status, 200)
 
     def test_a_second_start_changes_nothing_and_says_where_it_is(self):
         before = live.fleet.workers

@@ -42,7 +42,7 @@ until_true() { # SECONDS COMMAND...
 # recovers COMMAND...: does that, and measures until a rename is answered, and until the fleet is whole.
 recovers() {
   local begin served
-  whole || { echo 'not whole before' && return 1; }
+  until_true 20 whole # a worker may still be connecting to what was killed before
   begin=$EPOCHREALTIME
   "$@"
   until_true 30 renames
@@ -56,7 +56,7 @@ kill_one_worker() { kill -KILL "$(pgrep -u plugfleet -f '^[^ ]*/plugfleet-worker
 kill_workers() { pkill -KILL -u plugfleet -f '^[^ ]*/plugfleet-worker '; }
 kill_unit() { kill -KILL "$(systemctl show -p MainPID --value "$1")"; }
 
-sql() { (cd / && runuser -u postgres -- psql -XAtq -d plugfleet -c "$1"); }
+sql() { (cd / && runuser -u postgres -- psql --cluster 15/main -XAtq -d plugfleet -c "$1"); }
 rows() { sql 'select count(*) from jobs'; }
 
 # A job that is accepted is done, whatever happens meanwhile.
@@ -163,17 +163,4 @@ rotates_logs() {
   renames
   until_true 5 test -s /var/log/plugfleet/worker.log
   whole
-}
-
-is_removed() {
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y remove plugfleet
-  [[ $(pgrep -u plugfleet | wc -l) == 0 && ! -e /usr/bin/plugfleet && ! -e /etc/systemd/system/nginx.service.d/plugfleet.conf ]]
-  systemctl daemon-reload
-  [[ -d /var/lib/plugfleet/redis-state && -e /etc/plugfleet/fleet.conf && $(rows) -gt 0 ]]
-}
-is_purged() {
-  [[ $(DEBIAN_FRONTEND=noninteractive apt-get -q -y purge plugfleet) == *'Left where they are'* && $(rows) -gt 0 ]]
-  install_package
-  PLUGFLEET_PURGE=yes DEBIAN_FRONTEND=noninteractive apt-get -q -y purge plugfleet
-  [[ ! -e /var/lib/plugfleet && ! -e /etc/plugfleet && ! -e /var/log/plugfleet ]] && ! id plugfleet && ! rows
 }

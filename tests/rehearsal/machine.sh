@@ -17,7 +17,7 @@ make_base() {
   mirror=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
     sed -nE '0,/https?:/s/^(URIs: |deb )(\[[^]]*\] )?(https?:[^ ]+).*/\3/p') || true
   for packages in debootstrap:debootstrap systemd-nspawn:systemd-container; do
-    command -v "${packages%:*}" >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages#*:}" >/dev/null
+    command -v "${packages%:*}" >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "${packages#*:}" >/dev/null
   done
   if [[ ! -d $base ]]; then
     echo 'Making the machine with debootstrap, once: a few minutes'

@@ -118,6 +118,7 @@ applies_nginx_settings() {
 }
 
 cp tests/rehearsal/load.py "$machine/opt/"
+guest note_processes >/dev/null 2>&1 || true
 step 'check names all that is wrong, and a reload changes nothing' same_processes names_what_is_wrong
 step 'changed settings are applied under load, and a stream resumes' under_load applies_settings
 step 'those of nginx too, our processes being left alone' under_load again applies_nginx_settings
@@ -135,3 +136,5 @@ step 'an upgrade that is killed half-way is finished by another, both under load
   "there interrupted_upgrade 0.9.4 && says 0 'Release 0.9.4 runs; before it was 0.9.1.' plugfleet upgrade &&
     release_is 0.9.4 && schema_has 4"
 step 'the fleet is whole after all that' there until_true 150 whole
+step 'a restore, and the command that it prints' guest restores
+step 'all that is theirs is as it was' guest others_are_untouched
