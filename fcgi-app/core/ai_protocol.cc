@@ -51,18 +51,24 @@ std::optional<std::chrono::seconds> retry_delay(const JsonView& error) {
   if (!details || details->type() != JsonView::Type::array) return std::nullopt;
   for (const JsonView& detail : details->items()) {
     const std::string delay = ai::text_of(detail.find("retryDelay"));
-    std::uint16_t seconds = 0;
-    if (std::from_chars(delay.data(), delay.data() + delay.size(), seconds).ec == std::errc())
+    std::uint16_t seconds = UINT16_MAX;  // stays so where the number is larger
+    if (std::from_chars(delay.data(), delay.data() + delay.size(), seconds).ec != std::errc::invalid_argument)
       return std::chrono::seconds(seconds + 1);
   }
   return std::nullopt;
+}
+
+// Into a failure of its own: one that is moved into itself loses its message.
+void set_wait(ProviderFault& out, std::chrono::seconds wait) {
+  Failure told = std::move(out.failure).retry_after(wait);
+  out.failure = std::move(told);
 }
 
 // A status that says the call failed, with the wait it asks for.
 ProviderFault status_fault(std::int64_t status, const HttpReply& reply) {
   ProviderFault out =
       ai::fault(fmt::format("the AI provider answered {}", status), may_help_to_retry(status), blame_for(status));
-  if (reply.retry_after) out.failure = std::move(out.failure).retry_after(*reply.retry_after);
+  if (reply.retry_after) set_wait(out, *reply.retry_after);
   return out;
 }
 
@@ -87,8 +93,7 @@ ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
   ProviderFault out = status_fault(status, reply);
   out.blame = blame_in(error, status);
   if (out.blame == Blame::key) out.retryable = false;
-  if (const auto delay = retry_delay(error); delay && !reply.retry_after)
-    out.failure = std::move(out.failure).retry_after(*delay);
+  if (const auto delay = retry_delay(error); delay && !reply.retry_after) set_wait(out, *delay);
   out.said = fit_for_log(ai::text_of(error.find("message")));
   return out;
 }
