@@ -28,6 +28,16 @@ Blame blame_for(std::int64_t status) {
   return status == 400 || status == 422 ? Blame::prompt : Blame::call;
 }
 
+// Gemini's ErrorInfo, wherever among the details it stands.
+bool key_is_invalid(const JsonView& error) {
+  const JsonView* const details = error.find("details");
+  if (!details || details->type() != JsonView::Type::array) return false;
+  for (const JsonView& detail : details->items()) {
+    if (ai::text_of(detail.find("reason")) == "API_KEY_INVALID") return true;
+  }
+  return false;
+}
+
 // What the status alone does not say, or says wrongly:
 //   OpenAI: insufficient_quota is a 429, and a bill to pay.
 //   Gemini: a wrong key is a 400, and so is one that must have billing enabled (ai.google.dev/gemini-api/docs/
@@ -37,8 +47,7 @@ Blame blame_in(const JsonView& error, std::int64_t status) {
   constexpr std::string_view kUnpaid = "insufficient_quota";
   if (ai::text_of(error.find("code")) == kUnpaid || ai::text_of(error.find("type")) == kUnpaid) return Blame::key;
   if (status == 400) {
-    const std::string reason = ai::text_of(ai::member(ai::first_of(&error, "details"), "reason"));
-    if (reason == "API_KEY_INVALID" || ai::text_of(error.find("status")) == "FAILED_PRECONDITION") return Blame::key;
+    if (key_is_invalid(error) || ai::text_of(error.find("status")) == "FAILED_PRECONDITION") return Blame::key;
   }
   const JsonView* const metadata = error.find("metadata");
   if (status == 403 && (ai::member(metadata, "reasons") || ai::member(metadata, "flagged_input"))) return Blame::prompt;

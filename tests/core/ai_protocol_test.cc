@@ -111,6 +111,8 @@ TEST(a_flagged_prompt_is_no_wrong_key_and_geminis_wrong_key_no_wrong_prompt) {
   CHECK(fault(kChat, 403, flagged).blame == Blame::prompt);
   const char* const invalid = R"({"error":{"status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}})";
   CHECK(fault(kGemini, 400, invalid).blame == Blame::key);
+  const char* const second = R"({"error":{"details":[{"@type":"Help"},{"reason":"API_KEY_INVALID"}]}})";
+  CHECK(fault(kGemini, 400, second).blame == Blame::key);
   CHECK(fault(kGemini, 400, R"({"error":{"status":"FAILED_PRECONDITION"}})").blame == Blame::key);
   CHECK(fault(kGemini, 400, R"({"error":{"status":"INVALID_ARGUMENT"}})").blame == Blame::prompt);
 }
