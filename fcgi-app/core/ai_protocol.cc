@@ -28,6 +28,16 @@ Blame blame_for(std::int64_t status) {
   return status == 400 || status == 422 ? Blame::prompt : Blame::call;
 }
 
+// Gemini's ErrorInfo, wherever among the details it stands.
+bool key_is_invalid(const JsonView& error) {
+  const JsonView* const details = error.find("details");
+  if (!details || details->type() != JsonView::Type::array) return false;
+  for (const JsonView& detail : details->items()) {
+    if (ai::text_of(detail.find("reason")) == "API_KEY_INVALID") return true;
+  }
+  return false;
+}
+
 // What the status alone does not say, or says wrongly:
 //   OpenAI: insufficient_quota is a 429, and a bill to pay.
 //   Gemini: a wrong key is a 400, and so is one that must have billing enabled (ai.google.dev/gemini-api/docs/
@@ -37,8 +47,7 @@ Blame blame_in(const JsonView& error, std::int64_t status) {
   constexpr std::string_view kUnpaid = "insufficient_quota";
   if (ai::text_of(error.find("code")) == kUnpaid || ai::text_of(error.find("type")) == kUnpaid) return Blame::key;
   if (status == 400) {
-    const std::string reason = ai::text_of(ai::member(ai::first_of(&error, "details"), "reason"));
-    if (reason == "API_KEY_INVALID" || ai::text_of(error.find("status")) == "FAILED_PRECONDITION") return Blame::key;
+    if (key_is_invalid(error) || ai::text_of(error.find("status")) == "FAILED_PRECONDITION") return Blame::key;
   }
   const JsonView* const metadata = error.find("metadata");
   if (status == 403 && (ai::member(metadata, "reasons") || ai::member(metadata, "flagged_input"))) return Blame::prompt;
@@ -51,18 +60,24 @@ std::optional<std::chrono::seconds> retry_delay(const JsonView& error) {
   if (!details || details->type() != JsonView::Type::array) return std::nullopt;
   for (const JsonView& detail : details->items()) {
     const std::string delay = ai::text_of(detail.find("retryDelay"));
-    std::uint16_t seconds = 0;
-    if (std::from_chars(delay.data(), delay.data() + delay.size(), seconds).ec == std::errc())
+    std::uint16_t seconds = UINT16_MAX;  // stays so where the number is larger
+    if (std::from_chars(delay.data(), delay.data() + delay.size(), seconds).ec != std::errc::invalid_argument)
       return std::chrono::seconds(seconds + 1);
   }
   return std::nullopt;
+}
+
+// Into a failure of its own: one that is moved into itself loses its message.
+void set_wait(ProviderFault& out, std::chrono::seconds wait) {
+  Failure told = std::move(out.failure).retry_after(wait);
+  out.failure = std::move(told);
 }
 
 // A status that says the call failed, with the wait it asks for.
 ProviderFault status_fault(std::int64_t status, const HttpReply& reply) {
   ProviderFault out =
       ai::fault(fmt::format("the AI provider answered {}", status), may_help_to_retry(status), blame_for(status));
-  if (reply.retry_after) out.failure = std::move(out.failure).retry_after(*reply.retry_after);
+  if (reply.retry_after) set_wait(out, *reply.retry_after);
   return out;
 }
 
@@ -87,8 +102,7 @@ ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
   ProviderFault out = status_fault(status, reply);
   out.blame = blame_in(error, status);
   if (out.blame == Blame::key) out.retryable = false;
-  if (const auto delay = retry_delay(error); delay && !reply.retry_after)
-    out.failure = std::move(out.failure).retry_after(*delay);
+  if (const auto delay = retry_delay(error); delay && !reply.retry_after) set_wait(out, *delay);
   out.said = fit_for_log(ai::text_of(error.find("message")));
   return out;
 }

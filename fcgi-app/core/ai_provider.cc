@@ -99,6 +99,9 @@ void AiProvider::learn(std::size_t key, Breaker::Permit& permit, const AiAnswer&
     if (keys.all_refused(now)) permit.record(CallResult::failure);
   } else if (!answer && answer.error().blame == Blame::outage) {
     permit.record(CallResult::failure);
+    if (const auto wait = answer.error().failure.retry_after()) {  // it says so of itself, not of this key
+      for (std::size_t each = 0; each < keys.size(); ++each) keys.limited(each, now, *wait);
+    }
   } else {
     permit.record(CallResult::success);
     keys.accepted(key, begun);

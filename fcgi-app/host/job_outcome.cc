@@ -38,4 +38,12 @@ Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, std::string
   }
 }
 
+Outcome no_longer_than(Outcome outcome, const ClaimedJob& job, Clock::duration bound) {
+  if (outcome.what != JobOutcome::retry || !job.has_body || !outcome.wait) return outcome;
+  if (*outcome.wait < bound - job.age) return outcome;
+  outcome.what = JobOutcome::failed;
+  outcome.wait.reset();
+  return outcome;
+}
+
 }  // namespace plugfleet

@@ -234,7 +234,7 @@ void JobRunner::ended(const RunningPtr& running, std::exception_ptr thrown) {
       break;
   }
   if (thrown) running->outcome = outcome_of(std::move(thrown), running->claimed, running->stack);
-  end(running, std::move(running->outcome));
+  end(running, no_longer_than(std::move(running->outcome), running->claimed, platform_.settings.job_payload_bound));
 }
 
 void JobRunner::end(const RunningPtr& running, Outcome outcome) {

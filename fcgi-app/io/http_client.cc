@@ -16,6 +16,7 @@ constexpr std::size_t kSmallBody = 16 * 1024;  // copied, to leave with the head
 constexpr std::size_t kLargeBody = 64 * 1024;  // worth a larger buffer, which its handle then holds for ever
 constexpr long kLargeBodyBuffer = 128 * 1024;
 constexpr std::size_t kEasyKept = 64;
+constexpr std::chrono::seconds kRetryAfterMost = 24h;  // more is as good as never, and no clock may run over
 
 struct Transfer {
   HttpRequest request;
@@ -234,7 +235,12 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &retry_after);
   transfer.reply.status = static_cast<int>(status);
-  if (retry_after > 0) transfer.reply.retry_after = std::chrono::seconds(retry_after);
+  curl_header* written = nullptr;
+  if (retry_after == 0 && curl_easy_header(handle, "Retry-After", 0, CURLH_HEADER, -1, &written) == CURLHE_OK &&
+      std::string_view(written->value).find_first_not_of("0123456789") == std::string_view::npos &&
+      std::string_view(written->value).find_first_not_of('0') != std::string_view::npos)
+    retry_after = kRetryAfterMost.count();  // a number that is larger than any integer: libcurl reads 0
+  if (retry_after > 0) transfer.reply.retry_after = std::min(std::chrono::seconds(retry_after), kRetryAfterMost);
   co_return std::move(transfer.reply);
 }
 

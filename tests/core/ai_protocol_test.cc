@@ -111,8 +111,16 @@ TEST(a_flagged_prompt_is_no_wrong_key_and_geminis_wrong_key_no_wrong_prompt) {
   CHECK(fault(kChat, 403, flagged).blame == Blame::prompt);
   const char* const invalid = R"({"error":{"status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}})";
   CHECK(fault(kGemini, 400, invalid).blame == Blame::key);
+  const char* const second = R"({"error":{"details":[{"@type":"Help"},{"reason":"API_KEY_INVALID"}]}})";
+  CHECK(fault(kGemini, 400, second).blame == Blame::key);
   CHECK(fault(kGemini, 400, R"({"error":{"status":"FAILED_PRECONDITION"}})").blame == Blame::key);
   CHECK(fault(kGemini, 400, R"({"error":{"status":"INVALID_ARGUMENT"}})").blame == Blame::prompt);
+}
+
+TEST(a_failure_with_a_wait_keeps_its_message) {
+  const auto failure = fault(kGemini, 503, R"({"error":{"details":[{"retryDelay":"9s"}]}})").failure;
+  CHECK_EQ(failure.message(), "the AI provider answered 503");
+  CHECK(failure.retry_after() == 10s);
 }
 
 TEST(geminis_retry_delay_is_a_retry_after) {
@@ -120,6 +128,7 @@ TEST(geminis_retry_delay_is_a_retry_after) {
     return fault(kGemini, 429, fmt::format(R"({{"error":{{"details":{}}}}})", details)).failure.retry_after();
   };
   CHECK(wait(R"([{"@type":"QuotaFailure"},{"retryDelay":"34.07s"}])") == 35s);
+  CHECK(wait(R"([{"retryDelay":"10000000000s"}])") == 65536s);
   CHECK(!wait(R"([{"retryDelay":"soon"}])"));
   CHECK(!wait("7"));
 }

@@ -157,6 +157,16 @@ ASYNC_TEST(P2_a_limited_provider_gives_way_to_the_next_at_once) {
   CHECK_EQ(limited.calls(), 1);
 }
 
+ASYNC_TEST(P2_a_provider_that_is_out_of_order_and_says_for_how_long_rests_as_a_limited_one) {
+  TestProvider broken(always({.status = 503, .headers = "Retry-After: 3600\r\n"})), well(always({.text = "second"}));
+  TestAi test(reactor, two(broken, well));
+  for (int i = 0; i < 5; ++i) {
+    const std::string answer = co_await test.ask();
+    CHECK_EQ(answer, "second");
+  }
+  CHECK_EQ(broken.calls(), 1);
+}
+
 ASYNC_TEST(P2_where_all_are_limited_the_first_that_is_back_is_waited_for) {
   TestProvider provider([](const std::string& key, int before) {
     if (before > 0) return Said{.text = key};

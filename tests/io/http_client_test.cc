@@ -137,6 +137,15 @@ ASYNC_TEST(an_error_status_is_a_reply_with_the_wait_it_asks_for) {
   CHECK(reply.retry_after == std::chrono::seconds(7));
 }
 
+ASYNC_TEST(a_wait_that_is_absurd_is_a_day) {
+  for (const char* wait : {"86401", "10000000000", "99999999999999999999999"}) {
+    Server server(answer("503 Out", "slow", fmt::format("Retry-After: {}\r\n", wait)));
+    HttpClient client(reactor, 4);
+    const HttpReply reply = co_await client.send({.url = server.url});
+    CHECK(reply.retry_after == std::chrono::hours(24));
+  }
+}
+
 ASYNC_TEST(a_reply_over_its_bound_is_cut_off) {
   Server server(answer("200 OK", std::string(50'000, 'x')));
   HttpClient client(reactor, 4);
