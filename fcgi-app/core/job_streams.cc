@@ -91,7 +91,7 @@ class JobStreams::Watched : public std::enable_shared_from_this<JobStreams::Watc
   // settle() gives up where nobody waits: for the first who does, when the job had ended already, it begins here.
   void settle_where_ended() {
     const auto& row = feed_.row();
-    if (row && is_terminal(row->status)) settle_once(*row);
+    if (row && is_terminal(row->status)) settle_once(row);
   }
 
   const std::string& id() const { return id_; }
