@@ -2,9 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <climits>
 #include <iterator>
 #include <mutex>
 
@@ -28,20 +32,14 @@ struct Sink {
   std::mutex mutex;
   std::string path;
   int fd = STDERR_FILENO;
+  bool is_file = false;
   Severity least = Severity::info;
-  std::string buffer;
+  std::string buffer;  // whole lines
+  std::int64_t lost = 0;
   std::function<void()> wake;
   pid_t pid = ::getpid();
 
-  void write_out() {
-    for (std::size_t done = 0; done < buffer.size();) {
-      const auto wrote = ::write(fd, buffer.data() + done, buffer.size() - done);
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) break;  // a full disk must not stop the fleet: these lines are lost
-      done += static_cast<std::size_t>(wrote);
-    }
-    buffer.clear();
-  }
+  void write_out();
 };
 
 Sink& sink() {
@@ -79,6 +77,11 @@ void append_value(std::string& out, const Field& field) {
   }
 }
 
+void append_field(std::string& out, const Field& field) {
+  out.append(",\"").append(field.key).append("\":");
+  append_value(out, field);
+}
+
 // {"time":"...Z","level":"info","event":"request","pid":1
 void append_head(std::string& out, Severity severity, std::string_view event) {
   static std::int64_t last_second = -1;  // under the sink's mutex
@@ -96,6 +99,63 @@ void append_head(std::string& out, Severity severity, std::string_view event) {
   out.append(R"(","level":")").append(kNames[static_cast<int>(severity)]).append(R"(","event":")").append(event);
   out += R"(","pid":)";
   append_number(out, sink().pid);
+}
+
+std::int64_t count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
+
+// A line that a full disk has cut, of which `cut` bytes are written, is taken back. Others append to the file too, each
+// through a descriptor of its own: what comes after it is theirs, and stays.
+void take_back(int fd, std::size_t cut) {
+  const off_t end = ::lseek(fd, 0, SEEK_CUR);
+  struct stat status{};
+  if (end < 0 || ::fstat(fd, &status) != 0 || status.st_size != end) return;
+  [[maybe_unused]] const int done = ::ftruncate(fd, end - static_cast<off_t>(cut));
+}
+
+// How much of the lines is written: whole ones, all of them where there is room.
+std::size_t write_to_file(int fd, std::string_view lines) {
+  std::size_t done = 0;
+  while (done < lines.size()) {
+    const auto wrote = ::write(fd, lines.data() + done, lines.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) break;
+    done += static_cast<std::size_t>(wrote);
+  }
+  const std::size_t whole = lines.substr(0, done).rfind('\n') + 1;  // npos + 1 is 0
+  if (done > whole) take_back(fd, done - whole);
+  return whole;
+}
+
+// A pipe or a terminal. What poll() calls writable takes PIPE_BUF bytes at once and whole (pipe(7)), and so no writing
+// waits for who reads. A longer line is lost.
+std::size_t write_to_pipe(int fd, std::string_view lines) {
+  std::size_t done = 0;
+  while (done < lines.size()) {
+    const std::string_view rest = lines.substr(done);
+    const std::size_t piece = rest.size() <= PIPE_BUF ? rest.size() : rest.substr(0, PIPE_BUF).rfind('\n') + 1;
+    pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
+    if (piece == 0 || ::poll(&ready, 1, 0) != 1) break;
+    const auto wrote = ::write(fd, rest.data(), piece);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) break;
+    done += static_cast<std::size_t>(wrote);
+  }
+  return done;
+}
+
+void Sink::write_out() {
+  if (lost > 0) {
+    std::string told;
+    append_head(told, Severity::error, "log_lines_lost");
+    told.append(",\"count\":").append(fmt::format_int(lost).str()).append("}\n");
+    buffer.insert(0, told);
+  }
+  const std::string_view lines = buffer;
+  const std::size_t written = is_file ? write_to_file(fd, lines) : write_to_pipe(fd, lines);
+  if (lost > 0 && written == 0) --lost;  // the line that tells of them is not one of them
+  if (written > 0) lost = 0;
+  lost += count_lines(lines.substr(written));
+  buffer.clear();
 }
 
 }  // namespace
@@ -135,13 +195,19 @@ void log_open(const std::string& path, Severity least) {
   s.least = least;
   s.path = path;
   if (path.empty()) return;
-  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0)
-    throw Failure(Kind::internal,
-                  fmt::format("cannot open the log {}: {}", path, std::generic_category().message(errno)));
   s.write_out();
+  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+  if (fd < 0) {
+    const std::string why = std::generic_category().message(errno);
+    append_head(s.buffer, Severity::error, "log_not_opened");
+    for (const Field& field : {Field("path", path), Field("why", why)}) append_field(s.buffer, field);
+    s.buffer += "}\n";
+    return s.write_out();
+  }
   if (s.fd != STDERR_FILENO) ::close(s.fd);
   s.fd = fd;
+  struct stat status{};
+  s.is_file = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 void log_reopen() {
@@ -175,10 +241,7 @@ void log(Severity severity, LogName event, std::initializer_list<Field> fields) 
   std::string& out = s.buffer;
   const bool first = out.empty();
   append_head(out, severity, event.text);
-  for (const Field& field : fields) {
-    out.append(",\"").append(field.key).append("\":");
-    append_value(out, field);
-  }
+  for (const Field& field : fields) append_field(out, field);
   out += "}\n";
   if (!s.wake || severity == Severity::error || out.size() > kBufferMax) return s.write_out();
   if (first) s.wake();

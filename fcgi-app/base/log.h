@@ -1,6 +1,9 @@
 // The log: one JSON object a line, to a file (or stderr until log_open). Never a body, a key or an image: callers name
 // each field they log, and long values are cut.
 //
+// It never ends or stops a process. Where a line can't be written (a full disk, a reader of a pipe that does not read)
+// it is lost, whole, and the next line that can be written says how many were: log_lines_lost.
+//
 // Lines are collected and written together by log_flush(), which the reactor calls within 10 ms; without a reactor, and
 // for an error or a full buffer, they are written at once. Safe from any thread.
 #pragma once
@@ -41,7 +44,8 @@ struct Field {
   Field(LogName k, T v) : key(k.text), value(static_cast<std::int64_t>(v)) {}
 };
 
-// Opens (or, for logrotate, opens again) the file. Empty means stderr. Throws Failure when it can't be opened.
+// Opens (or, for logrotate, opens again) the file. Empty means stderr. Where it can't be opened the lines go where they
+// went before, log_not_opened first.
 void log_open(const std::string& path, Severity least);
 void log_reopen();
 void log_flush();

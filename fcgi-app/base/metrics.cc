@@ -12,10 +12,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <tuple>
 
 #include "base/failure.h"
+#include "base/log.h"
 
 namespace plugfleet {
 namespace {
@@ -38,30 +40,44 @@ struct File {
 };
 static_assert(sizeof(Cell) == 128 && offsetof(File, cells) == 128);
 
-File* map_file(const std::string& path, bool writable) {
-  const int fd = ::open(path.c_str(), (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0660);
+// Null, and errno, where it can't be. Every byte gets its place on the disk before it is touched: writing into a hole
+// of a file on a full one is a SIGBUS.
+File* map_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
   if (fd < 0) return nullptr;
   struct stat status{};
-  bool ok = ::fstat(fd, &status) == 0;
-  if (ok && writable && status.st_size != sizeof(File)) ok = ::ftruncate(fd, sizeof(File)) == 0;
-  if (ok && !writable) ok = status.st_size == sizeof(File);
-  void* const where =
-      ok ? ::mmap(nullptr, sizeof(File), writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+  int why = ::fstat(fd, &status) == 0 ? 0 : errno;
+  if (why == 0 && status.st_size > off_t{sizeof(File)} && ::ftruncate(fd, sizeof(File)) != 0) why = errno;
+  if (why == 0) why = ::posix_fallocate(fd, 0, sizeof(File));
+  void* where = MAP_FAILED;
+  if (why == 0) {
+    where = ::mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    why = errno;
+  }
   ::close(fd);
+  errno = why;
   return where == MAP_FAILED ? nullptr : static_cast<File*>(where);
+}
+
+// Another process's. It is read, not mapped: one that is cut short meanwhile, or has a hole, would be a SIGBUS.
+bool read_cells(const std::string& path, File& file) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const auto got = ::pread(fd, static_cast<void*>(&file), sizeof file, 0);
+  ::close(fd);
+  return got == ssize_t{sizeof file} && file.magic == kMagic;
 }
 
 template <class F>
 void each_file(const std::string& directory, F with) {
   DIR* const dir = ::opendir(directory.c_str());
   if (!dir) return;
+  const auto file = std::make_unique<File>();
   while (const dirent* const entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
     if (!name.ends_with(kSuffix)) continue;
-    if (File* const file = map_file(fmt::format("{}/{}", directory, name), false)) {
-      if (file->magic == kMagic) with(name.substr(0, name.size() - kSuffix.size()), *file);
-      ::munmap(file, sizeof(File));
-    }
+    if (read_cells(fmt::format("{}/{}", directory, name), *file))
+      with(name.substr(0, name.size() - kSuffix.size()), *file);
   }
   ::closedir(dir);
 }
@@ -133,10 +149,12 @@ class Cells {
   void open(const std::string& directory, const std::string& pool, int slot) {
     ::mkdir(directory.c_str(), 0750);
     const std::string path = fmt::format("{}/{}-{:02}{}", directory, pool, slot, kSuffix);
-    File* const file = map_file(path, true);
-    if (!file) throw Failure(Kind::internal, fmt::format("cannot map the metrics file {}", path));
+    File* const file = map_file(path);
+    const std::string why = std::generic_category().message(errno);
     const std::lock_guard lock(mutex_);
     directory_ = directory;
+    own_.pid = ::getpid();
+    if (!file) return log(Severity::error, "metrics_kept_to_itself", {{"path", path}, {"why", why}});
     if (file->magic != kMagic || file->count > kCellMax) {
       std::memset(static_cast<void*>(file), 0, sizeof(File));
       file->magic = kMagic;
@@ -152,11 +170,8 @@ class Cells {
 
   std::vector<Metric> snapshot() {
     Sums sums;
-    if (directory_.empty()) {
-      add_up(*file_, sums);
-    } else {
-      each_file(directory_, [&](const std::string&, const File& file) { add_up(file, sums); });
-    }
+    if (file_ == &own_) add_up(own_, sums);
+    if (!directory_.empty()) each_file(directory_, [&](const std::string&, const File& file) { add_up(file, sums); });
     return listed(sums);
   }
 

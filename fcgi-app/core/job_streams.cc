@@ -88,6 +88,12 @@ class JobStreams::Watched : public std::enable_shared_from_this<JobStreams::Watc
     if (is_terminal(row->status)) settle_once(*row);
   }
 
+  // settle() gives up where nobody waits: for the first who does, when the job had ended already, it begins here.
+  void settle_where_ended() {
+    const auto& row = feed_.row();
+    if (row && is_terminal(row->status)) settle_once(row);
+  }
+
   const std::string& id() const { return id_; }
   const JobFeed& feed() const { return feed_; }
   bool over() const { return over_; }
@@ -130,7 +136,8 @@ class JobStreams::Stream : public BodyStream {
     state_->beats[beats_].push_back(this);
     watched_->add(*this);
     sink.write(watched_->feed().opening(last_seen_));
-    if (watched_->over()) end(watched_->ended() ? ending_event(*watched_->ended()) : "");
+    if (watched_->over()) return end(watched_->ended() ? ending_event(*watched_->ended()) : "");
+    watched_->settle_where_ended();
   }
   void closed() override {
     if (!std::exchange(sink_, nullptr)) return;

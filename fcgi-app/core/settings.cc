@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "core/ai_providers.h"
+#include "io/postgres.h"
 #include "io/redis_address.h"
 #include "wire/http.h"
 
@@ -196,6 +197,11 @@ void Settings::rows(SettingReader& s) {
   s.text("REPORTS_DATABASE_URL", reports_database_url, "");
   if (reports_database_url.empty()) reports_database_url = database_url;
   s.text("REPLICA_DATABASE_URL", replica_database_url, "");
+  for (const auto& [name, conninfo] : {std::pair("DATABASE_URL", database_url),
+                                       {"REPORTS_DATABASE_URL", reports_database_url},
+                                       {"REPLICA_DATABASE_URL", replica_database_url}}) {
+    if (const auto wrong = wrong_conninfo(conninfo)) s.complain(fmt::format("{}: {}", name, *wrong));
+  }
   s.duration("REPLICA_LAG_MAX", replica_lag_max, "60s", 15s, 3600s);
   s.text("REDIS_SOCKET", redis_socket, "");
   s.text("PAYLOADS_SOCKET", payloads_socket, "");

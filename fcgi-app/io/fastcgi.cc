@@ -29,6 +29,7 @@ constexpr int kReadsATurn = 8;                      // then other connections ge
 constexpr std::size_t kCopiedReplyMax = 16 * 1024;  // smaller replies are copied into one write
 constexpr std::size_t kPiecesAWrite = 64;
 constexpr auto kDeadlinesEvery = 100ms;
+constexpr auto kLastAnswersFor = 1s;  // once a drain's time is over
 constexpr auto kAcceptPause = 100ms;  // out of descriptors: trying again at once would spin
 constexpr std::size_t kKeptParamMax = 256;
 
@@ -71,17 +72,32 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
     if (!closed_ && paused()) watch_->want_read(false);
   }
 
-  void close() {
+  void close(Failure why = Failure(Kind::cancelled, "the client left")) {
     if (std::exchange(closed_, true)) return;
     watch_->want_read(false);
     watch_->want_write(false);
     const auto self = shared_from_this();
     if (task_ && !task_->ended()) {
-      task_->cancel(Failure(Kind::cancelled, "the client left"));  // handler_ended() follows
+      task_->cancel(std::move(why));  // handler_ended() follows
     } else {
-      finish();
+      finish(std::move(why));
     }
     server_.closed(self);
+  }
+
+  // The drain's time is over: a request that is served still is answered so, and then the connection ends. Whether
+  // there was one.
+  bool end_drain() {
+    if (!incoming_ || stream_ || closed_) return close(), false;
+    closing_ = true;
+    if (reply_) return false;
+    task_ ? task_->cancel(drain_is_over()) : close(drain_is_over());
+    return true;
+  }
+
+  static Failure drain_is_over() {
+    return Failure(Kind::unavailable, "this process ends, and the request took longer than it could wait")
+        .retry_after(1s);
   }
 
   // Looked at a few times a second by the server: a timer for every request would cost more than the request.
@@ -295,15 +311,13 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   void written() {
     watch_->want_write(false);
     finish();
-    if (!parser_.keep_connection()) close();
+    if (closing_ || !parser_.keep_connection()) close();
   }
 
-  void finish() {
+  void finish(Failure why = Failure(Kind::cancelled, "the client left")) {
     if (!incoming_) return;
     if (stream_) close_stream();
-    if (!reply_)
-      reply_ =
-          server_.handler_.failed(*incoming_, std::make_exception_ptr(Failure(Kind::cancelled, "the client left")));
+    if (!reply_) reply_ = server_.handler_.failed(*incoming_, std::make_exception_ptr(std::move(why)));
     server_.handler_.finished(*incoming_, *reply_);
     incoming_.reset();
     reply_.reset();
@@ -322,7 +336,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   FastcgiParser parser_;
   std::unique_ptr<FdWatch> watch_;
   Clock::time_point deadline_;  // of the handler, then of STDIN's end, then of each wait for the peer to take some
-  bool closed_ = false;
+  bool closed_ = false, closing_ = false;  // closing_: after the request being served
 
   // The request being served.
   std::optional<Incoming> incoming_;
@@ -449,10 +463,17 @@ void FastcgiServer::drain(Clock::duration deadline, std::function<void()> draine
     return reactor_.later([this] {
       if (drained_) std::exchange(drained_, {})();
     });
-  drain_deadline_.arm(deadline, [this] {
+  drain_deadline_.arm(deadline, [this] { end_drain(); });
+}
+
+void FastcgiServer::end_drain() {
+  drain_deadline_.arm(kLastAnswersFor, [this] {
     const auto all = connections_;
-    for (const auto& connection : all) connection->close();
+    for (const auto& connection : all) connection->close(FastcgiConnection::drain_is_over());
   });
+  const auto all = connections_;
+  const auto cut_off = std::ranges::count_if(all, [](const auto& connection) { return connection->end_drain(); });
+  log(Severity::warning, "drain_over", {{"cutOff", cut_off}});
 }
 
 }  // namespace plugfleet

@@ -91,7 +91,8 @@ class FastcgiServer {
   ~FastcgiServer();
 
   // Stops accepting and ends the streams, those too that are still to come; `drained` is called when the last
-  // connection is gone, at the latest after `deadline`.
+  // connection is gone. After `deadline` the requests that are left are answered 503, for a second at most, and cut
+  // off.
   void drain(Clock::duration deadline, std::function<void()> drained);
   std::size_t connections() const { return connections_.size(); }
 
@@ -102,6 +103,7 @@ class FastcgiServer {
   void begin_in_turn(std::weak_ptr<FastcgiConnection> connection);
   void begin_some();
   void check_deadlines();
+  void end_drain();
   void closed(const std::shared_ptr<FastcgiConnection>& connection);
 
   Reactor& reactor_;

@@ -191,6 +191,7 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   set(CURLOPT_ERRORBUFFER, transfer.error);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);  // else a transfer that ends early waits for the thread that looks its host's name up
   set(CURLOPT_TCP_NODELAY, 1L);
   set(CURLOPT_TIMEOUT_MS, to_curl_ms(transfer.request.timeout));
   set(CURLOPT_CONNECTTIMEOUT_MS, to_curl_ms(transfer.request.connect_timeout));

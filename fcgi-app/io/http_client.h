@@ -3,7 +3,9 @@
 //
 // A request's body is a list of views sent as they stand (one of up to 16 KB is copied), so that an image goes from the
 // client's body to the provider without a copy; what they look into must live until send() returns. A cancelled send()
-// aborts the call. Redirects are not followed; only http and https are spoken.
+// aborts the call. Redirects are not followed; only http and https are spoken. Names are looked up on curl's threads,
+// one a connection, which nothing here waits for: where a name server is silent the call fails at its connect_timeout,
+// and its thread ends by itself when the C library gives up (resolv.conf(5): timeout, attempts).
 #pragma once
 
 #include <cstddef>

@@ -224,6 +224,10 @@ class Transaction {
   std::unique_ptr<postgres::Lease> lease_;
 };
 
+// What is wrong with a libpq conninfo, for a person: it is none, or names a host whose address it does not say, and
+// libpq would stand still while it looks the name up.
+std::optional<std::string> wrong_conninfo(const std::string& conninfo);
+
 struct DatabaseOptions {
   std::string conninfo;  // a unix socket or an address: a host's name would block while it is looked up
   int pool_max = 4;

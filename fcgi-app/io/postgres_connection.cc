@@ -1,5 +1,7 @@
 #include "io/postgres_connection.h"
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
 #include <libpq-fe.h>
 #include <sys/socket.h>
 
@@ -7,17 +9,22 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <ranges>
 #include <utility>
 
 #include "base/log.h"
 
 namespace plugfleet {
+namespace {
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
 namespace postgres {
 namespace {
 
 constexpr std::size_t kSqlLogged = 200;
-
-std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
 std::string_view field(const PGresult* result, int code) {
   const char* const value = PQresultErrorField(result, code);
@@ -175,6 +182,32 @@ bool Connection::is_stale() const {
 }
 
 }  // namespace postgres
+
+std::optional<std::string> wrong_conninfo(const std::string& conninfo) {
+  char* why = nullptr;
+  PQconninfoOption* const options = PQconninfoParse(conninfo.c_str(), &why);
+  if (!options) {
+    std::string said(first_line(why ? why : "out of memory"));
+    PQfreemem(why);
+    return said;
+  }
+  std::string_view hosts, addresses;  // lists, with commas between (PostgreSQL manual, 34.1.1.3)
+  for (const PQconninfoOption* option = options; option->keyword; ++option) {
+    if (std::string_view(option->keyword) == "host" && option->val) hosts = option->val;
+    if (std::string_view(option->keyword) == "hostaddr" && option->val) addresses = option->val;
+  }
+  std::optional<std::string> wrong;
+  for (const auto part : hosts | std::views::split(',')) {
+    const std::string host(part.begin(), part.end());
+    in6_addr parsed;  // large enough for both
+    const bool named = !host.empty() && host[0] != '/' && host[0] != '@' &&
+                       ::inet_pton(AF_INET, host.c_str(), &parsed) != 1 &&
+                       ::inet_pton(AF_INET6, host.c_str(), &parsed) != 1;
+    if (named && addresses.empty()) wrong = fmt::format("host \"{}\" needs its address beside it, as hostaddr=", host);
+  }
+  PQconninfoFree(options);
+  return wrong;
+}
 
 // ---- Rows --------------------------------------------------------------------------------------------------------
 

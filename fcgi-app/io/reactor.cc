@@ -132,7 +132,7 @@ void FdWatch::want(Events events, bool on) {
 
 // ---- Reactor -----------------------------------------------------------------------------------------------------
 
-// Threads for CPU work; they end once what they were given is done.
+// Threads for CPU work. At the end what is under way is done, and what waits is not begun.
 struct Reactor::Pool {
   Pool() {
     for (std::size_t i = 0; i < kThreads; ++i) threads.emplace_back([this] { work(); });
@@ -158,7 +158,7 @@ struct Reactor::Pool {
     std::unique_lock locked(lock);
     for (;;) {
       more.wait(locked, [this] { return ending || !waiting.empty(); });
-      if (waiting.empty()) return;
+      if (ending) return;
       {
         Function fn = std::move(waiting.front());
         waiting.pop_front();
@@ -261,24 +261,34 @@ void Reactor::run_timers() {
 Async<void> Reactor::offload_erased(std::function<void()> work) {
   if (!pool_) pool_ = std::make_unique<Pool>();
   struct Shared {
+    std::function<void()> work;
+    std::atomic_flag taken;  // by a thread, which does it, or by its caller, who no longer wants it
     Waiter waiter;
     std::exception_ptr failure;
   };
   auto shared = std::make_shared<Shared>();
+  shared->work = std::move(work);
   ++offloaded_;
-  pool_->add([this, shared, work = std::move(work)]() mutable {
+  pool_->add([this, shared]() mutable {
+    if (shared->taken.test_and_set()) return;
     try {
-      work();
+      shared->work();
     } catch (...) {
       shared->failure = std::current_exception();
     }
-    work = {};
+    shared->work = {};
     post([this, shared = std::move(shared)] {
       --offloaded_;
       shared->waiter.resume();
     });
   });
-  co_await join(shared->waiter);
+  std::function<void()> drop = [this, shared] {
+    if (shared->taken.test_and_set()) return;
+    shared->work = {};
+    --offloaded_;
+    shared->waiter.resume();
+  };
+  co_await join(shared->waiter, std::move(drop));
   if (shared->failure) std::rethrow_exception(shared->failure);
 }
 

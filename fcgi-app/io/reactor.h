@@ -47,7 +47,8 @@ class Reactor {
   TaskPtr spawn(Async<void> body, Task::Done done = {});
 
   // Runs `work` on a small pool of threads: for CPU work over about a millisecond. The work must not touch anything
-  // of the reactor. A cancelled caller throws only once the work has ended: it may look into what the caller owns.
+  // of the reactor. A cancelled caller throws at once where the work still waits for a thread, and it is never done;
+  // else only once the work has ended: it may look into what the caller owns.
   template <class T>
   Async<T> offload(std::function<T()> work);
 

@@ -1,7 +1,12 @@
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -28,6 +33,22 @@ struct LogFile {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 };
+
+// How many lines there are, and the "count" of those that tell of lost ones; a line that is no JSON fails the test.
+std::pair<std::int64_t, std::int64_t> lines_and_lost(std::string_view text) {
+  std::int64_t lines = 0, lost = 0;
+  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+    const auto line = Json::parse(text.substr(0, end));
+    CHECK(line.has_value());
+    if ((*line)["event"].string().value() == "log_lines_lost") {
+      lost += (*line)["count"].integer().value();
+    } else {
+      ++lines;
+    }
+  }
+  CHECK_EQ(text, "");
+  return {lines, lost};
+}
 
 std::string quoted(std::string_view text) {
   std::string out;
@@ -77,6 +98,62 @@ TEST(lines_wait_for_a_flush_where_somebody_flushes) {
   log_flush();
   log_on_first_line({});
   CHECK_CONTAINS(file.text(), "\"two\"");
+}
+
+TEST(a_log_that_cannot_be_opened_leaves_the_lines_where_they_went_before) {
+  const LogFile file(Severity::info);
+  log_open("/nonexistent/folder/worker.log", Severity::info);
+  log(Severity::info, "goes_on");
+  CHECK_CONTAINS(file.text(), "log_not_opened");
+  CHECK_CONTAINS(file.text(), "/nonexistent/folder/worker.log");
+  CHECK_CONTAINS(file.text(), "goes_on");
+  log_reopen();
+  log(Severity::info, "and_on");
+  CHECK_CONTAINS(file.text(), "and_on");
+}
+
+// The limit on a file's size cuts a write as a full disk does.
+TEST(on_a_full_disk_lines_are_lost_and_counted_and_none_is_torn) {
+  const LogFile file(Severity::info);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  constexpr int kLines = 40;
+  const std::string text(100, 'a');
+  for (rlim_t room = 900; room < 1200; room += 7) {
+    const rlim_t written = file.text().size();
+    const rlimit full{written + room, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &full);
+    for (int i = 0; i < kLines; ++i) log(Severity::info, "x", {{"text", text}});
+    ::setrlimit(RLIMIT_FSIZE, &before);
+  }
+  log(Severity::info, "room_again");
+  const auto [lines, lost] = lines_and_lost(file.text());
+  CHECK(lost > 0);
+  CHECK_EQ(lines + lost, 43 * kLines + 1);
+}
+
+TEST(who_does_not_read_a_pipe_stops_nobody) {
+  const std::string path = fmt::format("/tmp/plugfleet-log-pipe-{}", ::getpid());
+  CHECK_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  log_open(path, Severity::info);
+  constexpr int kLines = 5000;
+  for (int i = 0; i < kLines; ++i) log(Severity::info, "x", {{"text", std::string(100, 'a')}});
+  std::string text;
+  const auto read_all = [&] {
+    char bytes[4096];
+    for (ssize_t got; (got = ::read(reader, bytes, sizeof bytes)) > 0;)
+      text.append(bytes, static_cast<std::size_t>(got));
+  };
+  read_all();
+  log(Severity::info, "read_again");
+  read_all();
+  ::close(reader);
+  ::unlink(path.c_str());
+  const auto [lines, lost] = lines_and_lost(text);
+  CHECK(lost > 0);
+  CHECK_EQ(lines + lost, kLines + 1);
 }
 
 TEST(json_strings_are_escaped) {

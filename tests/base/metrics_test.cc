@@ -1,9 +1,12 @@
 #include "base/metrics.h"
 
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -72,6 +75,44 @@ TEST(a_file_of_something_else_is_begun_anew) {
   metrics_open(directory, "worker", 0);
   counter("fresh_total").add();
   CHECK_EQ(value_of("fresh_total"), 1);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(a_file_with_holes_has_them_filled_before_it_is_used) {
+  const std::string directory = folder();
+  const std::string path = directory + "/worker-00.cells";
+  metrics_open(directory, "worker", 0);
+  struct stat whole{};
+  CHECK_EQ(::stat(path.c_str(), &whole), 0);
+  CHECK(whole.st_blocks * 512 >= whole.st_size);
+  CHECK_EQ(::truncate(path.c_str(), 0), 0);
+  CHECK_EQ(::truncate(path.c_str(), whole.st_size), 0);
+  metrics_open(directory, "worker", 0);
+  struct stat filled{};
+  CHECK_EQ(::stat(path.c_str(), &filled), 0);
+  CHECK(filled.st_blocks * 512 >= filled.st_size);
+  std::filesystem::remove_all(directory);
+}
+
+// A limit on a file's size stands for a full disk.
+TEST(without_room_for_its_file_a_process_goes_on) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  counter("room_total").add(1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    metrics_open(directory, "worker", 1);
+    counter("room_total").add(2);
+    gauge("room_ready").set(1);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(metrics_by_process(directory).size(), 1u);  // a file that is not whole is nobody's
   std::filesystem::remove_all(directory);
 }
 

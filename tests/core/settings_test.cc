@@ -54,6 +54,18 @@ std::string platform_complaint(std::map<std::string, std::string> values) {
 
 }  // namespace
 
+// libpq looks a name up before it gives the reactor anything to wait for.
+TEST(a_database_host_that_is_a_name_needs_its_address) {
+  for (const char* name : {"DATABASE_URL", "REPORTS_DATABASE_URL", "REPLICA_DATABASE_URL"}) {
+    for (const char* wrong : {"host=db.example.com dbname=x", "postgresql://ada@localhost/x", "host=/run/pg,db port=1"})
+      CHECK_CONTAINS(platform_complaint({{name, wrong}}), std::string(name) + ": host \"");
+    for (const char* right :
+         {"", "dbname=x", "host=/run/pgbouncer", "host=10.8.0.5", "host=::1", "host=db hostaddr=10.8.0.5"})
+      CHECK(!platform_complaint({{name, right}}).contains(name));
+  }
+  CHECK_CONTAINS(platform_complaint({{"DATABASE_URL", "no conninfo at all"}}), "DATABASE_URL: missing \"=\"");
+}
+
 TEST(defaults_hold_where_nothing_is_said) {
   const Demo demo = read({});
   CHECK_EQ(demo.greeting, "hello");

@@ -267,7 +267,20 @@ ASYNC_TEST(a_drain_ends_at_its_deadline) {
   edge.server->drain(20ms, [&] { drained.resume(); });
   co_await drained.wait();
   co_await edge.handler.ended.wait();
-  CHECK(edge.handler.cancelled);
+  CHECK_EQ(edge.handler.statuses[503], 1);
+}
+
+ASYNC_TEST(a_request_that_a_drain_cuts_off_is_answered_as_what_it_is) {
+  Edge edge(reactor);
+  co_await edge.send(get("/wait"));
+  co_await edge.handler.entered.wait();
+  Waiter drained;
+  edge.server->drain(20ms, [&] { drained.resume(); });
+  std::string reply = co_await edge.reply();
+  CHECK_CONTAINS(reply, "Status: 503");
+  reply = co_await edge.reply();
+  CHECK_EQ(reply, "(closed)");
+  co_await drained.wait();
 }
 
 ASYNC_TEST(a_broken_stream_closes_its_connection_alone) {

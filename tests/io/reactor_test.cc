@@ -3,6 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <latch>
+
 #include "support/async.h"
 #include "support/check.h"
 
@@ -195,6 +198,42 @@ ASYNC_TEST(offloaded_work_gives_its_value_or_its_exception) {
     thrown = failure.kind() == Kind::conflict;
   }
   CHECK(thrown);
+}
+
+// Both threads are kept busy until the caller of a third piece of work has gone.
+ASYNC_TEST(offloaded_work_that_waits_for_a_thread_ends_with_its_caller) {
+  struct Busy {
+    std::latch begun{2}, enough{1};
+    std::atomic<int> done = 0;
+    Waiter ended;
+  };
+  const auto busy = std::make_shared<Busy>();
+  const auto keep_busy = [&reactor](std::shared_ptr<Busy> state) -> Async<void> {
+    return [](Reactor& on, std::shared_ptr<Busy> shared) -> Async<void> {
+      std::function<int()> work = [shared] { return shared->begun.count_down(), shared->enough.wait(), 0; };
+      (void)co_await on.offload(std::move(work));
+      if (++shared->done == 2) shared->ended.resume();
+    }(reactor, std::move(state));
+  };
+  reactor.spawn(keep_busy(busy));
+  reactor.spawn(keep_busy(busy));
+  busy->begun.wait();
+
+  auto third = [](Reactor& on, std::shared_ptr<bool> ran) -> Async<void> {
+    std::function<int()> work = [ran] { return *ran = true, 0; };
+    (void)co_await on.offload(std::move(work));
+  };
+  const auto ran = std::make_shared<bool>(false);
+  Waiter gone;
+  const TaskPtr task = reactor.spawn(third(reactor, ran), [&](std::exception_ptr) { gone.resume(); });
+  task->cancel(Failure(Kind::cancelled, "the client left"));
+  const bool at_once = co_await gone.wait_for(10s);
+  busy->enough.count_down();
+  co_await busy->ended.wait();
+  CHECK(at_once);
+  std::function<int()> after = [] { return 0; };
+  (void)co_await reactor.offload(std::move(after));  // behind the third
+  CHECK(!*ran);
 }
 
 ASYNC_TEST(a_timer_armed_again_forgets_the_first) {

@@ -1,17 +1,38 @@
 """What becomes of a rename when the AI provider fails: faults and odd answers, retries, the breaker."""
 
+import atexit
+import contextlib
 import datetime
 import json
+import os
+import socket
 import sys
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from live import KEY, PATIENCE, Live, frame, layer, some_layers
+from live import EMAIL, KEY, PATIENCE, Live, frame, layer, some_layers
 from servers import wait_for
 
-live = Live(__file__)
+NAME_SERVERS = "127.53.53.53", "127.53.53.54", "127.53.53.55"  # a name takes 30 s with three that are silent
+AS_ROOT = os.geteuid() == 0
+
+
+def asking_a_name_server_of_its_own():
+    """Words before a command that runs it where NAME_SERVERS are its only name servers. Root alone can have them."""
+    if not AS_ROOT:
+        return ()
+    with tempfile.NamedTemporaryFile("w", prefix="plugfleet-resolv-", encoding="ascii", delete=False) as conf:
+        conf.write("".join(f"nameserver {address}\n" for address in NAME_SERVERS))
+    os.chmod(conf.name, 0o644)
+    atexit.register(os.unlink, conf.name)
+    return "unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', conf.name
+
+
+live = Live(__file__, inside=asking_a_name_server_of_its_own())
 tearDownModule = live.stop
 
 FOR_EVER = "10000"  # failures before the breaker opens, where it is in the way
@@ -259,6 +280,71 @@ class DeadlineTest(FaultCase):
         self.assertEqual(self.rename(5), ["Blue Card"] * 3 + ["Old 3;"] + ["Blue Card"])
         self.assertLess(self.took_ms, 5000)
         wait_for(lambda: live.provider.stats()["inFlight"] == 0, "the call was not ended", PATIENCE)
+
+
+
+@unittest.skipUnless(AS_ROOT, "only root can have a name server of its own")
+class SilentNameServerTest(live.Case):
+    """A name server takes every question and answers none."""
+
+    settings = {"PLUGFLEET_OPENROUTER_API_KEY": KEY, "PLUGFLEET_BREAKER_FAILURES": FOR_EVER,
+                "PLUGFLEET_AI_ATTEMPTS": "1",
+                "PLUGFLEET_OPENROUTER_BASE_URL": "http://provider.plugfleet.example/api/v1"}
+
+    def setUp(self):
+        super().setUp()
+        for address in reversed(NAME_SERVERS):  # the first one, which is asked first, is the last one made
+            self.name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.addCleanup(self.name_server.close)
+            self.name_server.bind((address, 53))
+        self.name_server.settimeout(PATIENCE)
+
+    def wait_for_questions(self, count):
+        for _ in range(count):
+            self.name_server.recvfrom(512)
+
+    def rename_and_leave(self):
+        body = json.dumps(frame(layer("1:2"))).encode()
+        with socket.create_connection(("127.0.0.1", live.fleet.port)) as client:
+            client.sendall(b"POST /api/rename-layers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                           b"x-trace-id: left-early\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            self.wait_for_questions(1)
+
+    def test_every_worker_answers_while_a_rename_waits_for_a_name_and_when_its_client_leaves(self):
+        with ThreadPoolExecutor(4) as pool:
+            renames = [pool.submit(live.rename, frame(layer("1:1", name="Old 1;"))) for _ in range(4)]
+            self.wait_for_questions(4)
+            self.rename_and_leave()
+            self.assertEqual(live.log_of("left-early")["status"], 499)
+            live.by_worker(lambda headers: live.get("/healthz", headers=headers))
+            self.assertFalse(any(rename.done() for rename in renames), "a worker answered only once a rename had ended")
+            replies = [rename.result() for rename in renames]
+        # They have ended, and their names are still being looked up: nothing waited for that.
+        with contextlib.suppress(BlockingIOError):
+            self.name_server.setblocking(False)
+            while True:
+                self.name_server.recvfrom(512)
+        self.name_server.settimeout(PATIENCE)
+        self.wait_for_questions(1)
+        for reply in replies:
+            self.assertEqual((reply.status, [one["newName"] for one in reply.json["layers"]]), (200, ["Old 1;"]))
+            live.log_of(reply.trace, "http_call_failed")
+
+    def failed_job(self, poll):
+        job = live.get(poll).json
+        return job if job["status"] == "failed" else None
+
+    def test_a_job_keeps_its_runner_and_ends_with_the_providers_reason(self):
+        reply = live.edit({"userEmail": EMAIL, "frameName": "F", "frameWidth": 100, "frameHeight": 100, "layers": [
+            {"id": "1:1", "name": "A", "type": "TEXT", "x": 0, "y": 0, "width": 10, "height": 10}]},
+            headers={"Prefer": "respond-async"})
+        self.assertEqual(reply.status, 202, reply)
+        poll = reply.json["pollUrl"]
+        self.wait_for_questions(1)
+        live.fleet.sql(f"update jobs set max_attempts = 1 where id = '{reply.json['jobId']}'")
+        job = wait_for(lambda: self.failed_job(poll),
+                       "the job did not fail", PATIENCE)
+        self.assertEqual((job["attempt"], job["error"]["code"]), (1, "provider_timeout"), job)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ class Reply:
 class Live:
     """A test file's fleet, with a fake provider that every protocol's settings can name."""
 
-    def __init__(self, file, probe=False):
+    def __init__(self, file, probe=False, inside=()):
         self.probe = probe  # does it have the module of tests/probe?
+        self.inside = inside  # as Fleet's
         self.name = "test-" + Path(file).stem.removesuffix("_test")
         self.fleet = self.provider = None
         self.settings = None
@@ -97,7 +98,7 @@ class Live:
             full[f"PLUGFLEET_{protocol}_IMAGE_MODEL"] = f"{protocol.lower()}-image-model"
         full |= settings
         if self.fleet is None:
-            self.fleet = Fleet(self.name, full, probe=self.probe).__enter__()
+            self.fleet = Fleet(self.name, full, probe=self.probe, inside=self.inside).__enter__()
             self.trusted = ssl.create_default_context(cafile=self.fleet.folder / "tls/certificate.pem")
         else:
             self.fleet.change(full)
