@@ -93,6 +93,10 @@ Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t in
     if (*answer) co_return std::move(**answer);
     const ProviderFault& fault = answer->error();
     errand.failure = fault.failure;
+    if (fault.form && !errand.prompt.plain && (!errand.prompt.schema.empty() || errand.prompt.wants == Answer::image)) {
+      errand.prompt.plain = true;
+      continue;
+    }
     if (fault.blame == Blame::prompt) {
       give_up(errand, index);
       throw fault.failure;

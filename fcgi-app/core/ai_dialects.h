@@ -19,10 +19,22 @@ BodyText chat_body(const std::string& model, const Prompt& prompt);    // .../ch
 BodyText images_body(const std::string& model, const Prompt& prompt);  // .../images/generations
 BodyText gemini_body(const Prompt& prompt);                            // ...:generateContent
 
+// What a reply says, gathered from its documents: one, or many where it comes in pieces.
+struct Heard {
+  Completion completion{.usage = {.calls = 1}};
+  bool answered = false;        // there is a message, whatever it holds
+  bool in_pieces = false;       // and so is not whole before it says why it ended
+  bool worked = false;          // it thought, or called a tool: paid for, even where nothing was said
+  std::string called{};         // a tool's arguments, which are the answer where no other is
+  std::string finish{};         // why it ended, in the provider's word
+  std::string refused{};        // why it would not answer, likewise
+  std::string_view no_image{};  // why an image there was could not be taken
+};
+
 // The answer in a reply of status 200 that holds no error.
-Answered read_chat(const JsonView& root, Answer wants);
-Answered read_images(const JsonView& root);
-Answered read_gemini(const JsonView& root, Answer wants);
+Answered read_chat(const std::vector<JsonView>& documents, Answer wants);
+Answered read_images(const std::vector<JsonView>& documents);
+Answered read_gemini(const std::vector<JsonView>& documents, Answer wants);
 
 std::string quoted(std::string_view text);  // as a JSON string
 ProviderFault fault(std::string message, bool retryable, Blame blame = Blame::call);
@@ -33,10 +45,12 @@ const JsonView* first_of(const JsonView* object, std::string_view name);  // of 
 std::string text_of(const JsonView* value);                               // empty: no string
 std::int64_t tokens_of(const JsonView* usage, std::string_view name);     // 0: not said, or no number of tokens
 
-// An image's base64, bare or as a data URL. Nothing where the bytes are no PNG, JPEG or WebP, whatever they are called.
-std::optional<GeneratedImage> image_of(const JsonView* value);
+// Looks for an image in `part`: base64 as any of them writes it, bare or as a data URL, by itself or under any of the
+// names in use. The last one that is a PNG, JPEG or WebP by its bytes counts: those before it are drafts. Links are not
+// followed: they are the model's, and may lead anywhere.
+void look_for_image(const JsonView* part, Heard& heard);
 
-// `completion`, where it holds what was wanted. `refused`: the model would not, so that asking again is of no use.
-Answered checked(Completion completion, Answer wants, bool refused);
+// What was heard, where it is what was wanted and the model was not kept from ending it.
+Answered checked(Heard heard, Answer wants);
 
 }  // namespace plugfleet::ai

@@ -8,7 +8,8 @@
 
 #include "base/utf8.h"
 #include "core/ai_dialects.h"
-#include "wire/json_view.h"
+#include "wire/http.h"
+#include "wire/json_documents.h"
 
 namespace plugfleet {
 namespace {
@@ -67,23 +68,22 @@ std::optional<std::chrono::seconds> retry_delay(const JsonView& error) {
   return std::nullopt;
 }
 
-// Into a failure of its own: one that is moved into itself loses its message.
-void set_wait(ProviderFault& out, std::chrono::seconds wait) {
-  Failure told = std::move(out.failure).retry_after(wait);
-  out.failure = std::move(told);
-}
-
 // A status that says the call failed, with the wait it asks for.
 ProviderFault status_fault(std::int64_t status, const HttpReply& reply) {
   ProviderFault out =
       ai::fault(fmt::format("the AI provider answered {}", status), may_help_to_retry(status), blame_for(status));
-  if (reply.retry_after) set_wait(out, *reply.retry_after);
+  if (reply.retry_after) out.failure = std::move(out.failure).retry_after(*reply.retry_after);
   return out;
 }
 
-// An error may quote what was sent: no long word, a key or an image perhaps, is kept whole.
-std::string fit_for_log(std::string_view text) {
+// An error may quote what was sent: the call's key is cut out, and no long word, another key or an image perhaps, is
+// kept whole.
+std::string fit_for_log(std::string said, std::string_view key) {
   constexpr std::size_t kTextMax = 200, kWordMax = 20, kKept = 4;
+  constexpr std::string_view kCut = "[key]";
+  for (std::size_t at = 0; !key.empty() && (at = said.find(key, at)) != said.npos; at += kCut.size())
+    said.replace(at, key.size(), kCut);
+  std::string_view text = said;
   std::string out;
   while (!text.empty() && out.size() < kTextMax) {
     const std::size_t end = std::min(text.find_first_of(" \t\r\n"), text.size());
@@ -95,28 +95,90 @@ std::string fit_for_log(std::string_view text) {
   return out;
 }
 
-// {"error": {"code", "message", "type"}}: `code` is a number, or a word such as insufficient_quota.
+// The sentence of an error, which is one by itself or has it under one of the names in use: OpenAI's and Gemini's
+// "message", FastAPI's "detail" (a text, or a list of {"msg"}), RFC 9457's "detail" and "title".
+std::string sentence_of(const JsonView& error, int depth = 0) {
+  std::string text = ai::text_of(&error);
+  for (const char* const name : {"message", "detail", "msg", "error_description", "error_msg", "title", "error"}) {
+    if (!text.empty() || depth > 2) break;
+    const JsonView* inside = error.find(name);
+    if (inside && inside->type() == JsonView::Type::array) inside = ai::first_of(&error, name);
+    if (inside) text = sentence_of(*inside, depth + 1);
+  }
+  return text;
+}
+
+// {"code", "message", "type"}: `code` is a number, written as a text by some, or a word such as insufficient_quota.
+std::int64_t code_of(const JsonView& error) {
+  for (const char* const name : {"code", "status", "status_code"}) {
+    const JsonView* const value = error.find(name);
+    std::int64_t code = value ? value->integer().value_or(0) : 0;
+    const std::string text = ai::text_of(value);
+    std::from_chars(text.data(), text.data() + text.size(), code);
+    if (code >= 400 && code < 600) return code;
+  }
+  return 500;
+}
+
+// Whether a server objects to what some do not know: a schema for the answer, or how images are asked for.
+bool is_about_form(std::int64_t status, std::string_view said) {
+  constexpr std::array<std::string_view, 5> kForms{"response_format", "response format", "schema", "structured",
+                                                   "modalit"};
+  if (status < 400 || status == 429) return false;
+  const std::string text = lower(said.substr(0, 4096));
+  return std::ranges::any_of(kForms, [&](std::string_view form) { return text.contains(form); });
+}
+
 ProviderFault read_error(const JsonView& error, const HttpReply& reply) {
-  const JsonView* const code = error.find("code");
-  const std::int64_t status = reply.status != 200 ? reply.status : code ? code->integer().value_or(500) : 500;
+  const std::int64_t status = reply.status != 200 ? reply.status : code_of(error);
   ProviderFault out = status_fault(status, reply);
   out.blame = blame_in(error, status);
   if (out.blame == Blame::key) out.retryable = false;
-  if (const auto delay = retry_delay(error); delay && !reply.retry_after) set_wait(out, *delay);
-  out.said = fit_for_log(ai::text_of(error.find("message")));
+  if (const auto delay = retry_delay(error); delay && !reply.retry_after)
+    out.failure = std::move(out.failure).retry_after(*delay);
+  out.said = sentence_of(error);
+  // OpenRouter's "Provider returned error" has the reason beside it.
+  const std::string raw = ai::text_of(ai::member(error.find("metadata"), "raw"));
+  if (!raw.empty()) out.said += ": " + raw;
+  out.form = out.blame != Blame::key &&
+             (is_about_form(status, out.said) || is_about_form(status, ai::text_of(error.find("param"))));
   return out;
 }
 
-// The error of the whole, or of the one choice there is.
-const JsonView* error_in(const JsonView& root) {
-  for (const JsonView* const error : {root.find("error"), ai::member(ai::first_of(&root, "choices"), "error")}) {
-    if (error && error->type() != JsonView::Type::null) return error;
+bool says_something(const JsonView* error) {
+  return error && (!error->items().empty() || !ai::text_of(error).empty() || error->boolean());
+}
+
+// An error of the whole, of the one choice there is or of its message; or the document itself is the error: it says so,
+// the status does, or there is nothing in it that an answer would have.
+const JsonView* error_in(const JsonView& document, int status) {
+  const JsonView* const choice = ai::first_of(&document, "choices");
+  for (const JsonView* const error :
+       {document.find("error"), ai::member(choice, "error"), ai::member(ai::member(choice, "message"), "error"),
+        ai::first_of(&document, "errors")}) {
+    if (says_something(error)) return error;
   }
-  return nullptr;
+  if (ai::text_of(document.find("object")) == "error" || ai::text_of(document.find("type")) == "error")
+    return &document;
+  const bool answer = status == 200 && (document.find("choices") || document.find("candidates") ||
+                                        document.find("data") || document.find("promptFeedback"));
+  return !answer && !sentence_of(document).empty() ? &document : nullptr;
 }
 
 // OpenAI draws elsewhere than it talks.
 bool images_apart(const AiTarget& target, Answer wants) { return wants == Answer::image && target.name == "openai"; }
+
+ai::Answered read_documents(const AiTarget& target, HttpReply& reply, Answer wants) {
+  const std::vector<JsonView> documents = read_json_documents(reply.body);
+  for (const JsonView& document : documents) {
+    const JsonView* const error = error_in(document, reply.status);
+    if (error) return std::unexpected(read_error(*error, reply));
+  }
+  if (reply.status != 200) return std::unexpected(status_fault(reply.status, reply));
+  if (documents.empty()) return std::unexpected(ai::fault("the AI provider's answer is no JSON", false));
+  if (target.protocol == Protocol::gemini) return ai::read_gemini(documents, wants);
+  return images_apart(target, wants) ? ai::read_images(documents) : ai::read_chat(documents, wants);
+}
 
 }  // namespace
 
@@ -157,17 +219,9 @@ ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace
 }
 
 std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply, Answer wants) {
-  reply.body.reserve(reply.body.size() + kJsonPadding);
-  const auto root = parse_json_view(reply.body);
-  const bool object = root && root->type() == JsonView::Type::object;
-  const JsonView* const error = object ? error_in(*root) : nullptr;
-  if (error) return std::unexpected(read_error(*error, reply));
-  if (reply.status != 200) {
-    return std::unexpected(status_fault(reply.status, reply));
-  }
-  if (!object) return std::unexpected(ai::fault("the AI provider's answer is no JSON", false));
-  if (target.protocol == Protocol::gemini) return ai::read_gemini(*root, wants);
-  return images_apart(target, wants) ? ai::read_images(*root) : ai::read_chat(*root, wants);
+  ai::Answered answer = read_documents(target, reply, wants);
+  if (!answer) answer.error().said = fit_for_log(std::move(answer.error().said), target.api_key);
+  return answer;
 }
 
 }  // namespace plugfleet

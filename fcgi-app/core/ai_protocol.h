@@ -32,6 +32,7 @@ struct Prompt {
   std::optional<PromptImage> image{};
   Answer wants = Answer::text;
   std::string schema{};  // a JSON Schema that the answer must meet: asked for, never relied on. Empty: free text
+  bool plain = false;    // without what some servers refuse: the schema, a text beside the image. Set by core/ai.cc
   std::size_t reply_max = 256 * 1024;  // bytes of the provider's whole reply
   // The module's own answer, used by the provider "offline": the same for the same prompt. The text, or the image's
   // base64. Runs on another thread and may look into what the caller owns; throws Failure where it has no answer.
@@ -83,7 +84,8 @@ struct ProviderFault {
   Failure failure;
   bool retryable = false;  // with the same key, a little later
   Blame blame = Blame::call;
-  std::string said{};  // the provider's own words, fit for a log
+  std::string said{};  // the provider's own words, fit for a log: without the key, and bounded
+  bool form = false;   // it may be how we asked that is refused: a plain prompt may fare better
 };
 
 // A request whose body looks into `prompt` and into `owned`.
@@ -94,7 +96,8 @@ struct ProviderCall {
 ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace& trace);
 
 // The answer: an image where one is wanted, else a text that is not empty; or why there is none. An error inside a 200
-// is an error; a text that was cut short is a text.
+// is an error, and so is a piece of a text that the provider says was refused or broken off; a text that was cut short
+// is a text. What of the reply is not read may be as odd as it likes (wire/json_documents.h).
 std::expected<Completion, ProviderFault> read_reply(const AiTarget& target, HttpReply reply, Answer wants);
 
 }  // namespace plugfleet

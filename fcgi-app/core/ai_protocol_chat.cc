@@ -14,23 +14,77 @@ double cost_of(const JsonView* usage) {
   return dollars > 0 && dollars <= kCostMax ? dollars : 0;
 }
 
-// The last of several: those before it are drafts.
-std::optional<GeneratedImage> last_image(const JsonView* images) {
-  for (std::size_t i = images ? images->items().size() : 0; i-- > 0;) {
-    auto image = image_of(member(member(&images->items()[i], "image_url"), "url"));
-    if (image) return image;
+// What was said in `content`: a text, or parts of which some are texts, some images and some thoughts.
+void read_content(const JsonView* content, Heard& heard) {
+  if (!content) return;
+  if (content->type() == JsonView::Type::string) {
+    heard.completion.text += text_of(content);
+    if (!content->raw().empty()) heard.worked = true;  // even where it can't be read
   }
-  return std::nullopt;
+  if (content->type() == JsonView::Type::array) {
+    for (const JsonView& part : content->items()) {
+      if (part.type() == JsonView::Type::object) read_content(&part, heard);
+    }
+  }
+  if (content->type() != JsonView::Type::object) return;
+  const std::string type = text_of(content->find("type"));
+  const JsonView* const thought = content->find("thought");
+  if (type == "refusal") heard.refused = type;
+  if (type.contains("think") || type.contains("reason") || (thought && thought->boolean())) {
+    heard.worked = true;
+  } else if (const JsonView* const text = content->find("text")) {
+    heard.completion.text += text_of(text->type() == JsonView::Type::object ? text->find("value") : text);
+  } else {
+    look_for_image(content, heard);
+  }
+}
+
+void read_message(const JsonView& message, Heard& heard) {
+  heard.answered = true;
+  read_content(message.find("content"), heard);
+  if (!text_of(message.find("refusal")).empty()) heard.refused = "refusal";
+  for (const char* const thoughts : {"reasoning", "reasoning_content", "thinking"}) {
+    if (!text_of(message.find(thoughts)).empty()) heard.worked = true;
+  }
+  const JsonView* call = first_of(&message, "tool_calls");
+  if (call) call = call->find("function");
+  if (!call) call = message.find("function_call");
+  if (call && call->type() == JsonView::Type::object) {
+    heard.worked = true;
+    heard.called += text_of(call->find("arguments"));
+  }
+  const JsonView* const images = message.find("images");
+  if (images && images->type() == JsonView::Type::array) {
+    for (const JsonView& image : images->items()) look_for_image(&image, heard);
+  }
+}
+
+void read_usage(const JsonView& document, std::string_view in, std::string_view out, Completion& completion) {
+  if (completion.model.empty()) completion.model = text_of(document.find("model"));
+  const JsonView* const usage = document.find("usage");
+  if (!usage || usage->type() != JsonView::Type::object) return;
+  completion.usage = {.calls = 1,
+                      .input_tokens = tokens_of(usage, in),
+                      .output_tokens = tokens_of(usage, out),
+                      .cost_usd = cost_of(usage)};
+}
+
+void read_made(const JsonView& document, Heard& heard) {
+  const JsonView* const made = first_of(&document, "data");
+  if (!made) return;
+  heard.answered = true;
+  look_for_image(made, heard);
 }
 
 }  // namespace
 
 // {"model", "response_format"?, "modalities"?, "messages": [{"role": "system", ...}?, {"role": "user", "content":
-// [TEXT, IMAGE?]}]}, text first.
+// [TEXT, IMAGE]}]}, text first; without an image the text itself, which is all that some servers take.
 BodyText chat_body(const std::string& model, const Prompt& prompt) {
   std::string head = fmt::format(R"({{"model":{})", quoted(model));
-  if (prompt.wants == Answer::image) head += R"(,"modalities":["image","text"])";
-  if (!prompt.schema.empty()) {
+  if (prompt.wants == Answer::image)
+    head += prompt.plain ? R"(,"modalities":["image"])" : R"(,"modalities":["image","text"])";
+  if (!prompt.schema.empty() && !prompt.plain) {
     head += fmt::format(
         R"(,"response_format":{{"type":"json_schema","json_schema":{{"name":"answer","strict":true,"schema":{}}}}})",
         prompt.schema);
@@ -39,8 +93,8 @@ BodyText chat_body(const std::string& model, const Prompt& prompt) {
   if (!prompt.instructions.empty()) {
     head += fmt::format(R"({{"role":"system","content":{}}},)", quoted(prompt.instructions));
   }
+  if (!prompt.image) return {head + fmt::format(R"({{"role":"user","content":{}}}]}})", quoted(prompt.text)), ""};
   head += fmt::format(R"({{"role":"user","content":[{{"type":"text","text":{}}})", quoted(prompt.text));
-  if (!prompt.image) return {head + "]}]}", ""};
   head += fmt::format(R"(,{{"type":"image_url","image_url":{{"url":"data:{};base64,)", prompt.image->media_type);
   return {head, R"("}}]}]})"};
 }
@@ -51,34 +105,34 @@ BodyText images_body(const std::string& model, const Prompt& prompt) {
   return {fmt::format(R"({{"model":{},"prompt":{},"n":1}})", quoted(model), quoted(text)), ""};
 }
 
-Answered read_chat(const JsonView& root, Answer wants) {
-  const JsonView* const choice = first_of(&root, "choices");
-  const JsonView* const message = member(choice, "message");
-  if (!message) return std::unexpected(fault("the AI provider's answer is empty", true));
-  const JsonView* const usage = root.find("usage");
-  Completion completion{.text = text_of(member(message, "content")),
-                        .model = text_of(root.find("model")),
-                        .usage = {.calls = 1,
-                                  .input_tokens = tokens_of(usage, "prompt_tokens"),
-                                  .output_tokens = tokens_of(usage, "completion_tokens"),
-                                  .cost_usd = cost_of(usage)}};
-  if (wants == Answer::image) completion.image = last_image(member(message, "images"));
-  const bool refused =
-      text_of(member(choice, "finish_reason")) == "content_filter" || !text_of(member(message, "refusal")).empty();
-  return checked(std::move(completion), wants, refused);
+Answered read_chat(const std::vector<JsonView>& documents, Answer wants) {
+  Heard heard;
+  for (const JsonView& document : documents) {
+    read_usage(document, "prompt_tokens", "completion_tokens", heard.completion);
+    const JsonView* const choice = first_of(&document, "choices");
+    const JsonView* const message = member(choice, "message");
+    const JsonView* const piece = member(choice, "delta");
+    if (message) read_message(*message, heard);
+    if (!message && piece) {
+      heard.in_pieces = true;
+      read_message(*piece, heard);
+    }
+    for (const char* const name : {"finish_reason"}) {
+      const std::string finish = text_of(member(choice, name));
+      if (!finish.empty()) heard.finish = finish;
+    }
+    if (wants == Answer::image) read_made(document, heard);
+  }
+  return checked(std::move(heard), wants);
 }
 
-Answered read_images(const JsonView& root) {
-  const JsonView* const made = first_of(&root, "data");
-  if (!made) return std::unexpected(fault("the AI provider's answer is empty", true));
-  const JsonView* const usage = root.find("usage");
-  Completion completion{.image = image_of(member(made, "b64_json")),
-                        .model = text_of(root.find("model")),
-                        .usage = {.calls = 1,
-                                  .input_tokens = tokens_of(usage, "input_tokens"),
-                                  .output_tokens = tokens_of(usage, "output_tokens"),
-                                  .cost_usd = cost_of(usage)}};
-  return checked(std::move(completion), Answer::image, false);
+Answered read_images(const std::vector<JsonView>& documents) {
+  Heard heard;
+  for (const JsonView& document : documents) {
+    read_usage(document, "input_tokens", "output_tokens", heard.completion);
+    read_made(document, heard);
+  }
+  return checked(std::move(heard), Answer::image);
 }
 
 }  // namespace plugfleet::ai

@@ -1,33 +1,24 @@
 // Gemini's generateContent (ai.google.dev/api/generate-content).
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 #include "core/ai_dialects.h"
 
 namespace plugfleet::ai {
 namespace {
 
-bool is_refusal(std::string_view finish) {
-  constexpr std::array<std::string_view, 9> kRefusals{
-      "SAFETY",  "RECITATION",   "PROHIBITED_CONTENT",       "BLOCKLIST",
-      "SPII",    "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
-      "NO_IMAGE"};
-  return std::ranges::find(kRefusals, finish) != kRefusals.end();
-}
-
 // What was said, one part after another, and the last image; not what was only thought.
-void read_parts(const JsonView* parts, Answer wants, Completion& completion) {
+void read_parts(const JsonView* parts, Heard& heard) {
   if (!parts || parts->type() != JsonView::Type::array) return;
-  const JsonView* drawn = nullptr;
   for (const JsonView& part : parts->items()) {
     const JsonView* const thought = part.find("thought");
-    if (thought && thought->boolean()) continue;
-    completion.text += text_of(part.find("text"));
-    if (const JsonView* const data = member(part.find("inlineData"), "data")) drawn = data;
+    if ((thought && thought->boolean()) || part.find("functionCall")) {
+      heard.worked = true;
+    } else if (const JsonView* const text = part.find("text")) {
+      heard.completion.text += text_of(text);
+    } else if (part.type() == JsonView::Type::object) {
+      look_for_image(&part, heard);
+    }
   }
-  if (wants == Answer::image) completion.image = image_of(drawn);
 }
 
 }  // namespace
@@ -40,8 +31,9 @@ BodyText gemini_body(const Prompt& prompt) {
     head += fmt::format(R"("systemInstruction":{{"parts":[{{"text":{}}}]}},)", quoted(prompt.instructions));
   }
   if (prompt.wants == Answer::image) {
-    head += R"("generationConfig":{"responseModalities":["IMAGE","TEXT"]},)";
-  } else if (!prompt.schema.empty()) {
+    head += prompt.plain ? R"("generationConfig":{"responseModalities":["IMAGE"]},)"
+                         : R"("generationConfig":{"responseModalities":["IMAGE","TEXT"]},)";
+  } else if (!prompt.schema.empty() && !prompt.plain) {
     head += fmt::format(R"("generationConfig":{{"responseMimeType":"application/json","responseJsonSchema":{}}},)",
                         prompt.schema);
   }
@@ -51,21 +43,30 @@ BodyText gemini_body(const Prompt& prompt) {
   return {head, R"("}}]}]})"};
 }
 
-Answered read_gemini(const JsonView& root, Answer wants) {
-  const JsonView* const candidate = first_of(&root, "candidates");
-  if (!candidate) {
-    if (member(root.find("promptFeedback"), "blockReason"))
-      return std::unexpected(fault("the AI provider blocked the prompt", false, Blame::prompt));
-    return std::unexpected(fault("the AI provider's answer is empty", true));
+Answered read_gemini(const std::vector<JsonView>& documents, Answer wants) {
+  Heard heard;
+  for (const JsonView& document : documents) {
+    if (member(document.find("promptFeedback"), "blockReason")) {
+      ProviderFault blocked = fault("the AI provider blocked the prompt", false, Blame::prompt);
+      blocked.said = text_of(member(document.find("promptFeedback"), "blockReason"));
+      return std::unexpected(std::move(blocked));
+    }
+    if (heard.completion.model.empty()) heard.completion.model = text_of(document.find("modelVersion"));
+    if (const JsonView* const usage = document.find("usageMetadata")) {
+      heard.completion.usage = {
+          .calls = 1,
+          .input_tokens = tokens_of(usage, "promptTokenCount"),
+          .output_tokens = tokens_of(usage, "candidatesTokenCount") + tokens_of(usage, "thoughtsTokenCount")};
+    }
+    const JsonView* const candidate = first_of(&document, "candidates");
+    if (!candidate) continue;
+    heard.answered = true;
+    read_parts(member(candidate->find("content"), "parts"), heard);
+    const std::string finish = text_of(candidate->find("finishReason"));
+    if (!finish.empty()) heard.finish = finish;
   }
-  const JsonView* const usage = root.find("usageMetadata");
-  Completion completion{
-      .model = text_of(root.find("modelVersion")),
-      .usage = {.calls = 1,
-                .input_tokens = tokens_of(usage, "promptTokenCount"),
-                .output_tokens = tokens_of(usage, "candidatesTokenCount") + tokens_of(usage, "thoughtsTokenCount")}};
-  read_parts(member(candidate->find("content"), "parts"), wants, completion);
-  return checked(std::move(completion), wants, is_refusal(text_of(candidate->find("finishReason"))));
+  heard.in_pieces = documents.size() > 1;
+  return checked(std::move(heard), wants);
 }
 
 }  // namespace plugfleet::ai

@@ -40,6 +40,7 @@ class JsonView {
 
  private:
   friend struct JsonBuilder;
+  friend struct JsonSalvager;  // json_documents.cc
 
   Type type_ = Type::null;
   bool escaped_ = false;

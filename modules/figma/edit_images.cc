@@ -55,7 +55,7 @@ std::string checked(const std::string& base64) {
 Async<void> paint_one(Painting& painting, std::size_t index) {
   Work& work = painting.work;
   const WantedPicture& wanted = painting.wanted[index];
-  std::string_view why;
+  std::string why;
   try {
     const Completion completion = co_await work.complete(painting_prompt(wanted));
     std::function<std::string()> check = [&completion] {
@@ -72,7 +72,7 @@ Async<void> paint_one(Painting& painting, std::size_t index) {
     }
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
-    why = "its call failed";
+    why = failure.message();
   }
   if (!why.empty()) log(Severity::info, "picture_left_out", {{"trace", work.trace().id}, {"why", why}});
   painting.done(++painting.ended);

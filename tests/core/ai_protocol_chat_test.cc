@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/ai_replies.h"
 
 using namespace plugfleet;
@@ -22,7 +24,7 @@ TEST(instructions_are_the_systems_and_the_text_the_users) {
   CHECK_EQ(body["messages"].at(0)["role"].string().value(), "system");
   CHECK_EQ(body["messages"].at(0)["content"].string().value(), "Be \"brief\".");
   CHECK_EQ(body["messages"].at(1)["role"].string().value(), "user");
-  CHECK_EQ(body["messages"].at(1)["content"].at(0)["text"].string().value(), "{}");
+  CHECK_EQ(body["messages"].at(1)["content"].string().value(), "{}");  // all that some servers take
   CHECK_EQ(body_for(kOpenrouter, {.text = "x"})["messages"].size(), 1u);
 }
 
@@ -119,6 +121,107 @@ TEST(what_was_used_is_added_up_where_it_can_be_true) {
     CHECK_EQ(none.output_tokens, 0);
     CHECK_EQ(none.cost_usd, 0);
   }
+}
+
+TEST(an_image_is_taken_however_it_is_written) {
+  std::string broken = small_png(), for_urls = small_png();
+  for (std::size_t at = 20; at < broken.size(); at += 22) broken.insert(at, "\\r\\n");
+  std::ranges::replace(for_urls, '+', '-');
+  std::ranges::replace(for_urls, '/', '_');
+  std::erase(for_urls, '=');
+  const std::string png = small_png(), url = "data:image/png;base64," + png;
+  const auto object = [](const char* shape, const std::string& text) {
+    return fmt::format(fmt::runtime(shape), fmt::arg("x", text));
+  };
+  for (const std::string& message :
+       {object(R"({{"images":[{{"url":"{x}"}}]}})", url), object(R"({{"images":["{x}"]}})", png),
+        object(R"({{"images":[{{"b64_json":"{x}"}}]}})", broken),
+        object(R"({{"images":[{{"image_url":"{x}"}}]}})", url),
+        object(R"({{"content":[{{"type":"image_url","image_url":{{"url":"{x}"}}}}]}})", for_urls),
+        object(R"({{"content":[{{"type":"text","text":"So:"}},{{"inline_data":{{"data":"{x}"}}}}]}})", png),
+        object(R"({{"content":[{{"type":"image","source":{{"type":"base64","data":"{x}"}}}}]}})", png),
+        object(R"({{"content":"Here: ![a fox]({x}) as asked"}})", url),
+        object(R"({{"images":[{{"url":"DATA:image/png;base64,{x}"}}]}})", png)}) {
+    const auto answer = read(kOpenrouter, R"({"choices":[{"message":)" + message + "}]}", Answer::image);
+    if (!answer || answer->image->base64.substr(0, 40) != png.substr(0, 40)) fail("no image in " + message);
+  }
+  CHECK(read(kOpenrouter, R"({"data":[{"b64_json":")" + png + R"("}]})", Answer::image)->image.has_value());
+}
+
+TEST(why_an_image_is_missing_is_said_and_a_link_is_not_followed) {
+  const auto why = [](const char* image) { return fault(kOpenrouter, drawn(image), Answer::image).failure.message(); };
+  CHECK_EQ(why("HTTPS://example.com/a.png"), "the AI provider's image is a link, which is not followed");
+  CHECK_EQ(why("data:image/png;base64,!!!!"), "the AI provider's image is no Base64");
+  CHECK_EQ(why("data:image/png;base64,QUJDREVGR0hJSktMTU5PUA=="), "the AI provider's image is no PNG, JPEG or WebP");
+  CHECK_EQ(fault(kOpenai, R"({"data":[{"url":"http://10.0.0.1/a.png"}]})", Answer::image).failure.message(),
+           "the AI provider's image is a link, which is not followed");
+}
+
+TEST(the_texts_among_parts_are_the_answer_and_thoughts_are_not) {
+  for (
+      const char* content :
+      {R"([{"type":"text","text":"Blue "},{"type":"text","text":"Card"}])",
+       R"([{"type":"thinking","thinking":"Hm."},{"type":"reasoning","text":"Hm."},{"type":"text","text":"Blue Card"}])",
+       R"([{"thought":true,"text":"Hm."},{"text":"Blue Card"}])", R"({"type":"text","text":"Blue Card"})",
+       R"([null,7,{"type":"output_text","text":{"value":"Blue Card","annotations":[]}}])"})
+    CHECK_EQ(read(kOpenai, fmt::format(R"({{"choices":[{{"message":{{"content":{}}}}}]}})", content))->text,
+             "Blue Card");
+}
+
+TEST(what_was_only_thought_is_not_paid_for_twice) {
+  for (const char* message : {R"({"content":"","reasoning_content":"Hm."})", R"({"content":null,"reasoning":"Hm."})",
+                              R"({"content":[{"type":"thinking","thinking":"Hm."}]})"})
+    CHECK(!fault(kOpenai, fmt::format(R"({{"choices":[{{"message":{}}}]}})", message)).retryable);
+  CHECK(!fault(kOpenai, R"({"choices":[{"finish_reason":"length","message":{"content":""}}]})").retryable);
+}
+
+TEST(a_tools_arguments_are_the_answer_where_nothing_else_is_said) {
+  CHECK_EQ(read(kOpenai, R"({"choices":[{"finish_reason":"tool_calls","message":{"content":null,"tool_calls":[
+      {"type":"function","function":{"name":"answer","arguments":"{\"a\":1}"}}]}}]})")
+               ->text,
+           R"({"a":1})");
+}
+
+TEST(an_answer_in_pieces_is_one_where_it_came_to_its_end) {
+  const std::string first = R"(data: {"model":"m","choices":[{"delta":{"content":"Blue "}}]})"
+                            "\n\n";
+  const std::string last = R"(data: {"choices":[{"delta":{"content":"Card"},"finish_reason":"stop"}]})"
+                           "\n\n";
+  const std::string usage = R"(data: {"choices":[],"usage":{"prompt_tokens":7}})"
+                            "\n\ndata: [DONE]\n\n";
+  const auto answer = read(kOpenai, first + last + usage);
+  CHECK_EQ(answer->text, "Blue Card");
+  CHECK_EQ(answer->usage.input_tokens, 7);
+  CHECK(fault(kOpenai, first).retryable);  // cut off
+  CHECK_EQ(read(kOpenai, R"(data: {"choices":[{"message":{"content":"Blue Card"}}]})")->text, "Blue Card");
+}
+
+TEST(a_piece_of_a_text_that_was_refused_or_broken_off_is_no_answer) {
+  const auto ended = [](const char* finish) {
+    return fault(kOpenai,
+                 fmt::format(R"({{"choices":[{{"finish_reason":"{}","message":{{"content":"Blue Ca"}}}}]}})", finish));
+  };
+  for (const char* finish : {"content_filter", "CONTENT-FILTER", "refusal", "sensitive", "SAFETY"}) {
+    const ProviderFault refused = ended(finish);
+    CHECK(!refused.retryable && refused.blame == Blame::prompt);
+    CHECK_EQ(refused.said, finish);
+  }
+  CHECK(ended("error").retryable);
+  CHECK(ended("error").blame == Blame::outage);
+  CHECK_EQ(ended("error").said, "error");
+  CHECK(!fault(kOpenai, R"({"choices":[{"message":{"content":"Blue Ca","refusal":"I can't."}}]})").retryable);
+  const ProviderFault inside =
+      fault(kOpenrouter, R"({"choices":[{"message":{"content":"Blue Ca","error":{"code":502,"message":"cut off"}}}]})");
+  CHECK(inside.blame == Blame::outage);
+  CHECK_EQ(inside.said, "cut off");
+}
+
+TEST(a_plain_prompt_is_without_a_schema_and_asks_for_an_image_alone) {
+  CHECK(body_for(kOpenai, {.text = "x", .schema = "{}", .plain = true})["response_format"].is_null());
+  CHECK(body_for(kGemini, {.text = "x", .schema = "{}", .plain = true})["generationConfig"].is_null());
+  const Json drawn = body_for(kOpenrouter, {.text = "x", .wants = Answer::image, .plain = true});
+  CHECK_EQ(drawn["modalities"].size(), 1u);
+  CHECK_EQ(drawn["modalities"].at(0).string().value(), "image");
 }
 
 TEST(a_text_that_was_cut_short_is_a_text) {

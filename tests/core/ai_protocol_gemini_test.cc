@@ -78,6 +78,26 @@ TEST(feedback_without_a_block_is_no_block) {
   CHECK(!fault(kGemini, R"({"promptFeedback":{"blockReason":"OTHER"}})").retryable);
 }
 
+TEST(a_piece_of_a_text_that_was_refused_is_no_answer) {
+  for (const char* finish : {"SAFETY", "PROHIBITED_CONTENT", "RECITATION", "BLOCKLIST", "SPII"}) {
+    const ProviderFault refused = fault(kGemini, answered(R"([{"text":"Blue Ca"}])", finish));
+    CHECK(!refused.retryable && refused.blame == Blame::prompt);
+    CHECK_EQ(refused.said, finish);
+  }
+  CHECK(!fault(kGemini, answered(R"([{"text":"Blue Ca"}])", "OTHER")).retryable);
+  CHECK(!fault(kGemini, answered(R"([{"text":"Hm.","thought":true}])")).retryable);  // paid once
+}
+
+TEST(an_image_is_taken_under_either_name) {
+  const std::string part = R"([{"inline_data":{"mime_type":"image/png","data":")" + small_png() + R"("}}])";
+  CHECK_EQ(read(kGemini, answered(part), Answer::image)->image->base64, small_png());
+}
+
+TEST(a_list_of_pieces_is_one_answer) {
+  const std::string first = R"({"candidates":[{"content":{"parts":[{"text":"Blue "}]}}]})";
+  CHECK_EQ(read(kGemini, "[" + first + "," + answered(R"([{"text":"Card"}])") + "]")->text, "Blue Card");
+}
+
 TEST(tokens_that_nobody_can_have_used_are_not_counted) {
   const auto answer = read(kGemini, R"({"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":{
       "promptTokenCount":-1,"candidatesTokenCount":9223372036854775807,"thoughtsTokenCount":9223372036854775807}})");

@@ -123,6 +123,60 @@ TEST(a_failure_with_a_wait_keeps_its_message) {
   CHECK(failure.retry_after() == 10s);
 }
 
+TEST(an_error_is_read_wherever_it_stands) {
+  const char* const listed =
+      R"([{"error":{"code":400,"message":"API key not valid.","details":[{"reason":"API_KEY_INVALID"}]}}])";
+  for (const AiTarget& target : {kChat, kGemini}) {
+    CHECK(fault(target, 400, listed).blame == Blame::key);
+    CHECK_EQ(fault(target, 400, listed).said, "API key not valid.");
+  }
+  for (const char* flat :
+       {R"({"object":"error","message":"No such model","code":404})", R"({"detail":"No such model"})",
+        R"({"detail":[{"loc":["body"],"msg":"No such model"}]})", R"({"error":"No such model"})",
+        R"({"errors":[{"message":"No such model"}]})", R"({"code":"404","msg":"No such model"})"}) {
+    CHECK_EQ(fault(kChat, 404, flat).said, "No such model");
+    CHECK_EQ(fault(kChat, 200, flat).said, "No such model");
+  }
+  CHECK(fault(kChat, 200, R"({"object":"error","message":"Invalid token","code":401})").blame == Blame::key);
+  const char* const hidden = R"({"error":{"message":"Provider returned error","metadata":{"raw":"overloaded"}}})";
+  CHECK_EQ(fault(kChat, 502, hidden).said, "Provider returned error: overloaded");
+  for (const char* none : {"null", "{}", "\"\"", "[]", "false"}) {
+    const std::string body = fmt::format(R"({{"error":{},"choices":[{{"message":{{"content":"A Name"}}}}]}})", none);
+    CHECK_EQ(read(kChat, 200, body)->text, "A Name");
+  }
+}
+
+TEST(what_is_read_of_a_reply_is_read_however_odd_the_rest_is) {
+  for (const std::string odd : {R"("id":18446744073709551616)", R"("a\/b":1)", R"("id":1,"id":2)", R"("id":"\ud83d")",
+                                "\"id\":\"\xff\"", R"("id":NaN)"}) {
+    CHECK_EQ(read(kChat, 200, "{" + odd + R"(,"choices":[{"message":{"content":"A Name"}}]})")->text, "A Name");
+    CHECK_EQ(read(kGemini, 200, "\xef\xbb\xbf{" + odd + R"(,"candidates":[{"content":{"parts":[{"text":"A Name"}]}}]})")
+                 ->text,
+             "A Name");
+  }
+}
+
+TEST(the_calls_own_key_is_cut_from_what_is_logged) {
+  for (const char* body :
+       {R"({"error":{"message":"Incorrect API key provided: the-key. See"}})", R"({"detail":"<the-key>"})",
+        R"({"error":"Bearer the-key"})", R"([{"error":{"message":"the-key the-key"}}])"}) {
+    for (const AiTarget& target : {kChat, kGemini}) {
+      const std::string said = fault(target, 401, body).said;
+      CHECK(said.find("the-key") == std::string::npos);
+      CHECK_CONTAINS(said, "[key]");
+    }
+  }
+}
+
+TEST(a_refused_schema_is_told_from_a_refused_prompt) {
+  CHECK(fault(kChat, 400, R"({"error":{"message":"response_format json_schema is not supported"}})").form);
+  CHECK(fault(kChat, 422, R"({"error":{"message":"Extra inputs","param":"response_format"}})").form);
+  CHECK(fault(kGemini, 400, R"({"error":{"message":"Unknown name \"responseJsonSchema\""}})").form);
+  CHECK(fault(kChat, 404, R"({"error":{"message":"No endpoints with the output modalities: image, text"}})").form);
+  CHECK(!fault(kChat, 400, R"({"error":{"message":"bad"}})").form);
+  CHECK(!fault(kChat, 401, R"({"error":{"message":"no schema for you"}})").form);
+}
+
 TEST(geminis_retry_delay_is_a_retry_after) {
   const auto wait = [](const char* details) {
     return fault(kGemini, 429, fmt::format(R"({{"error":{{"details":{}}}}})", details)).failure.retry_after();

@@ -209,6 +209,23 @@ ASYNC_TEST(P3_a_prompt_refused_for_what_it_says_is_sent_to_nobody_else) {
   }
 }
 
+ASYNC_TEST(P3_who_refuses_a_schema_is_asked_once_more_without_it) {
+  const Said refusal{.status = 400, .text = "response_format is not supported"};
+  TestProvider provider([refusal](const std::string&, int before) { return before == 0 ? refusal : Said{}; });
+  TestAi test(reactor, one(provider, "key"));
+  const std::string answer = co_await test.ask(9s, {.text = "x", .schema = "{}"});
+  CHECK_EQ(answer, "A Name");
+  CHECK_EQ(provider.calls(), 2);
+  TestProvider stubborn(always(refusal));
+  TestAi once(reactor, one(stubborn, "key"));
+  const std::string refused = co_await once.ask(9s, {.text = "x", .schema = "{}"});
+  CHECK_CONTAINS(refused, "502");
+  CHECK_EQ(stubborn.calls(), 2);
+  const std::string free_text = co_await once.ask();  // had no schema
+  CHECK_CONTAINS(free_text, "502");
+  CHECK_EQ(stubborn.calls(), 3);
+}
+
 ASYNC_TEST(P3_a_flagged_prompt_is_no_dead_key) {
   TestProvider flagging(always({.status = 403, .text = R"(x","metadata":{"reasons":["violence"]},"y":")"}));
   TestAi test(reactor, one(flagging, "a,b"));
