@@ -259,7 +259,10 @@ std::string_view icon_in(const Drawing& drawing, Box box) {
 
 std::string_view sign_of(const Drawing& drawing) {
   if (drawing.pieces.empty()) return {};
-  auto across = drawing.pieces, down = across;
+  auto across = drawing.pieces;
+  const float largest = std::ranges::max(across, {}, [](const Piece& one) { return one.box.area(); }).box.area();
+  std::erase_if(across, [&](const Piece& one) { return one.box.area() < 0.04F * largest; });  // specks, and captions
+  auto down = across;
   std::ranges::sort(across, {}, [](const Piece& one) { return one.box.left; });
   std::ranges::sort(down, {}, [](const Piece& one) { return one.box.top; });
   if (is_menu(down)) return "Menu Icon";
@@ -267,8 +270,8 @@ std::string_view sign_of(const Drawing& drawing) {
   if (is_bar_chart(drawing, across)) return "Bar Chart";
   if (is_slider(drawing)) return "Slider";
   const auto longest = static_cast<float>(std::max(drawing.width, drawing.height)) * drawing.scale;
-  if (drawing.pieces.size() == 1 && is_line_chart(drawing, across[0])) return "Line Chart";
-  if (drawing.pieces.size() <= 2 && longest <= 128) return icon_in(drawing, box_around(drawing.pieces));
+  if (across.size() == 1 && is_line_chart(drawing, across[0])) return "Line Chart";
+  if (across.size() <= 2 && longest <= 128) return icon_in(drawing, box_around(across));
   return {};
 }
 
