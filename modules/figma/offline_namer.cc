@@ -8,6 +8,7 @@
 #include <cmath>
 #include <optional>
 
+#include "figma/flat_colours.h"
 #include "figma/image_traits.h"
 #include "figma/picture_ground.h"
 
@@ -332,8 +333,9 @@ class Namer {
 std::expected<std::string, plugfleet::ImageError> offline_name(std::string_view node_type,
                                                                std::string_view current_name,
                                                                std::span<const std::uint8_t> image) {
-  const auto pixels = plugfleet::decode_image(image);
+  auto pixels = plugfleet::decode_image(image);
   if (!pixels) return std::unexpected(pixels.error());
+  flatten_colours(*pixels);
   const auto off = take_off_ground(*pixels);
   if (off.ground != Ground::none) {
     const auto traits = traits_of(off.pixels);

@@ -15,7 +15,7 @@ using plugfleet::Pixels;
 // How far a channel of the ground's may be from its corners: the first of these that takes away no more than an edge's
 // softness and what compression does around it. Only a white card on pale grey needs the last.
 constexpr auto kTolerances = std::to_array({40, 24, 14, 8});
-constexpr int kTight = 8;
+constexpr int kTight = 8, kCorner = 24;
 
 class Cutter {
  public:
@@ -73,7 +73,7 @@ class Cutter {
       for (int c = 0; c < 3; ++c) ground_[c] += pixels_.rgba[corner * 4 + c];
     }
     for (auto& channel : ground_) channel /= 4;
-    return std::ranges::all_of(corners, [this](std::size_t corner) { return distance(corner) <= kTight; });
+    return std::ranges::all_of(corners, [this](std::size_t corner) { return distance(corner) <= kCorner; });
   }
 
   // 1 where no way over ground leads to from the edge.

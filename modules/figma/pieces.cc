@@ -1,33 +1,56 @@
 #include "figma/pieces.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace figma {
+namespace {
+
+struct Run {  // of ink, in one row
+  int row, left, right;
+  std::size_t first;  // a run of the same piece, found earlier; itself where it is the first
+};
+
+std::size_t first_of(std::vector<Run>& runs, std::size_t i) {
+  while (runs[i].first != i) i = runs[i].first = runs[runs[i].first].first;
+  return i;
+}
+
+}  // namespace
 
 std::vector<Piece> pieces_of(const Bitmap& ink, int width, int height) {
   constexpr int kSpeck = 3;
-  std::vector<Piece> pieces;
-  Bitmap left = ink;
-  std::vector<int> open;
-  for (int start = 0; start < width * height; ++start) {
-    if (!left[start]) continue;
-    Piece piece{{width, height, 0, 0}};
-    left[start] = 0;
-    open.push_back(start);
-    while (!open.empty()) {
-      const int i = open.back(), x = i % width, y = i / width;
-      open.pop_back();
-      ++piece.pixels;
-      piece.box = {std::min(piece.box.left, x), std::min(piece.box.top, y), std::max(piece.box.right, x + 1),
-                   std::max(piece.box.bottom, y + 1)};
-      for (int ny = std::max(0, y - 1); ny <= std::min(height - 1, y + 1); ++ny) {
-        for (int nx = std::max(0, x - 1); nx <= std::min(width - 1, x + 1); ++nx) {
-          if (auto& next = left[ny * width + nx]) next = 0, open.push_back(ny * width + nx);
-        }
+  std::vector<Run> runs;
+  std::size_t above = 0;  // where the row above begins
+  for (int y = 0; y < height; ++y) {
+    const std::size_t here = runs.size();
+    const auto* row = &ink[std::size_t(y) * width];
+    for (int x = 0; x < width;) {
+      while (x < width && !row[x]) ++x;
+      if (x == width) break;
+      const int left = x;
+      while (x < width && row[x]) ++x;
+      const std::size_t i = runs.size();
+      runs.push_back({y, left, x, i});
+      while (above < here && runs[above].right < left) ++above;
+      for (auto touching = above; touching < here && runs[touching].left <= x; ++touching) {
+        const auto [low, high] = std::minmax(first_of(runs, i), first_of(runs, touching));
+        runs[high].first = low;
       }
     }
-    if (piece.pixels > kSpeck) pieces.push_back(piece);
+    above = here;
   }
+  std::vector<Piece> pieces(runs.size());
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const auto& run = runs[i];
+    auto& [box, pixels] = pieces[first_of(runs, i)];
+    const Box own{run.left, run.row, run.right, run.row + 1};
+    box = pixels == 0 ? own
+                      : Box{std::min(box.left, own.left), std::min(box.top, own.top), std::max(box.right, own.right),
+                            std::max(box.bottom, own.bottom)};
+    pixels += run.right - run.left;
+  }
+  std::erase_if(pieces, [](const Piece& one) { return one.pixels <= kSpeck; });
   return pieces;
 }
 

@@ -270,7 +270,8 @@ std::string_view sign_of(const Drawing& drawing) {
   if (is_bar_chart(drawing, across)) return "Bar Chart";
   if (is_slider(drawing)) return "Slider";
   const auto longest = static_cast<float>(std::max(drawing.width, drawing.height)) * drawing.scale;
-  if (across.size() == 1 && is_line_chart(drawing, across[0])) return "Line Chart";
+  // With much else around it, it is a part of a card.
+  if (across.size() == 1 && drawing.pieces.size() <= 6 && is_line_chart(drawing, across[0])) return "Line Chart";
   if (across.size() <= 2 && longest <= 128) return icon_in(drawing, box_around(across));
   return {};
 }
