@@ -306,6 +306,7 @@ bool is_qr_code(const Drawing& drawing) {
 bool has_letters(const Drawing& drawing) {
   if (drawing.pieces.size() < 4) return false;
   std::vector<int> heights;
+  heights.reserve(drawing.pieces.size());
   for (const auto& piece : drawing.pieces) heights.push_back(piece.box.height());
   std::ranges::nth_element(heights, heights.begin() + std::ptrdiff_t(heights.size() / 2));
   const int usual = heights[heights.size() / 2];
@@ -327,6 +328,7 @@ struct Span {
 // Where pieces lie one beside another, on the axis that `of` reads: parted by `gap` or more of nothing.
 std::vector<Span> spans(const std::vector<Piece>& pieces, float gap, auto&& of) {
   std::vector<Span> all, out;
+  all.reserve(pieces.size());
   for (const auto& piece : pieces) all.push_back(of(piece.box));
   std::ranges::sort(all, {}, &Span::first);
   for (const auto& one : all) {
