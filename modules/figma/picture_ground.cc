@@ -17,6 +17,28 @@ using plugfleet::Pixels;
 constexpr auto kTolerances = std::to_array({40, 24, 14, 8});
 constexpr int kTight = 8, kCorner = 24;
 
+// Of each row, or each column where `step` is the width, 1 where `radius` to both sides are all `wanted`, else not.
+void narrow(Bitmap& mask, int lines, int length, int line_step, int step, int radius, std::uint8_t wanted) {
+  std::vector<std::uint8_t> line(length);
+  for (int l = 0; l < lines; ++l) {
+    int run = radius;  // of `wanted`; what is outside counts as that
+    for (int i = 0; i < length + radius; ++i) {
+      run = i >= length || mask[l * line_step + i * step] == wanted ? run + 1 : 0;
+      if (i >= radius) line[i - radius] = run > 2 * radius ? wanted : 1 - wanted;
+    }
+    for (int i = 0; i < length; ++i) mask[l * line_step + i * step] = line[i];
+  }
+}
+
+// Without what is thinner than twice `radius`: the ragged fringe of compression around an object.
+Bitmap opened(Bitmap mask, int width, int height, int radius) {
+  for (const std::uint8_t wanted : {1, 0}) {
+    narrow(mask, height, width, width, 1, radius, wanted);
+    narrow(mask, width, height, 1, width, radius, wanted);
+  }
+  return mask;
+}
+
 class Cutter {
  public:
   explicit Cutter(const Pixels& pixels)
@@ -35,16 +57,21 @@ class Cutter {
       mask = std::move(looser), tolerance_ = tolerance;
       break;
     }
-    const auto pieces = pieces_of(mask, width_, height_);
-    if (pieces.empty()) return {};
-    const auto around = box_around(pieces);
-    const auto& largest = *std::ranges::max_element(pieces, {}, [](const Piece& one) { return one.box.area(); });
+    const auto around = box_around(pieces_of(mask, width_, height_));
+    if (around.area() == 0) return {};
+    const int side = std::min(around.width(), around.height());
+    auto body = side < 16 ? mask : opened(mask, width_, height_, side < 32 ? 1 : 2);
+    const auto bodies = pieces_of(body, width_, height_);
+    const auto largest =
+        bodies.empty() ? Piece{} : *std::ranges::max_element(bodies, {}, [](const Piece& one) { return one.pixels; });
     const auto within = [](int margin) { return margin == 1 || margin == 2; };
     if (within(around.left) && within(around.top) && within(width_ - around.right) && within(height_ - around.bottom)) {
       return {};  // an outline along the edges
     }
-    const bool object = largest.fill() > 0.72F && largest.box.area() > 0.8F * around.area();
-    if (!object) {
+    const bool object = largest.pixels > 0 && largest.fill() > 0.72F && largest.box.area() > 0.7F * around.area();
+    if (object) {
+      mask = std::move(body);
+    } else {
       for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = mask[i] && !is_ground(i, tolerance_);
     }
     OffGround off{object ? Ground::around : Ground::behind, pixels_};
