@@ -12,14 +12,8 @@ namespace {
 
 using plugfleet::Pixels;
 
-struct Box {
-  int left = 0, top = 0, right = 0, bottom = 0;  // right and bottom lie outside
-  int width() const { return right - left; }
-  int height() const { return bottom - top; }
-};
-
 constexpr int kFaintest = 8;           // a picture with no alpha above this is empty
-constexpr float kInkDistance = 0.16F;  // in Oklab, from the ground
+constexpr float kInkDistance = 0.11F;  // in Oklab, from the ground
 constexpr int kBins = 4096;            // 4 bits a channel
 constexpr int kUnseen = kBins;
 
@@ -41,7 +35,8 @@ class Study {
     find_texture();
     find_ink();
     if (!traits_.cut_out) find_outline();
-    return traits_;
+    find_drawing();
+    return std::move(traits_);
   }
 
  private:
@@ -56,6 +51,8 @@ class Study {
   void find_texture();
   void find_ink();
   void find_outline();
+  void find_drawing();
+  bool on_edge(int x, int y) const;
 
   const Pixels& pixels_;
   const int width_, height_;
@@ -229,7 +226,16 @@ void Study::find_texture() {
       compare(at(x, y), at(x, y + 1));
     }
   }
-  traits_.photographic = !traits_.hollow && pairs > 500 && rough > pairs * 0.3 && traits_.colours >= 3;
+  int alike = 0, facing = 0;
+  for (int y = box_.top; y < box_.bottom; y += 2) {
+    for (int x = box_.left, other = box_.right - 1; x < other; ++x, --other) {
+      const auto *p = at(x, y), *q = at(other, y);
+      ++facing;
+      alike += std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]) < 60;
+    }
+  }
+  traits_.mirrored = alike * 10 > facing * 9;
+  traits_.photographic = !traits_.cut_out && pairs > 1500 && rough > pairs * 0.3 && traits_.colours >= 3;
   traits_.plain = edges <= pairs / 500;
   traits_.gradient = traits_.gradient && !traits_.photographic && gentle > pairs / 8;
 }
@@ -272,13 +278,15 @@ void Study::find_ink() {
 
 // At the middle of each side: does a band of another colour lie around one and the same inner colour?
 void Study::find_outline() {
-  const int w = box_.width(), h = box_.height(), depth = std::min(w, h) / 6;
-  if (depth < 4) return;
+  const int w = box_.width(), h = box_.height(), depth = std::max(3, std::min(w, h) / 6);
+  if (std::min(w, h) < 12) return;
   const int mid_x = box_.left + w / 2, mid_y = box_.top + h / 2;
   struct Side {
     int x, y, dx, dy;
   };
   std::optional<Oklab> inside;
+  const bool round =
+      traits_.shape == Shape::circle || traits_.shape == Shape::oval;  // whose first pixel is a soft edge
   const auto colour = [this](int x, int y) {
     const auto* p = at(x, y);
     return to_oklab(p[0], p[1], p[2]);
@@ -288,11 +296,45 @@ void Study::find_outline() {
     const auto inner = colour(side.x + side.dx * depth, side.y + side.dy * depth);
     if (!inside) inside = inner;
     if (distance(*inside, inner) > 0.02F) return;
-    const auto edge =
-        std::max(distance(colour(side.x, side.y), inner), distance(colour(side.x + side.dx, side.y + side.dy), inner));
+    const auto second = distance(colour(side.x + side.dx, side.y + side.dy), inner);
+    const auto edge = round ? second : std::max(second, distance(colour(side.x, side.y), inner));
     if (edge < 0.05F) return;
   }
   traits_.outlined = true;
+}
+
+// Within two pixels of what is clear: of the box's own coordinates. Soft edges are of a colour between.
+bool Study::on_edge(int x, int y) const {
+  for (int dy = -2; dy <= 2; dy += 2) {
+    for (int dx = -2; dx <= 2; dx += 2) {
+      const int to_x = x + dx, to_y = y + dy;
+      if (to_x < 0 || to_y < 0 || to_x >= box_.width() || to_y >= box_.height()) return true;
+      if (!visible(box_.left + to_x, box_.top + to_y)) return true;
+    }
+  }
+  return false;
+}
+
+void Study::find_drawing() {
+  auto& d = traits_.drawing;
+  d.width = box_.width(), d.height = box_.height();
+  d.scale = traits_.width / static_cast<float>(d.width);
+  d.ink.resize(std::size_t(d.width) * d.height);
+  for (int y = 0; y < d.height; ++y) {
+    for (int x = 0; x < d.width; ++x) {
+      d.ink[std::size_t(y) * d.width + x] = ink(box_.left + x, box_.top + y) && (traits_.cut_out || !on_edge(x, y));
+    }
+  }
+  d.pieces = pieces_of(d.ink, d.width, d.height);
+  if (traits_.cut_out) return;
+  // Along the edges, soft ones or an outline, whole or in parts: nothing that stands on it.
+  const int rim = 2 + std::min(d.width, d.height) / 24;
+  std::erase_if(d.pieces, [&](const Piece& one) {
+    const auto& box = one.box;
+    const bool across = box.width() > 0.9F * d.width, down = box.height() > 0.9F * d.height;
+    const bool in_rim = box.bottom <= rim || box.right <= rim || box.top >= d.height - rim || box.left >= d.width - rim;
+    return in_rim || (across && down && one.fill() < 0.5F);
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "figma/colour_name.h"
+#include "figma/signs.h"
 #include "wire/image.h"
 
 namespace figma {
@@ -33,12 +34,14 @@ struct Traits {
   bool gradient = false;
   bool plain = false;  // no edge within: one colour, or a gradient
   bool photographic = false;
+  bool mirrored = false;                     // its left half resembles its right
   std::size_t colour = 0;                    // the dominant one, as colour_name counts
   std::optional<std::size_t> second_colour;  // one that covers a sixth or more and is plainly another
   std::optional<std::size_t> ink_colour;     // the ink's dominant one, where there is ink
   std::size_t colours = 0;                   // names that cover a twenty-fifth or more
   Oklab mean;
   Ink ink;
+  Drawing drawing;  // the ink, without an outline around everything
 };
 
 Traits traits_of(const plugfleet::Pixels& pixels);

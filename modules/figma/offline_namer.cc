@@ -8,7 +8,9 @@
 #include <cmath>
 #include <optional>
 
+#include "figma/flat_colours.h"
 #include "figma/image_traits.h"
+#include "figma/picture_ground.h"
 
 namespace figma {
 namespace {
@@ -91,17 +93,40 @@ class Namer {
     if (t_.width == 0) return fmt::format("Empty {}", kind_of(type_));
     if (is_line()) return divider();
     if (t_.photographic) return photo();
+    if (role_.empty() && type_ != "TEXT") {
+      if (const auto noun = noun_of_pieces(); !noun.empty()) return Words{}.add(colour_of_ink()).add(noun).text;
+    }
     if (type_ == "TEXT" || (role_.empty() && is_written())) return text();
     const auto whole = drawn(t_.second_colour);
     return whole.size() <= kNameMax ? whole : drawn(std::nullopt);
   }
 
+  // Where the ground is taken away between pieces: the name that these have whatever they lie on, if they have one.
+  std::optional<std::string> name_of_pieces() const {
+    if (t_.width == 0) return std::nullopt;
+    const bool icon = solid() ? false : longest() <= 96 && squarish();
+    const bool known =
+        is_line() || type_ == "TEXT" || icon || (role_.empty() && (is_written() || !noun_of_pieces().empty()));
+    return known && !t_.photographic ? std::optional(name()) : std::nullopt;
+  }
+
  private:
+  std::string_view colour_of_ink() const { return colour_name(solid() && t_.ink_colour ? *t_.ink_colour : t_.colour); }
+
+  // What the ink's pieces draw together.
+  std::string_view noun_of_pieces() const {
+    if (is_qr_code(t_.drawing)) return "QR Code";
+    if (!solid() || longest() > 96) {
+      if (const auto sign = sign_of(t_.drawing); !sign.empty()) return sign;
+    }
+    return arrangement_of(t_.drawing, solid());
+  }
+
   float longest() const { return std::max(t_.width, t_.height); }
   float ratio() const { return t_.width / t_.height; }
   bool solid() const { return !t_.cut_out; }
   bool squarish() const { return ratio() > 0.6F && ratio() < 1.7F; }
-  bool has_content() const { return solid() && !t_.plain && t_.ink.share > 0.01F; }
+  bool has_content() const { return solid() && !t_.plain && t_.ink.share > 0.01F && !t_.drawing.pieces.empty(); }
 
   bool is_line() const {
     const float thin = std::min(t_.width, t_.height);
@@ -111,16 +136,68 @@ class Namer {
   // Glyphs on a transparent ground or on one flat colour: row after row changes between ink and ground many times.
   bool is_written() const {
     const bool flat = t_.cut_out || (t_.shape == Shape::rectangle && !t_.outlined && t_.colours <= 3);
-    return flat && t_.colours <= 3 && t_.ink.switches >= 8 && t_.ink.share < 0.5F && t_.width > 40;
+    return flat && t_.colours <= 3 && t_.ink.switches >= 8 && t_.ink.share < 0.5F && t_.width > 40 &&
+           has_letters(t_.drawing);
   }
 
-  // A knob at one end of a pill.
+  // Of a small control: the one piece that stands on it.
+  const Piece* mark() const {
+    const auto& pieces = t_.drawing.pieces;
+    if (pieces.empty()) return nullptr;
+    const auto& largest = *std::ranges::max_element(pieces, {}, [](const Piece& one) { return one.box.area(); });
+    return largest.box.area() * 4 >= 3 * box_around(pieces).area() ? &largest : nullptr;
+  }
+
+  bool is_square() const { return ratio() > 0.87F && ratio() < 1.15F; }
+
+  // A round knob at one end of a pill.
   bool is_toggle() const {
-    const auto& ink = t_.ink;
-    const float width = (ink.right - ink.left) * t_.width, height = (ink.bottom - ink.top) * t_.height;
-    return t_.shape == Shape::pill && ratio() > 1.4F && ratio() < 2.5F && t_.height <= 96 &&
-           height > 0.55F * t_.height && std::abs(width - height) < 0.25F * height &&
-           std::abs(ink.left + ink.right - 1) > 0.2F;
+    const auto* knob = mark();
+    if (!knob || t_.shape != Shape::pill || ratio() < 1.4F || ratio() > 2.5F || t_.height > 96) return false;
+    const auto& [left, top, right, bottom] = knob->box;
+    return knob->box.height() > 0.55F * t_.drawing.height && knob->fill() > 0.65F &&
+           std::abs(knob->box.width() - knob->box.height()) <= 0.2F * knob->box.height() + 1 &&
+           std::abs(left + right - t_.drawing.width) > 0.2F * t_.drawing.width;
+  }
+
+  bool is_checkbox() const {
+    if (!is_square() || longest() < 10 || longest() > 48) return false;
+    if (t_.shape != Shape::rectangle && t_.shape != Shape::rounded) return false;
+    const auto* tick = mark();
+    return tick ? icon_in(t_.drawing, tick->box) == "Check Icon" : t_.outlined && t_.drawing.pieces.empty();
+  }
+
+  // A circle with a dot or a ring around the same middle, or a small one that is an outline.
+  bool is_radio_button() const {
+    if (t_.shape != Shape::circle || longest() < 10 || longest() > 48) return false;
+    if (t_.drawing.pieces.empty()) return t_.outlined && !t_.cut_out;
+    const auto* dot = mark();
+    if (!dot) return false;
+    const auto& [left, top, right, bottom] = dot->box;
+    const float part = static_cast<float>(right - left) / static_cast<float>(t_.drawing.width);
+    const float off = static_cast<float>(
+        std::max(std::abs(left + right - t_.drawing.width), std::abs(top + bottom - t_.drawing.height)));
+    return part > 0.25F && part < 0.9F && off <= 0.12F * t_.drawing.width + 1 && dot->fill() > 0.3F &&
+           std::abs(dot->box.width() - dot->box.height()) <= 0.12F * dot->box.width() + 1;
+  }
+
+  // A long bar, filled from one end to somewhere.
+  bool is_progress_bar() const {
+    const auto* filled = mark();
+    if (!filled || !solid() || ratio() < 6 || t_.height > 48 || t_.gradient) return false;
+    const auto& [left, top, right, bottom] = filled->box;
+    const float width = static_cast<float>(t_.drawing.width);
+    const bool from_end = left <= 0.02F * width || right >= 0.98F * width;
+    return from_end && right - left < 0.98F * width && bottom - top > 0.7F * t_.drawing.height && filled->fill() > 0.8F;
+  }
+
+  bool has_initials() const {
+    const auto& pieces = t_.drawing.pieces;
+    if (t_.shape != Shape::circle || longest() < 24 || longest() > 160 || pieces.size() != 2) return false;
+    const auto &one = pieces[0].box, &other = pieces[1].box;
+    return std::abs(one.height() - other.height()) <= 0.2F * one.height() + 1 &&
+           std::abs(one.top - other.top) <= 0.1F * t_.drawing.height && one.height() < 0.5F * t_.drawing.height &&
+           (one.right <= other.left + 1 || other.right <= one.left + 1);
   }
 
   std::string divider() const {
@@ -157,14 +234,19 @@ class Namer {
     Words words;
     if (t_.translucent) words.add("Translucent");
     words.add(colour_name(t_.colour));
-    const bool wide_enough_for_two = longest() > 96 && noun != "Button" && noun != "Toggle" && noun != "Avatar";
+    const bool wide_enough_for_two =
+        longest() > 96 && noun != "Button" && noun != "Toggle" && noun != "Avatar" && !noun.ends_with("Bar");
     if (second_colour && wide_enough_for_two) words.add("and").add(colour_name(*second_colour));
     if (t_.gradient && noun != "Avatar") words.add("Gradient");
     const bool scattered = t_.shape == Shape::irregular || noun == "Line Icon" || noun == "Group";
-    if (t_.outlined || (t_.hollow && !scattered)) words.add("Outlined");
+    if ((t_.outlined && !is_control(noun)) || (t_.hollow && !scattered)) words.add("Outlined");
     // A plain shape's own noun is its shape already, and a card's corners tell nothing.
-    if (noun != "Card" && noun != "Screen" && noun != "Toggle" && !names_shape(noun)) words.add(shape_word(t_.shape));
+    if (noun != "Card" && noun != "Screen" && !is_control(noun) && !names_shape(noun)) words.add(shape_word(t_.shape));
     return words.add(noun).text;
+  }
+
+  static bool is_control(std::string_view noun) {
+    return noun == "Toggle" || noun == "Checkbox" || noun == "Radio Button" || noun == "Progress Bar";
   }
 
   static bool names_shape(std::string_view noun) {
@@ -174,8 +256,17 @@ class Namer {
 
   std::string_view noun_of() const {
     if (is_toggle()) return "Toggle";
-    if (t_.shape == Shape::circle && t_.colours >= 3 && longest() >= 24 && longest() <= 256) return "Avatar";
+    if (is_checkbox()) return "Checkbox";
+    if (is_radio_button()) return "Radio Button";
+    if (is_progress_bar()) return "Progress Bar";
+    if (has_initials()) return "Avatar";
+    if (t_.shape == Shape::circle && t_.colours >= 3 && longest() >= 24 && longest() <= 256) {
+      return t_.mirrored ? "Avatar" : "Circle";
+    }
     if (longest() <= 96 && squarish() && (!solid() || has_content())) {
+      if (const auto* sign = solid() ? mark() : nullptr) {
+        if (const auto icon = icon_in(t_.drawing, sign->box); !icon.empty()) return icon;
+      }
       if (solid()) return "Icon";
       return t_.hollow || t_.ink.share < 0.4F ? "Line Icon" : "Solid Icon";
     }
@@ -192,15 +283,26 @@ class Namer {
 
   // Something solid with something on it.
   std::string_view container() const {
-    const bool centred = std::abs(t_.ink.left + t_.ink.right - 1) < 0.2F;
+    const Box ink = box_around(t_.drawing.pieces);
+    const float wide = static_cast<float>(t_.drawing.width);
+    const bool centred = std::abs(static_cast<float>(ink.left + ink.right) - wide) < 0.2F * wide;
     if (t_.height <= 96 && ratio() >= 1.6F && ratio() <= 8) {
       if (t_.height < 28) return "Badge";
-      return centred || t_.ink.right > 0.8F ? "Button" : "Field";
+      const auto field = t_.outlined || t_.mean.lightness > 0.8F ? "Field" : "Panel";
+      if (ink.left < 0.2F * wide && !centred_ink()) return field;
+      return centred || ink.right > 0.8F * wide ? "Button" : field;
     }
     if (ratio() > 8) return "Bar";
     if (ratio() >= 3 && t_.width >= 400) return "Wide Banner";
-    if (t_.width >= 320 && t_.height >= 560) return "Screen";
+    if (t_.width >= 240 && ratio() > 0.4F && ratio() < 0.65F) return "Screen";
     return "Card";
+  }
+
+  // Something stands in the middle fifth.
+  bool centred_ink() const {
+    return std::ranges::any_of(t_.drawing.pieces, [&](const Piece& one) {
+      return one.box.left < 0.6F * t_.drawing.width && one.box.right > 0.4F * t_.drawing.width;
+    });
   }
 
   std::string_view plain_shape() const {
@@ -231,8 +333,16 @@ class Namer {
 std::expected<std::string, plugfleet::ImageError> offline_name(std::string_view node_type,
                                                                std::string_view current_name,
                                                                std::span<const std::uint8_t> image) {
-  const auto pixels = plugfleet::decode_image(image);
+  auto pixels = plugfleet::decode_image(image);
   if (!pixels) return std::unexpected(pixels.error());
+  flatten_colours(*pixels);
+  const auto off = take_off_ground(*pixels);
+  if (off.ground != Ground::none) {
+    const auto traits = traits_of(off.pixels);
+    const Namer namer(node_type, current_name, traits);
+    if (off.ground == Ground::around) return namer.name();
+    if (const auto name = namer.name_of_pieces()) return *name;
+  }
   return Namer(node_type, current_name, traits_of(*pixels)).name();
 }
 

@@ -3,11 +3,14 @@
 import base64
 import json
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+for folder in ("support", "load"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / folder))
 
+import naming
 from live import (
     EMAIL, JPEG, KEY, WEBP, Live, at_once, frame, image_name, layer, picture, some_layers, some_trace,
 )
@@ -221,6 +224,17 @@ class OfflineTest(RenameCase):
         self.assertEqual((reply.json["renamed"], reply.json["kept"]), (1, 1))
         (row,) = live.rows(f"select status, error_message from jobs where id = '{reply.json['jobId']}'")
         self.assertEqual(row, ["completed", "1 layers kept their names"])
+
+    def test_nine_of_ten_everyday_parts_have_a_name_that_is_true(self):
+        with tempfile.TemporaryDirectory() as folder:
+            labels = naming.pictures(folder)
+            names = naming.names(folder, labels, lambda layers: self.renamed(frame(*layers)))
+        for third, counts in naming.score(labels, names).items():
+            named = counts["right"] + counts["fair"] + counts["wrong"]
+            self.assertGreater(named, 120, third)
+            self.assertLessEqual(counts["wrong"], named // 10, (third, counts))
+            self.assertGreaterEqual(counts["right"], named * 3 // 4, (third, counts))
+            self.assertLessEqual(counts["apart"] * 3, named // 4, (third, counts))
 
     def test_nothing_is_sent_anywhere(self):
         self.renamed(self.sample())

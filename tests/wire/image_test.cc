@@ -64,20 +64,37 @@ constexpr std::string_view kLargeJpeg =
 constexpr std::string_view kLargeWebp =
     "UklGRlAAAABXRUJQVlA4TEMAAAAv/8O/AA9Qjwtx38N3/qMCQbbN/aUPMIBG9H8Cln+e//iP//iP//iP//iP//iP//iP//iP//iP//iP//iP//iP"
     "/1gOAA==";
-// Two frames of 8 x 8.
-constexpr std::string_view kAnimatedWebp =
-    "UklGRoQAAABXRUJQVlA4WAoAAAACAAAABwAABwAAQU5JTQYAAAD/////AABBTk1GKAAAAAAAAAAAAAcAAAcAAGQAAABWUDhMDwAAAC8HwAEABxD9"
-    "j/4HIqL/AQBBTk1GKAAAAAAAAAAAAAcAAAcAAGQAAABWUDhMDwAAAC8HwAEABxDR//4HIqL/AQA=";
-// 16 x 16, four inks.
-constexpr std::string_view kCmykJpeg =
-    "/9j/7gAOQWRvYmUAZAAAAAAC/9sAQwAGBAUGBQQGBgUGBwcGCAoQCgoJCQoUDg8MEBcUGBgXFBYWGh0lHxobIxwWFiAsICMmJykqKRkfLTAtKDAl"
-    "KCko/9sAQwEHBwcKCAoTCgoTKBoWGigoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo/8AAFAgAEAAQBAER"
-    "AAIRAQMRAQQRAP/EAB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUSITFBBhNRYQcicRQy"
-    "gZGhCCNCscEVUtHwJDNicoIJChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SFhoeIiYqSk5SVlpeY"
-    "mZqio6Slpqeoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/EAB8BAAMBAQEBAQEBAQEAAAAAAAABAgME"
-    "BQYHCAkKC//EALURAAIBAgQEAwQHBQQEAAECdwABAgMRBAUhMQYSQVEHYXETIjKBCBRCkaGxwQkjM1LwFWJy0QoWJDThJfEXGBkaJicoKSo1Njc4"
-    "OTpDREVGR0hJSlNUVVZXWFlaY2RlZmdoaWpzdHV2d3h5eoKDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW"
-    "19jZ2uLj5OXm5+jp6vLz9PX29/j5+v/aAA4EAQACEQMRBAAAPwBKACigAooAKKACv//Z";
+// The halves on their side, 24 x 32, with EXIF that says so (orientation 6).
+constexpr std::string_view kTurnedJpeg =
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD/"
+    "2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYI"
+    "DAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/"
+    "2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU"
+    "FBQUFBQUFBQUFBQUFBQUFBQUFBT/wAARCAAgABgDASIAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAAAAYI/"
+    "8QAFBABAAAAAAAAAAAAAAAAAAAAAP/E"
+    "ABcBAQEBAQAAAAAAAAAAAAAAAAAJBwj/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwDMQDuNmgACwATHVIAAf//Z";
+// As PNG.
+constexpr std::string_view kTurnedPng =
+    "iVBORw0KGgoAAAANSUhEUgAAABgAAAAgCAIAAACHPC9vAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kAAAAvSURBVHicY5Szuc"
+    "NA"
+    "DcBEFVNGDRo1aNSgEWwQ4x05OaoYNPi8NmrQqEGjBg0xgwAvMwKNh0SetwAAAABJRU5ErkJggg==";
+// As WebP.
+constexpr std::string_view kTurnedWebp =
+    "UklGRlwAAABXRUJQVlA4WAoAAAAIAAAAFwAAHwAAVlA4TBwAAAAvF8AHAA9Qjwtx38N3/qOCWDDJX7p/"
+    "BBH9z3kcRVhJRhoAAABNTQAqAAAACAABARIA"
+    "AwAAAAEABgAAAAAAAA==";
+// Two frames, the first of them the halves.
+constexpr std::string_view kAnimatedHalves =
+    "UklGRpQAAABXRUJQVlA4WAoAAAACAAAAHwAAFwAAQU5JTQYAAAAAAAAAAABBTk1GNgAAAAAAAAAAAB8AABcAAGQAAAJWUDhMHQAAAC8fwAUAD3Ae8X"
+    "v4"
+    "Xoh7/oMHAoEkf+kFBojofxRrAEFOTUYqAAAAAAAAAAAAHwAAFwAAZAAAAFZQOEwRAAAALx/ABQAHUOQqVKH/gYjofwAA";
+// In four inks.
+constexpr std::string_view kCmykHalves =
+    "/9j/7gAOQWRvYmUAZAAAAAAA/"
+    "9sAQwADAgICAgIDAgICAwMDAwQGBAQEBAQIBgYFBgkICgoJCAkJCgwPDAoLDgsJCQ0RDQ4PEBAREAoMEhMSEBMPEBAQ"
+    "/8AAFAgAGAAgBEMiAE0RAFkRAEsRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAAJBwj/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oADgRDAE0AWQBLAAA/"
+    "AO9Q"
+    "E+k+lU0BQGoL9C/QDL0BRAUBqC/Q/9k=";
 
 Bytes bytes_of(std::string_view base64) { return *decode_base64(base64); }
 
@@ -230,18 +247,99 @@ TEST(an_image_without_width_or_height_has_no_size) {
   CHECK_EQ(error_of(png_head({5, 0}, false)), ImageError::corrupt);
 }
 
-TEST(what_we_do_not_draw_is_called_unsupported) {
-  CHECK_EQ(error_of(bytes_of(kAnimatedWebp)), ImageError::unsupported);
-  CHECK_EQ(error_of(bytes_of(kCmykJpeg)), ImageError::unsupported);
+TEST(an_animation_is_its_first_frame_and_four_inks_are_colours) {
+  check_halves(bytes_of(kAnimatedHalves), {32, 24});
+  check_halves(bytes_of(kCmykHalves), {32, 24});
 }
 
-TEST(an_image_cut_off_anywhere_is_an_error) {
-  for (const auto& whole : one_of_each()) {
+TEST(an_image_is_turned_upright) {
+  for (const auto turned : {kTurnedJpeg, kTurnedPng, kTurnedWebp}) {
+    const auto bytes = bytes_of(turned);
+    CHECK(image_size(bytes) == (ImageSize{24, 32}));
+    const auto pixels = decoded(bytes);
+    CHECK(pixels.source == (ImageSize{32, 24}));
+    CHECK(close(at(pixels, 3, 12), kRed));
+    CHECK(close(at(pixels, 28, 12), kBlue));
+  }
+}
+
+// A PNG of 2 x 3 with the numbers 1 to 6, and what stands first, in the corner and at the end of the first row once it
+// is turned.
+TEST(each_of_the_eight_orientations_is_undone) {
+  struct Turned {
+    std::uint8_t orientation, first, end_of_row, last;
+  };
+  for (const auto& [orientation, first, end_of_row, last] : {Turned{1, 1, 2, 6},
+                                                             {2, 2, 1, 5},
+                                                             {3, 6, 5, 1},
+                                                             {4, 5, 6, 2},
+                                                             {5, 1, 5, 6},
+                                                             {6, 5, 1, 2},
+                                                             {7, 6, 2, 1},
+                                                             {8, 2, 6, 5},
+                                                             {9, 1, 2, 6}}) {
+    const Bytes exif{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0};
+    auto png = png_head({2, 3}, false);
+    append_chunk(png, "eXIf", exif);
+    const auto plain =
+        png_of({2, 3}, [](std::uint32_t x, std::uint32_t y) { return Rgba{std::uint8_t(y * 2 + x + 1), 0, 0, 255}; });
+    png.insert(png.end(), plain.begin() + 33, plain.end());
+    const auto pixels = decoded(png);
+    CHECK_EQ(pixels.size, pixels.source);
+    CHECK_EQ(pixels.size, orientation >= 5 && orientation <= 8 ? (ImageSize{3, 2}) : (ImageSize{2, 3}));
+    CHECK_EQ(at(pixels, 0, 0).r, first);
+    CHECK_EQ(at(pixels, pixels.size.width - 1, 0).r, end_of_row);
+    CHECK_EQ(at(pixels, pixels.size.width - 1, pixels.size.height - 1).r, last);
+  }
+}
+
+TEST(a_jpegs_size_is_found_after_its_exif_and_its_pixels_after_stray_bytes) {
+  const auto jpeg = bytes_of(kJpeg);
+  Bytes odd{0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff};
+  odd.resize(odd.size() + 0xfffd, 0xc0);                        // a segment that resembles frames
+  odd.insert(odd.end(), {0x12, 0x34, 0xff, 0xff, 0xff, 0xff});  // then stray bytes, then fill
+  odd.insert(odd.end(), jpeg.begin() + 3, jpeg.end());
+  CHECK(image_size(jpeg) == image_size(odd));
+  check_halves(odd, {32, 24});
+}
+
+TEST(an_image_without_its_end_is_what_is_there) {
+  auto png = png_of({32, 24}, halves(32)), laced = png_of({32, 24}, halves(32), true), jpeg = bytes_of(kJpeg);
+  for (auto* each : {&png, &laced}) {
+    each->resize(each->size() - 12);
+    check_halves(*each, {32, 24});
+    each->resize(each->size() * 9 / 10);
+    check_halves(*each, {32, 24});
+  }
+  jpeg.resize(jpeg.size() - 2);
+  check_halves(jpeg, {32, 24});
+  for (const auto whole : {kLargeJpeg, kLargeWebp}) {
+    auto bytes = bytes_of(whole);
+    const auto size = *image_size(bytes);
+    bytes.resize(bytes.size() * 9 / 10);
+    if (whole == kLargeJpeg) check_halves(bytes, size);
+    bytes.resize(bytes.size() / 3);
+    CHECK_EQ(error_of(bytes), ImageError::corrupt);
+  }
+}
+
+TEST(an_image_cut_off_anywhere_does_no_harm) {
+  auto all = one_of_each();
+  for (const auto more : {kTurnedJpeg, kTurnedPng, kTurnedWebp, kAnimatedHalves, kCmykHalves}) {
+    all.push_back(bytes_of(more));
+  }
+  for (const auto& whole : all) {
     CHECK(decode_image(whole).has_value());
     for (std::size_t length = 0; length < whole.size() - 2; ++length) {
       const Bytes cut(whole.begin(), whole.begin() + length);  // its own allocation: a read past it is seen
-      const auto error = error_of(cut);
-      CHECK(error == ImageError::corrupt || (error == ImageError::not_an_image && length < kSniffBytes));
+      const auto pixels = decode_image(cut);
+      if (pixels) {
+        CHECK_EQ(pixels->rgba.size(), std::size_t{pixels->size.width} * pixels->size.height * 4);
+        CHECK(length > whole.size() / 3);
+      } else {
+        CHECK(pixels.error() == ImageError::corrupt ||
+              (pixels.error() == ImageError::not_an_image && length < kSniffBytes));
+      }
     }
   }
 }

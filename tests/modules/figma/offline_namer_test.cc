@@ -64,8 +64,8 @@ TEST(every_layer_of_the_sample_gets_a_name_that_describes_it) {
                                     {"photo.png", "RECTANGLE", "image 5", "Warm Landscape Photo"},
                                     {"button-primary.png", "FRAME", "Frame 427", "Blue Pill Button"},
                                     {"button-secondary.png", "FRAME", "Frame 428", "White Outlined Rounded Button"},
-                                    {"icon-heart.png", "VECTOR", "Vector 7", "Red Solid Icon"},
-                                    {"icon-search.png", "GROUP", "Group 3", "Grey Line Icon"},
+                                    {"icon-heart.png", "VECTOR", "Vector 7", "Red Heart Icon"},
+                                    {"icon-search.png", "GROUP", "Group 3", "Grey Search Icon"},
                                     {"avatar.png", "ELLIPSE", "Ellipse 9", "Peach Circle Avatar"},
                                     {"toggle.png", "INSTANCE", "Component 2", "Green Toggle"},
                                     {"divider.png", "LINE", "Line 1", "Pale Grey Horizontal Divider"},
@@ -154,6 +154,41 @@ TEST(a_name_that_says_what_the_layer_is_for_is_heard) {
   CHECK_EQ(name_of("RECTANGLE", image, "Search-INPUT 3"), "Navy Pill Field");
   CHECK_EQ(name_of("RECTANGLE", image, "Rectangle 12"), "Navy Pill");
   CHECK_EQ(name_of("RECTANGLE", image, "cardinal stage"), "Navy Pill");  // whole words only
+}
+
+TEST(margins_and_the_ground_around_change_no_name) {
+  const auto button = [](Rgba ground, std::uint32_t margin) {
+    return png_of({160 + 2 * margin, 48 + 2 * margin}, [=](std::uint32_t x, std::uint32_t y) {
+      const float dx = std::max(0.0F, std::abs(x + 0.5F - 80 - margin) - 56);
+      const float dy = std::max(0.0F, std::abs(y + 0.5F - 24 - margin));
+      if (std::hypot(dx, dy) > 24 || dy > 24) return ground;
+      const auto over = strokes(margin + 40, margin + 120, margin + 16, margin + 32, kWhite)(x, y);
+      return over.a ? over : kGreen;
+    });
+  };
+  for (const auto ground : {kClear, kWhite, Rgba{243, 244, 246, 255}, Rgba{18, 18, 20, 255}}) {
+    for (const std::uint32_t margin : {0U, 6U, 16U, 40U}) {
+      CHECK_EQ(name_of("FRAME", button(ground, margin)), "Green Pill Button");
+    }
+  }
+}
+
+TEST(signs_are_known_on_any_ground) {
+  const auto sign = [](std::uint32_t x, std::uint32_t y, std::string_view what) {
+    if (x < 8 || y < 8 || x >= 40 || y >= 40) return false;
+    const int u = int(x) - 8, v = int(y) - 8;
+    if (what == "Menu Icon") return v % 13 < 4;
+    if (what == "Close Icon") return std::abs(u - v) < 3 || std::abs(u + v - 31) < 3;
+    if (what == "Plus Icon") return std::abs(u - 15) < 3 || std::abs(v - 15) < 3;
+    return what == "Arrow Icon" && (std::abs(v - 15) < 3 || (u >= 15 && std::abs(std::abs(v - 15) - (31 - u)) < 3));
+  };
+  for (const auto ground : {kClear, kWhite, kNavy}) {
+    for (const std::string_view what : {"Menu Icon", "Close Icon", "Plus Icon", "Arrow Icon"}) {
+      const auto picture =
+          png_of({48, 48}, [&](std::uint32_t x, std::uint32_t y) { return sign(x, y, what) ? kRed : ground; });
+      CHECK_EQ(name_of("VECTOR", picture), fmt::format("Red {}", what));
+    }
+  }
 }
 
 TEST(what_is_no_image_is_an_error_and_names_nothing) {
