@@ -7,7 +7,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <list>
 #include <map>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "base/metrics.h"
 #include "io/parallel.h"
@@ -16,6 +20,7 @@ namespace plugfleet {
 namespace {
 
 constexpr auto kCheckTimeout = 2s;
+constexpr auto kLookLasts = 200ms;
 
 // More numbers than the function's work_mem holds are spilled to a file: that fails where the disk is full (53100), and
 // leaves nothing behind.
@@ -90,9 +95,16 @@ Async<void> check(Platform& services, Checks& checks, std::size_t which) {
   }
 }
 
+// The last answer of this process, and who waits for the next.
+struct LastLook {
+  std::optional<Reply> reply;
+  Clock::time_point at{};
+  bool under_way = false;
+  std::list<Waiter*> waiting;
+};
+
 // Every dependency is asked at once; one that has not answered within 2 s is down.
-Async<Reply> health(Call& call) {
-  Platform& services = call.services;
+Async<void> look(Platform& services, std::shared_ptr<LastLook> last) {
   Checks checks;
   checks.server = server_check(services.settings);
   std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(services, checks, which); };
@@ -101,7 +113,7 @@ Async<Reply> health(Call& call) {
   const bool well = checks.well();
   const Json memory =
       Json::object({{"rssMB", resident_memory() >> 20}, {"limitMB", services.settings.memory_limit >> 20}});
-  co_return json(
+  last->reply = json(
       well ? 200 : 503,
       Json::object({{"status", well ? "ok" : "degraded"},
                     {"checks", Json::object({{"server", checks.server},
@@ -111,6 +123,29 @@ Async<Reply> health(Call& call) {
                                              {"provider", checks.provider}})},
                     {"memory", memory},
                     {"uptime", std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started).count()}}));
+  last->at = Clock::now();
+}
+
+// One look serves all who ask while it lasts and for 200 ms after it: whoever asks thousands of times a second costs
+// the dependencies no more. It is nobody's own: a client that leaves ends it for no other.
+Async<Reply> health(Call& call, std::shared_ptr<LastLook> last) {
+  if (last->reply && Clock::now() - last->at < kLookLasts) co_return Reply(*last->reply);
+  if (!last->under_way) {
+    last->under_way = true;
+    call.services.reactor.spawn(look(call.services, last), [last](std::exception_ptr) {
+      last->under_way = false;
+      for (Waiter* const waiter : std::exchange(last->waiting, {})) waiter->resume();
+    });
+  }
+  struct Waiting {
+    std::list<Waiter*>& line;
+    Waiter waiter{};
+    explicit Waiting(std::list<Waiter*>& all) : line(all) { line.push_back(&waiter); }
+    ~Waiting() { line.remove(&waiter); }
+  } waiting(last->waiting);
+  co_await waiting.waiter.wait();
+  if (!last->reply) throw Failure(Kind::unavailable, "the dependencies could not be asked");
+  co_return Reply(*last->reply);
 }
 
 Reply metrics_json(const std::vector<Metric>& all) {
@@ -148,8 +183,12 @@ std::size_t resident_memory() {
 
 Module operator_routes() {
   const RouteOptions quiet{.recorded = false};
+  const auto last = std::make_shared<LastLook>();
+  const std::function<Async<Reply>(Call&, const PathValues&)> shared_health = [last](Call& call, const PathValues&) {
+    return health(call, last);
+  };
   return {.name = "operator",
-          .routes = {{Method::GET, "/health", health, quiet},
+          .routes = {{Method::GET, "/health", shared_health, quiet},
                      {Method::GET, "/healthz", healthz, quiet},
                      {Method::GET, "/metrics", metrics, quiet}}};
 }

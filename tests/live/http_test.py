@@ -4,7 +4,9 @@ import gzip
 import json
 import re
 import sys
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -193,6 +195,18 @@ class HealthTest(HttpCase):
         for secure in (False, True):
             reply = live.get("/healthz", secure=secure)
             self.assertEqual((reply.status, reply.json), (200, {"status": "ok"}))
+
+    def test_one_look_at_the_dependencies_serves_all_who_ask_for_health_within_200_ms(self):
+        def pings():
+            stats = live.fleet.redis("info", "commandstats", which="payloads")
+            return int(re.search(r"cmdstat_ping:calls=(\d+)", stats)[1])
+
+        self.assertEqual(live.get("/health").status, 200)
+        before, begun = pings(), time.monotonic()
+        with ThreadPoolExecutor(20) as pool:
+            self.assertEqual({reply.status for reply in pool.map(lambda _: live.get("/health"), range(400))}, {200})
+        looks = 2 * ((time.monotonic() - begun) / 0.2 + 2)  # of two workers
+        self.assertLessEqual(pings() - before, looks)
 
     def test_health_tells_of_every_dependency(self):
         reply = live.get("/health")
