@@ -98,8 +98,9 @@ class Shrinker {
         *out++ = static_cast<std::uint8_t>((box.alpha + box.count / 2) / std::max(box.count, 1U));
       }
     }
+    const bool whole = std::ranges::find(seen_, 0) == seen_.end();
     if (!fill_gaps(to_, seen_, rgba_)) return std::unexpected(ImageError::corrupt);
-    return Pixels{source, to_, std::move(rgba_)};
+    return Pixels{source, to_, whole, std::move(rgba_)};
   }
 
  private:
@@ -121,7 +122,7 @@ std::expected<Pixels, ImageError> upright(std::expected<Pixels, ImageError> from
   const bool swapped = orientation >= 5;
   const auto turned = [swapped](ImageSize size) { return swapped ? ImageSize{size.height, size.width} : size; };
   const auto [width, height] = from->size;
-  Pixels to{turned(from->source), turned(from->size), std::vector<std::uint8_t>(from->rgba.size())};
+  Pixels to{turned(from->source), turned(from->size), from->whole, std::vector<std::uint8_t>(from->rgba.size())};
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   auto* out = to.rgba.data();
@@ -354,7 +355,7 @@ struct CloseDecoder {
 // The orientation, and of an animation its first frame, within a canvas that is transparent elsewhere.
 std::expected<Pixels, ImageError> decode_webp(Bytes bytes, ImageSize source) {
   const auto factor = shrink_factor(source);
-  Pixels pixels{source, divided(source, factor), {}};
+  Pixels pixels{.source = source, .size = divided(source, factor), .rgba = {}};
   pixels.rgba.resize(std::size_t{pixels.size.width} * pixels.size.height * 4);
   int orientation = 1;
   ImageSize at, size = pixels.size;
@@ -403,6 +404,7 @@ std::expected<Pixels, ImageError> decode_webp(Bytes bytes, ImageSize source) {
     const auto begin = std::min(seen.size(), std::size_t{at.height + std::uint32_t(rows)} * pixels.size.width);
     const auto end = std::size_t{at.height + size.height} * pixels.size.width;
     for (auto i = begin; i < end; ++i) seen[i] = 0;
+    pixels.whole = false;
     if (rows == 0 || !fill_gaps(pixels.size, seen, pixels.rgba)) return std::unexpected(ImageError::corrupt);
   }
   return upright(std::move(pixels), orientation);

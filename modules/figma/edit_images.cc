@@ -48,7 +48,9 @@ Prompt painting_prompt(const WantedPicture& wanted) {
 // The picture with its padding; empty where it can't be decoded whole.
 std::string checked(const std::string& base64) {
   const auto bytes = base64.size() <= kPictureMax ? decode_base64(base64) : std::nullopt;
-  if (!bytes || !decode_image(*bytes, {.side = kSideMax})) return {};
+  if (!bytes) return {};
+  const auto pixels = decode_image(*bytes, {.side = kSideMax});
+  if (!pixels || !pixels->whole) return {};
   return encode_base64(*bytes);
 }
 

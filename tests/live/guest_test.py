@@ -33,16 +33,18 @@ class GuestTest(unittest.TestCase):
         return path
 
     def run_here(self, *words, status=0, **settings):
-        done = subprocess.run(words, cwd=self.folder, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, text=True,
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        done = subprocess.run(words, cwd=self.folder, env={**outside, **settings}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
         self.assertEqual(done.returncode, status, done.stdout)
         return done.stdout
 
     def shell(self, parts, text, **settings):
-        """Bash with those files of scripts/ sourced."""
+        """Bash with those files of scripts/ sourced; `etc` and `www` are this folder's."""
+        trees = "".join(f'{name}=$FLEET_DIR/{name}\n' for name in ("etc", "www"))
         sources = "".join(f'. "$root/scripts/{part}.sh"\n' for part in parts)
-        return self.run_here("bash", "-c", f'. "$0/scripts/lib.sh"\n{sources}{textwrap.dedent(text)}', str(ROOT),
-                             FLEET_DIR=str(self.folder), etc=str(self.folder / "etc"), www=str(self.folder / "www"), **settings)
+        return self.run_here("bash", "-c", f'. "$0/scripts/lib.sh"\n{trees}{sources}{textwrap.dedent(text)}', str(ROOT),
+                             FLEET_DIR=str(self.folder), **settings)
 
 
 class SetupTest(GuestTest):
