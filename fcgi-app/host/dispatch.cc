@@ -60,6 +60,14 @@ void keep_to(const LimitState& state, Call& call) {
     throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
 }
 
+// What a 401 asks for (RFC 6750 section 3): the reason only where a token was given, in the characters it may have.
+std::string challenge(const Failure& failure, std::string_view authorization) {
+  if (bearer_token(authorization).empty()) return "Bearer";
+  std::string reason = failure.message();
+  std::erase_if(reason, [](char c) { return c < ' ' || c > '~' || c == '"' || c == '\\'; });
+  return fmt::format(R"(Bearer error="invalid_token", error_description="{}")", reason);
+}
+
 bool is_address(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
 }
@@ -91,6 +99,11 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
     call.reply_header("Allow", match.allow);
     throw Failure(Kind::method_not_allowed, fmt::format("this path takes {}", match.allow));
   }
+  const std::string_view encoding = call.header("content-encoding");
+  if (incoming.content_length() > 0 && !encoding.empty() && !equal_ignoring_case(trimmed(encoding), "identity")) {
+    throw Failure(Kind::unsupported_media_type, fmt::format("the body is taken as it is, not with Content-Encoding: {}",
+                                                            utf8_repaired(encoding.substr(0, 64))));
+  }
   served->entry = match.entry;
   const Route& route = match.entry->route;
   call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
@@ -120,7 +133,6 @@ Async<void> Dispatch::admit_operator(Call& call) {
   }
   keep_to(tries, call);
   if (admitted) co_return;
-  call.reply_header("WWW-Authenticate", "Bearer");
   throw Failure(Kind::unauthorized, "an operator's token is needed: Authorization: Bearer pft_...");
 }
 
@@ -151,6 +163,8 @@ Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
   Call& call = served_of(incoming).call;
   const Failure failure = as_failure(std::move(thrown), call);
   Reply reply = error_reply(failure, call.trace().id);
+  if (failure.kind() == Kind::unauthorized)
+    reply.headers.emplace_back("WWW-Authenticate", challenge(failure, call.header("authorization")));
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
   return reply;
 }

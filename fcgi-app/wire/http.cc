@@ -88,12 +88,23 @@ std::string_view bearer_token(std::string_view authorization) {
 }
 
 bool prefers_async(std::string_view prefer) {
-  bool found = false;
-  split(prefer, ',', [&](std::string_view preference) {
-    const std::string_view name = trimmed(preference.substr(0, preference.find_first_of(";=")));
-    found = found || equal_ignoring_case(name, "respond-async");
-  });
-  return found;
+  // A comma within a quoted string separates nothing (RFC 9110 section 5.6.4).
+  for (bool more = true; more;) {
+    std::size_t end = 0;
+    for (bool quoted = false; end < prefer.size() && (quoted || prefer[end] != ','); ++end) {
+      if (quoted && prefer[end] == '\\') {
+        ++end;
+      } else if (prefer[end] == '"') {
+        quoted = !quoted;
+      }
+    }
+    const std::string_view preference = prefer.substr(0, end);
+    if (equal_ignoring_case(trimmed(preference.substr(0, preference.find_first_of(";="))), "respond-async"))
+      return true;
+    more = end < prefer.size();
+    if (more) prefer.remove_prefix(end + 1);
+  }
+  return false;
 }
 
 bool is_idempotency_key(std::string_view text) {

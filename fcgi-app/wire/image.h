@@ -54,8 +54,8 @@ struct ImageLimits {
 inline constexpr std::uint64_t kDecodedPixels = 65'536;  // 256 x 256
 
 struct Pixels {
-  ImageSize source;  // as declared, upright
-  ImageSize size;    // as decoded: `source` divided by a whole number, so that at most kDecodedPixels remain
+  ImageSize source;   // as declared, upright
+  ImageSize size;     // as decoded: `source` divided by a whole number, so that at most kDecodedPixels remain
   bool whole = true;  // every pixel was there; else it was cut off, and the last ones are drawn on
   std::vector<std::uint8_t> rgba;  // 8 bits each, alpha not premultiplied, rows from the top without gaps
 };

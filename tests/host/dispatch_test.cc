@@ -98,6 +98,16 @@ ASYNC_TEST(wrong_bodies_are_refused_each_with_its_status) {
   CHECK_CONTAINS(reply, "Status: 415");
 }
 
+ASYNC_TEST(a_body_with_an_encoding_is_refused_naming_it) {
+  Fleet fleet(reactor);
+  std::string reply =
+      co_await fleet.ask("POST", "/greet", R"({"name":"Ann"})", {{"HTTP_CONTENT_ENCODING", "Identity"}});
+  CHECK_CONTAINS(reply, "hello Ann");
+  reply = co_await fleet.ask("POST", "/greet", "\x1f\x8b", {{"HTTP_CONTENT_ENCODING", "gzip"}});
+  CHECK_CONTAINS(reply, "Status: 415");
+  CHECK_CONTAINS(reply, "Content-Encoding: gzip\"");
+}
+
 ASYNC_TEST(a_body_over_the_routes_bound_is_refused_before_it_is_read) {
   Fleet fleet(reactor);
   const std::string reply = co_await fleet.ask("POST", "/greet", std::string(101, 'x'));
@@ -124,10 +134,12 @@ ASYNC_TEST(who_must_be_somebody_and_is_nobody_is_refused) {
   Fleet fleet(reactor);
   std::string reply = co_await fleet.ask("GET", "/mine");
   CHECK_CONTAINS(reply, "Status: 401");
+  CHECK_CONTAINS(reply, "WWW-Authenticate: Bearer\r\n");
   reply = co_await fleet.ask("GET", "/perhaps");
   CHECK_CONTAINS(reply, "addr:10.0.0.1");
   reply = co_await fleet.ask("GET", "/perhaps", "", {{"HTTP_AUTHORIZATION", "Bearer nonsense"}});
   CHECK_CONTAINS(reply, "Status: 401");
+  CHECK_CONTAINS(reply, "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"");
 }
 
 ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {

@@ -39,6 +39,11 @@ TEST(respond_async_is_found_among_preferences) {
   CHECK(prefers_async("wait=5,respond-async;reason=\"none\""));
   CHECK(!prefers_async("respond-asynchronously"));
   CHECK(!prefers_async("handling=respond-async"));
+  CHECK(!prefers_async(R"(foo="x, respond-async, y")"));
+  CHECK(!prefers_async(R"(foo="x\", respond-async, y")"));
+  CHECK(!prefers_async(R"(foo="never closed, respond-async)"));
+  CHECK(prefers_async(R"(foo="x\\", respond-async)"));
+  CHECK(prefers_async(R"(foo; bar="a, b", , respond-async=)"));
   CHECK(!prefers_async(""));
 }
 
