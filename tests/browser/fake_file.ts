@@ -1,7 +1,7 @@
 // A Figma file: its nodes, its pictures, its fonts and what undo would take back.
 import type { ImagePaint, Paint, PluginAPI, SceneNode } from '@figma/plugin-typings/plugin-api-standalone';
 import { behind, childrenOf, FakePage, guarded } from './fake_nodes.js';
-import type { FakeFrame, FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
+import type { FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
 
 export const mixed = Symbol('figma.mixed') as unknown as PluginAPI['mixed'];
 
@@ -12,6 +12,7 @@ export class FakeFile {
   readonly loadedFonts = new Set<string>();
   readonly page: FakePage = guarded(new FakePage(this), this);
   onSelection = () => {};
+  nameRefused = ''; // why Figma takes no name now
   #ids = 0;
   #open: (() => void)[] = [];
   #steps: (() => void)[][] = [];
@@ -54,11 +55,15 @@ export class FakeFile {
     return hash;
   }
 
-  copy(node: FakeNode, parent?: FakeParent): FakeNode {
-    const { id, parent: _, children, removed, exportAsync, ...values } = behind(node);
-    const Type = behind(node).constructor as new (file: FakeFile, id: string) => FakeNode;
+  // As another kind where `Type` says so: an instance of a component, the frame of a detached instance.
+  copy<T extends FakeNode = FakeNode>(
+    node: FakeNode,
+    parent: FakeParent = this.page,
+    Type = behind(node).constructor as new (file: FakeFile, id: string) => T,
+  ): T {
+    const { id, parent: _, children, removed, exportAsync, file, type, ...values } = behind(node);
     const copy = this.add(Type, values, parent);
-    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as FakeFrame);
+    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as unknown as FakeParent);
     return copy;
   }
 

@@ -34,7 +34,8 @@ export async function renameFiftyLayers(session) {
 
   await session.host('close');
   await session.host('run', 'light');
-  await panel.shows(`Server: ${session.server}`); // it remembered
+  await panel.tab('Settings').click();
+  await panel.shows(session.server); // it remembered
   return { jobs: session.jobs, offered: offered.length };
 }
 
@@ -58,10 +59,9 @@ export async function editsWithImages(session) {
   assert.deepEqual(await session.host('state'), before, 'a preview changed the file');
   await session.screenshot('edits-2-variants');
 
-  const pictured = panel.cards.filter({ has: session.ui.getByRole('img') }).first();
+  const pictured = panel.cards.filter({ has: session.ui.locator('svg clipPath + g > image') }).first();
   await pictured.getByRole('radio').check();
   await pictured.locator('summary').click();
-  await pictured.getByRole('img').first().scrollIntoViewIfNeeded();
   await session.screenshot('edits-3-chosen');
   await panel.apply(/applied to a copy beside the frame/);
   await session.screenshot('edits-4-copy');
@@ -71,7 +71,7 @@ export async function editsWithImages(session) {
   const copy = once.slice(before.length);
   assert.equal(copy.length, before.length);
   const isPicture = ({ fills }) => fills.some(({ type }) => type === 'IMAGE');
-  const pictures = (layers) => layers.filter(isPicture).map(({ fills }) => fills[0].imageHash);
+  const pictures = (layers) => layers.filter(isPicture).map(({ fills }) => fills.find(({ type }) => type === 'IMAGE').imageHash);
   assert.ok(
     pictures(copy).some((hash) => !pictures(before).includes(hash)),
     'no new picture in the copy',
