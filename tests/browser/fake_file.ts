@@ -5,6 +5,9 @@ import type { FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
 
 export const mixed = Symbol('figma.mixed') as unknown as PluginAPI['mixed'];
 
+const all = (node: FakeNode): FakeNode[] =>
+  'children' in node ? [node, ...(node.children as unknown as FakeNode[]).flatMap(all)] : [node];
+
 export class FakeFile {
   readonly nodes = new Map<string, FakeNode>();
   readonly images = new Map<string, ImageBitmap>();
@@ -31,7 +34,7 @@ export class FakeFile {
   attach(node: FakeNode, parent: FakeParent, index = parent.children.length) {
     childrenOf(parent).splice(index, 0, node);
     Object.assign(behind(node), { parent, removed: false });
-    this.nodes.set(node.id, node);
+    for (const one of all(node)) this.nodes.set(one.id, one);
     this.changed(() => this.detach(node));
   }
 
@@ -39,7 +42,7 @@ export class FakeFile {
     const parent = node.parent as unknown as FakeParent;
     const index = parent.children.indexOf(node as unknown as SceneNode);
     childrenOf(parent).splice(index, 1);
-    this.nodes.delete(node.id);
+    for (const one of all(node)) this.nodes.delete(one.id);
     Object.assign(behind(node), { parent: null, removed: true });
     if (this.page.selection.includes(node as unknown as SceneNode)) {
       this.page.selection = this.page.selection.filter((one) => one.id !== node.id);

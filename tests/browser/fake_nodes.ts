@@ -138,7 +138,7 @@ export function guarded<T extends FakeNode | FakePage>(node: T, file: FakeFile):
       known(member);
       const value = members[member];
       if (typeof value === 'function') return value.bind(target);
-      if (member === 'fills') return structuredClone(value); // Figma's own stay as they are, whatever is done to these
+      if (member === 'fills' && Array.isArray(value)) return structuredClone(value); // Figma's own stay as they are, whatever is done to these
       return Array.isArray(value) ? Object.freeze([...value]) : value;
     },
     set(target, member, value) {

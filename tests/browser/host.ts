@@ -53,6 +53,9 @@ const host = {
       ...(node.type === 'TEXT' && { characters: node.characters, fontSize: String(node.fontSize) }),
       ...('cornerRadius' in node && { radius: String(node.cornerRadius) }),
     })),
+  // Where each layer stands in what holds it, and its own size.
+  placed: () =>
+    layers().map(({ name, relativeTransform, width, height }) => ({ name, transform: relativeTransform, size: [width, height] })),
   inView: () => plugin!.inView,
   remove(name: string) {
     for (const node of layers()) if (node.name === name) file.detach(node);

@@ -100,12 +100,21 @@ export async function aThemeEach(session) {
     ['dark', 'rgb(44, 44, 44)', 'rgb(255, 255, 255)'],
   ]) {
     const panel = await Panel.open(session, 'card', theme);
+    await session.screenshot(`theme-${theme}-first-time`);
+    await panel.enterServer('https://plugins.example.org');
+    await session.screenshot(`theme-${theme}-settings`);
     await panel.use(session.server);
+    await panel.button('Rename selected layers').click();
+    await panel.heading('New names').waitFor();
+    await session.screenshot(`theme-${theme}-names`);
+    await panel.option('All of them (6 of 6 chosen)').uncheck();
+    await session.screenshot(`theme-${theme}-none-chosen`);
     await panel.tab('Generate edits').click();
+    await session.screenshot(`theme-${theme}-edits`);
     await panel.button('Generate edits').click();
     await panel.heading('Variants').waitFor();
     await panel.variants.first().check();
-    await session.screenshot(`theme-${theme}`);
+    await session.screenshot(`theme-${theme}-variants`);
     const colours = await session.ui.locator('body').evaluate((body) => {
       const { backgroundColor, color, colorScheme } = getComputedStyle(body);
       return { backgroundColor, color, colorScheme };

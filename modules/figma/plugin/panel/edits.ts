@@ -101,7 +101,9 @@ start.addEventListener('click', async () => {
   const left = tooMany(frame.layers.length + frame.beyond);
   voice.say(`${count(variants.length, 'variant')} of ${quoted(frame.name)}. Choose one to apply.${left}`);
   showEdits();
-  byId('variants-heading').focus();
+  const heading = byId('variants-heading');
+  heading.focus();
+  heading.scrollIntoView();
 });
 
 cards.addEventListener('change', () => showEdits());

@@ -89,7 +89,9 @@ function preview(names: NewName[], { layers }: ExportedLayers): void {
   list.replaceChildren(...offered.map(({ element }) => element));
   results.hidden = names.length === 0;
   choiceChanged();
-  if (names.length) heading.focus();
+  if (names.length === 0) return;
+  heading.focus();
+  heading.scrollIntoView();
 }
 
 // "47 new names. 3 layers keep their names. 2 layers left out: nothing of them can be seen."

@@ -92,8 +92,8 @@ export function variantCard(index: number, variant: Variant, frame: ExportedFram
   radio.setAttribute('aria-describedby', `${text.id} ${warned.id}`);
   const title = make('bdi', { id: `variant-${index}-theme` }, theme);
   radio.setAttribute('aria-labelledby', title.id);
-  const look = drawing(frame, afterwards(frame, instructions), `What ${theme} would look like`);
-  const label = make('label', {}, make('span', { className: 'theme' }, radio, title), look, text, warned);
+  const drawn = drawing(frame, afterwards(frame, instructions), `What ${theme} would look like`);
+  const label = make('label', {}, make('span', { className: 'theme' }, radio, title), make('span', { className: 'look' }, drawn), text, warned);
   return make(
     'div',
     { className: 'card' },
