@@ -33,6 +33,11 @@ function drawNode(pen: OffscreenCanvasRenderingContext2D, node: FakeNode, images
       const fills = typeof node.fills === 'object' ? node.fills : [];
       for (const paint of fills) if (paint.visible !== false) drawPaint(pen, node, paint, images);
     }
+    if ('strokes' in node && node.strokes.length) {
+      pen.strokeStyle = colourOf(node.strokes[0]);
+      pen.lineWidth = 2;
+      pen.stroke();
+    }
     if ('children' in node) {
       for (const child of node.children) drawNode(pen, child as unknown as FakeNode, images);
     }

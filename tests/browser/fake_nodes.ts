@@ -269,6 +269,8 @@ abstract class Painted extends Layer {
   opacity = 1;
   fills: readonly Paint[] | PluginAPI['mixed'] = [];
   fillStyleId: string | PluginAPI['mixed'] = '';
+  strokes: readonly Paint[] = [];
+  strokeWeight: number | PluginAPI['mixed'] = 1;
 }
 
 export class FakeRectangle extends Painted implements Pick<RectangleNode, keyof FakeRectangle> {

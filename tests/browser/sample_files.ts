@@ -202,6 +202,8 @@ export async function delicate(file: FakeFile) {
   file.add(FakeRectangle, { name: 'Item', width: 40, height: 40, fills: [blue] }, row);
   const instance = file.add(FakeInstance, { name: 'Instance', ...tile(10), fills: [blue] }, poster);
   file.add(FakeText, { name: 'In an instance', x: 8, y: 8, width: 80, ...words }, instance);
+  const line = { strokes: [black], x: 310, y: 250, width: 40, height: 40 };
+  file.add(FakeVector, { name: 'Line art', ...line }, poster);
   select(file, poster);
 }
 

@@ -77,7 +77,7 @@ export async function delicateFills(session) {
   const before = await session.host('state');
   const fill = (layer) => ({ action: 'setFill', layer, fill: '#FF0000' });
   await offerEdits(session, panel, 'Poster', [
-    ...['Tinted', 'Bound', 'Styled', 'Photo', 'Sky', 'Locked', 'Several', 'Empty'].map(fill),
+    ...['Tinted', 'Bound', 'Styled', 'Photo', 'Sky', 'Locked', 'Several', 'Empty', 'Line art'].map(fill),
     { action: 'setText', layer: 'Missing', text: 'New' },
     { action: 'move', layer: 'Item', x: 1, y: 1 },
     { action: 'move', layer: 'In an instance', x: 1, y: 1 },
@@ -87,13 +87,15 @@ export async function delicateFills(session) {
     ['Photo', 'Sky', 'Tinted', 'Several'].map((name) => sent.get(name)),
     ['image', 'gradient', '#336699', undefined],
   );
-  await panel.shows(/^7 changes are left out: .*2 layers let go of their style or variable\.$/);
+  await panel.shows(/^8 changes are left out: .*2 layers let go of their style or variable\.$/);
+  const drawn = panel.cards.first().locator('svg rect[fill="#FF0000"]');
+  assert.deepEqual(await drawn.evaluateAll((all) => all.map((one) => one.getAttribute('fill-opacity'))), ['0.4', '1', '1', '1']);
   await session.screenshot('delicate-fills');
 
   await panel.option('The frame itself').check();
   await panel.apply('applied to the frame: 4 changes.');
   const after = await session.host('state');
-  for (const name of ['Photo', 'Sky', 'Locked', 'Several', 'Missing', 'Item', 'In an instance'])
+  for (const name of ['Photo', 'Sky', 'Locked', 'Several', 'Missing', 'Item', 'In an instance', 'Line art'])
     assert.deepEqual(named(after, name), named(before, name));
   const red = { r: 1, g: 0, b: 0 };
   const [hidden, tint] = named(before, 'Tinted').fills;

@@ -14,12 +14,18 @@ const kBoundFields: { [K in Action]?: string[] } = {
   resize: ['width', 'height'],
 };
 
+const kBoxes = ['FRAME', 'COMPONENT', 'COMPONENT_SET', 'INSTANCE', 'RECTANGLE', 'TEXT'];
+
 export const isSeen = (paint: Paint): boolean => paint.visible !== false && (paint.opacity ?? 1) > 0;
 
 export const isPicture = (paint: Paint): boolean => paint.type === 'IMAGE' || paint.type === 'VIDEO';
 
 export const seenFills = (node: SceneNode): readonly Paint[] =>
   'fills' in node && node.fills !== figma.mixed ? node.fills.filter(isSeen) : [];
+
+// Its strokes are all of it; a fill would make a blob of it.
+const isLineArt = (node: SceneNode): boolean =>
+  'strokes' in node && node.strokes.some(isSeen) && !kBoxes.includes(node.type);
 
 function isLocked(node: SceneNode): boolean {
   for (let one: BaseNode | null = node; one && one.type !== 'PAGE'; one = one.parent) {
@@ -74,6 +80,7 @@ function harmBeside(action: Action, node: SceneNode, frame: FrameLike): Harm | n
       const seen = seenFills(node);
       if (seen.some(isPicture)) return { kept: 'picture' };
       if (seen.some((paint) => paint.type !== 'SOLID')) return { kept: 'gradient' };
+      if (seen.length === 0 && isLineArt(node)) return { kept: 'line' };
       return paintsAreBound(node, seen) ? { lost: 'style' } : null;
     }
     case 'generateImage':

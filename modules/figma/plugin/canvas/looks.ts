@@ -2,7 +2,7 @@
 import { kActions } from '../shared/instructions';
 import type { Harm, Look } from '../shared/messages';
 import { picture } from './exporting';
-import { harmOf, isPicture, seenFills } from './harm';
+import { harmOf, isPicture, isSeen, seenFills } from './harm';
 import { transformIn } from './place';
 import { hexOf, type FrameLike } from './tree';
 
@@ -32,15 +32,22 @@ function wantsPicture(node: SceneNode): boolean {
   return seenFills(node).some((paint) => paint.type !== 'SOLID');
 }
 
-function fillOf(node: SceneNode): string | null {
-  if ('fills' in node && node.fills === figma.mixed) return '#808080';
+function fillOf(node: SceneNode): { fill: string | null; fillOpacity: number } {
+  if ('fills' in node && node.fills === figma.mixed) return { fill: '#808080', fillOpacity: 1 };
   const fills = seenFills(node);
-  if (fills.some(isPicture)) return 'image';
+  if (fills.some(isPicture)) return { fill: 'image', fillOpacity: 1 };
   const top = fills[fills.length - 1];
-  if (!top) return null;
-  if (top.type === 'SOLID') return hexOf(top);
-  const [first] = 'gradientStops' in top ? top.gradientStops : [];
-  return first ? hexOf({ type: 'SOLID', color: first.color }) : null;
+  const fillOpacity = top?.opacity ?? 1;
+  if (top?.type === 'SOLID') return { fill: hexOf(top), fillOpacity };
+  const [first] = top && 'gradientStops' in top ? top.gradientStops : [];
+  return { fill: first ? hexOf({ type: 'SOLID', color: first.color }) : null, fillOpacity };
+}
+
+function strokeOf(node: SceneNode): Look['stroke'] {
+  if (!('strokes' in node) || typeof node.strokeWeight !== 'number') return null;
+  const seen = node.strokes.filter(isSeen);
+  const top = seen[seen.length - 1];
+  return top?.type === 'SOLID' ? { colour: hexOf(top), width: node.strokeWeight } : null;
 }
 
 export async function lookOf(frame: FrameLike, node: SceneNode, mayPicture: boolean): Promise<Look> {
@@ -58,7 +65,8 @@ export async function lookOf(frame: FrameLike, node: SceneNode, mayPicture: bool
     ],
     width,
     height,
-    fill: fillOf(node),
+    ...fillOf(node),
+    stroke: strokeOf(node),
     picture: mayPicture && wantsPicture(node) ? await picture(node, kPictureSide).catch(() => null) : null,
     font: node.type === 'TEXT' ? fontOf(node) : null,
     clips: 'clipsContent' in node && node.clipsContent,

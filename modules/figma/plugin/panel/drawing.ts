@@ -32,6 +32,7 @@ function text(shape: Shape): SVGElement {
   Object.assign(words.style, {
     font: `${font?.weight ?? 400} ${fontSize}px/${kLineHeight} ${JSON.stringify(font?.family ?? '')}, Inter, sans-serif`,
     color: shape.fill ?? 'transparent',
+    opacity: String(shape.fillOpacity),
     textAlign: align,
     // One line stays one: another machine's font is a little wider.
     whiteSpace: height < 2 * fontSize * kLineHeight - 1 ? 'pre' : 'pre-wrap',
@@ -83,7 +84,10 @@ function body(shape: Shape, id: string): SVGElement[] {
   if (shape.type === 'TEXT') return [text(shape)];
   if (shape.picture) return ownPicture(shape, pictureUrl(shape.picture), id);
   if (shape.fill === 'image') return placeholder(shape);
-  return shape.fill && shape.type !== 'GROUP' ? [outline(shape, { fill: shape.fill })] : [];
+  const { fill, fillOpacity, stroke } = shape;
+  if (!fill && !stroke) return [];
+  const line = stroke && { stroke: stroke.colour, 'stroke-width': stroke.width };
+  return [outline(shape, { fill: fill ?? 'none', 'fill-opacity': fillOpacity, ...line })];
 }
 
 export function drawing(frame: ExportedFrame, shapes: Shape[], label: string): SVGElement {

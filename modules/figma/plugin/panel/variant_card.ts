@@ -14,6 +14,7 @@ const kKept: Record<Kept, string> = {
   locked: 'locked layers stay as they are',
   picture: 'pictures stay',
   gradient: 'gradients stay',
+  line: 'line drawings get no fill',
   'several colours': 'layers of several colours stay',
   font: 'a font is missing',
   layout: 'auto layout places and sizes its layers',

@@ -49,7 +49,7 @@ export interface Layer {
 }
 // Why a change is not made, or what the designer made ends with it.
 export type Harm =
-  | { kept: 'locked' | 'picture' | 'gradient' | 'several colours' | 'font' | 'layout' | 'instance' | 'turned' | 'frame' | 'without' }
+  | { kept: 'locked' | 'picture' | 'gradient' | 'line' | 'several colours' | 'font' | 'layout' | 'instance' | 'turned' | 'frame' | 'without' }
   | { lost: 'style' | 'mixed text' | 'corners' };
 
 // What only the panel wants to know of a layer, for its drawing and for what it says before anything is applied.
@@ -58,6 +58,8 @@ export interface Look {
   width: number; // its own, however it is turned
   height: number;
   fill: string | null; // CSS's; none where it has none, or looks like `picture`
+  fillOpacity: number;
+  stroke: { colour: string; width: number } | null;
   picture: Uint8Array | null; // PNG, of what no fill can draw
   font: { family: string; weight: number; align: 'start' | 'middle' | 'end' } | null;
   clips: boolean;
