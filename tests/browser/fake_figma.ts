@@ -68,6 +68,7 @@ type Faked =
   | 'loadFontAsync'
   | 'createImage'
   | 'getNodeByIdAsync'
+  | 'setCurrentPageAsync'
   | 'mixed'
   | 'currentUser';
 
@@ -115,8 +116,11 @@ export class FakeFigma implements Pick<PluginAPI, Faked> {
     return this.file.page as Pick<PluginAPI['currentPage'], keyof FakeFile['page']>;
   }
 
+  inView: string[] = [];
   readonly viewport = strict(
-    { scrollAndZoomIntoView() {} } satisfies Pick<PluginAPI['viewport'], 'scrollAndZoomIntoView'>,
+    {
+      scrollAndZoomIntoView: (nodes) => void (this.inView = nodes.map(({ name }) => name)),
+    } satisfies Pick<PluginAPI['viewport'], 'scrollAndZoomIntoView'>,
     'viewport',
   );
 
@@ -168,11 +172,16 @@ export class FakeFigma implements Pick<PluginAPI, Faked> {
     return `<meta http-equiv="Content-Security-Policy" content="connect-src ${domains.join(' ') || "'none'"}">`;
   }
 
+  async setCurrentPageAsync(page: unknown) {
+    if (page !== this.file.page) throw new Error('the fake Figma has one page');
+  }
+
   async getNodeByIdAsync(id: string) {
     return (this.file.nodes.get(id) ?? null) as unknown as SceneNode | null;
   }
 
   async loadFontAsync({ family, style }: { family: string; style?: string }) {
+    if (family === 'Missing Sans') throw new Error(`in loadFontAsync: The font "${family} ${style}" could not be loaded`);
     this.file.loadedFonts.add(`${family} ${style}`);
   }
 

@@ -1,9 +1,12 @@
 // A Figma file: its nodes, its pictures, its fonts and what undo would take back.
 import type { ImagePaint, Paint, PluginAPI, SceneNode } from '@figma/plugin-typings/plugin-api-standalone';
 import { behind, childrenOf, FakePage, guarded } from './fake_nodes.js';
-import type { FakeFrame, FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
+import type { FakeNode, FakeParent, FakeText, Values } from './fake_nodes.js';
 
 export const mixed = Symbol('figma.mixed') as unknown as PluginAPI['mixed'];
+
+const all = (node: FakeNode): FakeNode[] =>
+  'children' in node ? [node, ...(node.children as unknown as FakeNode[]).flatMap(all)] : [node];
 
 export class FakeFile {
   readonly nodes = new Map<string, FakeNode>();
@@ -12,6 +15,7 @@ export class FakeFile {
   readonly loadedFonts = new Set<string>();
   readonly page: FakePage = guarded(new FakePage(this), this);
   onSelection = () => {};
+  nameRefused = ''; // why Figma takes no name now
   #ids = 0;
   #open: (() => void)[] = [];
   #steps: (() => void)[][] = [];
@@ -30,7 +34,7 @@ export class FakeFile {
   attach(node: FakeNode, parent: FakeParent, index = parent.children.length) {
     childrenOf(parent).splice(index, 0, node);
     Object.assign(behind(node), { parent, removed: false });
-    this.nodes.set(node.id, node);
+    for (const one of all(node)) this.nodes.set(one.id, one);
     this.changed(() => this.detach(node));
   }
 
@@ -38,7 +42,7 @@ export class FakeFile {
     const parent = node.parent as unknown as FakeParent;
     const index = parent.children.indexOf(node as unknown as SceneNode);
     childrenOf(parent).splice(index, 1);
-    this.nodes.delete(node.id);
+    for (const one of all(node)) this.nodes.delete(one.id);
     Object.assign(behind(node), { parent: null, removed: true });
     if (this.page.selection.includes(node as unknown as SceneNode)) {
       this.page.selection = this.page.selection.filter((one) => one.id !== node.id);
@@ -54,11 +58,15 @@ export class FakeFile {
     return hash;
   }
 
-  copy(node: FakeNode, parent?: FakeParent): FakeNode {
-    const { id, parent: _, children, removed, exportAsync, ...values } = behind(node);
-    const Type = behind(node).constructor as new (file: FakeFile, id: string) => FakeNode;
+  // As another kind where `Type` says so: an instance of a component, the frame of a detached instance.
+  copy<T extends FakeNode = FakeNode>(
+    node: FakeNode,
+    parent: FakeParent = this.page,
+    Type = behind(node).constructor as new (file: FakeFile, id: string) => T,
+  ): T {
+    const { id, parent: _, children, removed, exportAsync, file, type, ...values } = behind(node);
     const copy = this.add(Type, values, parent);
-    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as FakeFrame);
+    for (const child of (children as FakeNode[] | undefined) ?? []) this.copy(child, copy as unknown as FakeParent);
     return copy;
   }
 

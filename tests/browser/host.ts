@@ -45,12 +45,27 @@ const host = {
   // Every layer with all that can be seen of it: files that are equal look equal.
   state: () =>
     layers().map((node) => ({
-      ...{ id: node.id, name: node.name, visible: node.visible, opacity: node.opacity, fills: node.fills },
+      ...{ id: node.id, type: node.type, name: node.name, visible: node.visible },
+      ...('opacity' in node && { opacity: node.opacity }),
+      ...('fills' in node && { fills: typeof node.fills === 'object' ? node.fills : 'mixed' }),
       ...{ box: node.absoluteBoundingBox, parent: node.parent?.id },
-      ...(node.type === 'TEXT'
-        ? { characters: node.characters, fontSize: String(node.fontSize) }
-        : { radius: node.cornerRadius }),
+      ...('fillStyleId' in node && { style: String(node.fillStyleId) }),
+      ...(node.type === 'TEXT' && { characters: node.characters, fontSize: String(node.fontSize) }),
+      ...('cornerRadius' in node && { radius: String(node.cornerRadius) }),
     })),
+  // Where each layer stands in what holds it, and its own size.
+  placed: () =>
+    layers().map(({ name, relativeTransform, width, height }) => ({ name, transform: relativeTransform, size: [width, height] })),
+  inView: () => plugin!.inView,
+  remove(name: string) {
+    for (const node of layers()) if (node.name === name) file.detach(node);
+  },
+  rename(from: string, to: string) {
+    for (const node of layers()) if (node.name === from) node.name = to;
+  },
+  refuseNames(reason: string) {
+    file.nameRefused = reason;
+  },
 
   async redraw() {
     await Promise.all(file.decoding.values());
@@ -58,10 +73,14 @@ const host = {
     const pen = canvas.getContext('2d')!;
     Object.assign(canvas, { width: innerWidth, height: innerHeight });
     const nodes = file.page.children as unknown as FakeNode[];
-    const right = Math.max(1, ...nodes.map((node) => node.x + node.width));
-    const bottom = Math.max(1, ...nodes.map((node) => node.y + node.height));
+    const boxes = nodes.map((node) => node.absoluteBoundingBox);
+    const right = Math.max(1, ...boxes.map(({ x, width }) => x + width));
+    const bottom = Math.max(1, ...boxes.map(({ y, height }) => y + height));
     const scale = Math.min(1, (innerWidth - 480) / right, (innerHeight - 48) / bottom);
-    for (const node of nodes) pen.drawImage(draw(node, scale, file.images), 24 + node.x * scale, 24 + node.y * scale);
+    nodes.forEach((node, i) => {
+      const { x, y } = boxes[i];
+      pen.drawImage(draw(node, scale, file.images), 24 + x * scale, 24 + y * scale);
+    });
   },
 };
 

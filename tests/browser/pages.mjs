@@ -24,6 +24,9 @@ export async function servePages(server) {
         manifest.networkAccess.devAllowedDomains = [server];
         body = JSON.stringify(manifest);
       }
+      if (url === '/plugin/ui.html') {
+        body = String(body).replace(/(const REACHABLE = )\[.*\]/, `$1${JSON.stringify([server])}`);
+      }
       reply.writeHead(200, { 'Content-Type': kTypes[extname(url)] }).end(body);
     } catch (error) {
       reply.writeHead(404).end(String(error));

@@ -8,7 +8,6 @@ export class Panel {
     const panel = new Panel();
     panel.session = session;
     panel.ui = session.ui;
-    await panel.shows(/^Server: http/);
     await panel.shows(/^\d+ layers? selected/);
     return panel;
   }
@@ -57,13 +56,14 @@ export class Panel {
   }
 
   async use(server) {
-    const summary = this.ui.getByText(/^Server: /);
-    await summary.click();
+    await this.enterServer(server);
+    await this.says('Saved.');
+    await this.tab('Rename layers').click();
+  }
+  async enterServer(server) {
+    await this.tab('Settings').click();
     await this.ui.getByLabel('Server address').fill(server);
     await this.button('Save').click();
-    await this.says('Saved.');
-    await summary.click();
-    await this.shows(`Server: ${server}`);
   }
 
   async apply(text) {
@@ -73,12 +73,16 @@ export class Panel {
 
   // The names on offer.
   async names() {
-    const lines = await this.ui.getByRole('list', { name: 'New names' }).getByRole('listitem').allInnerTexts();
-    return lines.map((line) => {
-      const [before, after, ...others] = line.trim().split(' → ');
-      assert.ok(after && !others.length, line);
-      return { old: before, new: after };
-    });
+    const rows = this.ui.getByRole('list', { name: 'New names' }).getByRole('listitem');
+    return rows.evaluateAll((all) =>
+      all.map((row) => ({
+        old: row.querySelector('bdi').textContent,
+        new: row.querySelector('input[type=text]').value,
+      })),
+    );
+  }
+  newName(old) {
+    return this.ui.getByRole('textbox', { name: `New name of ${old}`, exact: true });
   }
 
   // ---- Without a mouse, without eyes ----
@@ -89,7 +93,7 @@ export class Panel {
   }
 
   async tabTo(name) {
-    for (let steps = 0; steps < 80; ++steps) {
+    for (let steps = 0; steps < 250; ++steps) {
       await this.session.page.keyboard.press('Tab');
       if ((await this.ui.locator(':focus').count()) && (await this.focused()).name === name) return;
     }

@@ -50,7 +50,7 @@ class OfflineTest(BrowserCase):
         (job,) = said["jobs"]
         self.assertEqual(self.job(job)[:2], ["generate-edits", "completed"])
 
-    def test_it_follows_figmas_themes(self):
+    def test_in_both_themes_all_of_it_can_be_read_and_hit(self):
         self.run_scenario("aThemeEach")
 
     def test_a_rename_needs_no_mouse(self):
@@ -89,6 +89,27 @@ class ProviderTest(BrowserCase):
 
     def test_a_server_that_is_not_there_is_told_in_a_sentence(self):
         self.run_scenario("aServerThatIsNotThere")
+
+    def test_a_librarys_variants_and_prefixes_stay_and_who_refused_a_name_is_said(self):
+        self.run_scenario("aLibrary")
+
+    def test_a_colour_changes_and_pictures_opacity_styles_and_what_is_locked_stay(self):
+        self.run_scenario("delicateFills")
+
+    def test_a_copy_of_a_main_component_is_no_second_one(self):
+        self.run_scenario("copiesOfMainComponents")
+
+    def test_places_are_the_frames_own_however_it_is_turned(self):
+        self.run_scenario("aTurnedFrame")
+
+    def test_what_is_not_sent_is_said_with_its_number(self):
+        self.run_scenario("moreThanIsSent")
+
+    def test_an_old_hebrew_or_arabic_name_stands_before_the_new(self):
+        self.run_scenario("rightToLeftNames")
+
+    def test_a_server_that_figma_does_not_let_it_reach_is_refused_with_the_way_out(self):
+        self.run_scenario("serversOutOfReach")
 
     def test_a_name_that_is_markup_is_shown_as_text(self):
         self.run_scenario("aNameThatIsMarkup")

@@ -6,10 +6,11 @@ import { mkdirSync } from 'node:fs';
 import { Session } from './session.mjs';
 import * as whenAllGoesWell from './scenarios.mjs';
 import * as access from './scenarios_access.mjs';
+import * as safety from './scenarios_safety.mjs';
 import * as trouble from './scenarios_trouble.mjs';
 
 const [name, server, provider] = process.argv.slice(2);
-const scenarios = { ...whenAllGoesWell, ...trouble, ...access };
+const scenarios = { ...whenAllGoesWell, ...trouble, ...access, ...safety };
 const scenario = scenarios[name];
 if (!scenario || !provider) throw new Error(`usage: run.mjs ${Object.keys(scenarios).join('|')} SERVER PROVIDER`);
 

@@ -34,7 +34,8 @@ export async function renameFiftyLayers(session) {
 
   await session.host('close');
   await session.host('run', 'light');
-  await panel.shows(`Server: ${session.server}`); // it remembered
+  await panel.tab('Settings').click();
+  await panel.shows(session.server); // it remembered
   return { jobs: session.jobs, offered: offered.length };
 }
 
@@ -58,10 +59,9 @@ export async function editsWithImages(session) {
   assert.deepEqual(await session.host('state'), before, 'a preview changed the file');
   await session.screenshot('edits-2-variants');
 
-  const pictured = panel.cards.filter({ has: session.ui.getByRole('img') }).first();
+  const pictured = panel.cards.filter({ has: session.ui.locator('svg clipPath + g > image') }).first();
   await pictured.getByRole('radio').check();
   await pictured.locator('summary').click();
-  await pictured.getByRole('img').first().scrollIntoViewIfNeeded();
   await session.screenshot('edits-3-chosen');
   await panel.apply(/applied to a copy beside the frame/);
   await session.screenshot('edits-4-copy');
@@ -71,7 +71,7 @@ export async function editsWithImages(session) {
   const copy = once.slice(before.length);
   assert.equal(copy.length, before.length);
   const isPicture = ({ fills }) => fills.some(({ type }) => type === 'IMAGE');
-  const pictures = (layers) => layers.filter(isPicture).map(({ fills }) => fills[0].imageHash);
+  const pictures = (layers) => layers.filter(isPicture).map(({ fills }) => fills.find(({ type }) => type === 'IMAGE').imageHash);
   assert.ok(
     pictures(copy).some((hash) => !pictures(before).includes(hash)),
     'no new picture in the copy',
@@ -100,12 +100,21 @@ export async function aThemeEach(session) {
     ['dark', 'rgb(44, 44, 44)', 'rgb(255, 255, 255)'],
   ]) {
     const panel = await Panel.open(session, 'card', theme);
+    await session.screenshot(`theme-${theme}-first-time`);
+    await panel.enterServer('https://plugins.example.org');
+    await session.screenshot(`theme-${theme}-settings`);
     await panel.use(session.server);
+    await panel.button('Rename selected layers').click();
+    await panel.heading('New names').waitFor();
+    await session.screenshot(`theme-${theme}-names`);
+    await panel.option('All of them (6 of 6 chosen)').uncheck();
+    await session.screenshot(`theme-${theme}-none-chosen`);
     await panel.tab('Generate edits').click();
+    await session.screenshot(`theme-${theme}-edits`);
     await panel.button('Generate edits').click();
     await panel.heading('Variants').waitFor();
     await panel.variants.first().check();
-    await session.screenshot(`theme-${theme}`);
+    await session.screenshot(`theme-${theme}-variants`);
     const colours = await session.ui.locator('body').evaluate((body) => {
       const { backgroundColor, color, colorScheme } = getComputedStyle(body);
       return { backgroundColor, color, colorScheme };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { servePages } from './pages.mjs';
+import { unreadable } from './readable.mjs';
 import { openWire } from './wire.mjs';
 
 const kFlags = [
@@ -47,6 +48,7 @@ export class Session {
     if (origin === this.pages.url || request.url().startsWith('blob:')) return;
     if (origin !== this.server) this.complaints.push(`a request to ${origin}`);
     const seen = { method: request.method(), path: pathname, status: null };
+    Object.defineProperty(seen, 'sent', { value: () => request.postDataJSON() }); // not for confess()
     this.requests.push(seen);
     this.#answered(request, seen).catch(() => {}); // or the browser is closing
   }
@@ -62,6 +64,11 @@ export class Session {
     // The browser's own word on a request that failed, which some tests are about.
     if (/^Failed to load resource/.test(message.text())) return;
     this.complaints.push(message.text());
+  }
+
+  // The body of the last request to this path.
+  sent(path) {
+    return this.requests.filter((one) => one.method === 'POST' && one.path === path).at(-1).sent();
   }
 
   // Calls a function of host.ts.
@@ -96,8 +103,13 @@ export class Session {
     }
   }
 
+  // Of a state that everyone can read and hit.
   async screenshot(name) {
     await this.host('redraw');
+    if (await this.page.locator('section iframe').count()) {
+      const wrong = await this.ui.locator('body').evaluate(unreadable);
+      if (wrong.length) this.complaints.push(`${name}: ${wrong.join('; ')}`);
+    }
     await this.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, this.screenshots)) });
   }
 

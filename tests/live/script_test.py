@@ -174,7 +174,7 @@ class RunningTest(live.Case):
         done = run(live.fleet, "start")
         self.assertEqual((done.returncode, done.stderr), (0, ""), done)
         self.assertEqual(done.stdout, f"Plugfleet is already up: https://localhost:{live.fleet.https_port}  "
-                                      f"http://127.0.0.1:{live.fleet.port}\n")
+                                      f"http://localhost:{live.fleet.port}\n")
         self.assertEqual(live.fleet.workers, before)
 
     def test_a_start_that_names_no_ports_keeps_those_it_has(self):

@@ -12,6 +12,7 @@ const out = process.argv[2];
 const { SERVER = '', HTTP_PORT = '8080', HTTPS_PORT = '8443' } = process.env;
 const local = [`http://localhost:${HTTP_PORT}`, `https://localhost:${HTTPS_PORT}`];
 const server = SERVER ? new URL(SERVER).origin : local[0];
+const reachable = SERVER ? [server, ...local] : local; // as the manifest says below
 
 // The scripts that `entry` needs, each in a function of its own, as one script.
 function joined(folder, entry) {
@@ -33,6 +34,7 @@ function joined(folder, entry) {
   const table = [...scripts].map(([name, text]) => `${JSON.stringify(name)}(exports, require) {\n${text}\n}`);
   return `(() => {
 const DEFAULT_SERVER = ${JSON.stringify(server)};
+const REACHABLE = ${JSON.stringify(reachable)};
 const scripts = {${table.join(',\n')}};
 const loaded = {};
 const require = (name) => {

@@ -1,6 +1,6 @@
 // The canvas side of the plugin: runs in Figma's sandbox, reads and changes the document, and does what the panel
 // (ui.ts) asks. It has no network, and changes nothing before the designer presses Apply.
-import { applyEdits, applyNames } from './canvas/applying';
+import { applyEdits, applyNames, showLayer } from './canvas/applying';
 import { exportFrame, exportLayers, stopExport } from './canvas/exporting';
 import { selectionNow } from './canvas/tree';
 import { Sentence, type Asks, type Settings, type ToCanvas, type ToPanel } from './shared/messages';
@@ -16,6 +16,7 @@ const answers: { [K in keyof Asks]: (ask: Asks[K]['ask']) => Promise<Asks[K]['an
   exportFrame: () => exportFrame(),
   applyNames,
   applyEdits,
+  showLayer,
   saveSettings: async (settings) => {
     await figma.clientStorage.setAsync(kSettings, settings);
     return null;

@@ -1,6 +1,6 @@
 // The panel: runs in an iframe that Figma gives no origin. It talks to the server and to the canvas side (code.ts), and
 // sends nothing before the designer presses a button, but for asking the server which styles it has.
-import { cancelActivity, isBusy, whenBusyChanges } from './panel/activity';
+import { cancelActivity, isBusy, showSentenceOf, whenBusyChanges } from './panel/activity';
 import { listenToCanvas, tellCanvas } from './panel/canvas';
 import { byId } from './panel/dom';
 import { loadStyles, showEdits } from './panel/edits';
@@ -34,6 +34,7 @@ whenBusyChanges(() => {
 });
 
 setUpTabs((tab) => {
+  showSentenceOf(tab);
   editsShown = tab === 'tab-edits';
   loadShownStyles();
 });
@@ -46,6 +47,7 @@ document.addEventListener('keydown', (event) => {
 });
 window.addEventListener('pagehide', cancelActivity);
 
+showSentenceOf('tab-rename');
 showRename();
 showEdits();
 tellCanvas({ kind: 'ready' });

@@ -1,27 +1,35 @@
 // Changes of the document, each as one step of Undo. What can't be done to a layer is left out and counted.
-import type { Instruction } from '../shared/instructions';
-import { Sentence, type Edits, type NewName } from '../shared/messages';
-import { frameOf, placeIn, type FrameLike } from './tree';
+import { inOrder, type Instruction } from '../shared/instructions';
+import { Sentence, type Edits, type NewName, type Renamed } from '../shared/messages';
+import { harmOf, isPicture, isSeen } from './harm';
+import { moveIn, turned } from './place';
+import { frameOf, type FrameLike } from './tree';
 
 const kGap = 80; // pixels between a frame and its copy
 
 // A layer that is gone, or got another name meanwhile, is left alone.
-export async function applyNames(names: NewName[]): Promise<{ renamed: number; left: number }> {
+export async function applyNames(names: NewName[]): Promise<Renamed> {
   const found = await Promise.all(names.map((name) => figma.getNodeByIdAsync(name.id)));
-  let renamed = 0;
+  const told: Renamed = { renamed: 0, gone: 0, changed: 0, refused: 0, reason: '' };
   figma.commitUndo();
   names.forEach(({ oldName, newName }, i) => {
     const node = found[i];
-    if (!node || node.removed || node.name !== oldName) return;
-    try {
-      node.name = newName;
-      ++renamed;
-    } catch {
-      // locked by a library, or somebody else's just now
+    if (!node || node.removed) {
+      ++told.gone;
+    } else if (node.name !== oldName) {
+      ++told.changed;
+    } else {
+      try {
+        node.name = newName;
+        ++told.renamed;
+      } catch (error) {
+        ++told.refused;
+        told.reason ||= error instanceof Error ? error.message : String(error);
+      }
     }
   });
   figma.commitUndo();
-  return { renamed, left: names.length - renamed };
+  return told;
 }
 
 // ---- Edits ----
@@ -43,12 +51,27 @@ function copyBeside(frame: FrameLike, title: string): FrameLike {
     moved = hit !== undefined;
     if (hit) x = hit.x + hit.width + kGap;
   }
-  const copy = frame.clone();
+  const copy = copied(frame);
   page.appendChild(copy);
-  copy.x = x;
-  copy.y = box.y;
+  copy.relativeTransform = frame.absoluteTransform; // the page's coordinates
+  const now = copy.absoluteBoundingBox ?? box;
+  copy.x += x - now.x;
+  copy.y += box.y - now.y;
   copy.name = `${frame.name}: ${title}`;
   return copy;
+}
+
+// A second main component would stand beside the first in the library: a copy of one is a frame.
+function copied(frame: FrameLike): FrameNode | InstanceNode {
+  if (frame.type === 'COMPONENT') return frame.createInstance().detachInstance();
+  if ('findOne' in frame && frame.type === 'FRAME') {
+    const main = frame.findOne((node) => node.type === 'COMPONENT' || node.type === 'COMPONENT_SET');
+    if (main)
+      throw new Sentence(
+        `“${main.name}” inside this frame is a main component, and a copy would make a second one. Apply to the frame itself, or select the component.`,
+      );
+  }
+  return frame.clone();
 }
 
 function pageOf(node: BaseNode): PageNode {
@@ -81,59 +104,67 @@ async function loadFonts(nodes: Map<string, SceneNode>, instructions: Instructio
   await Promise.all([...fonts.values()].map((font) => figma.loadFontAsync(font).catch(() => undefined)));
 }
 
-function colour(hex: string): SolidPaint {
+function colour(hex: string): RGB {
   const part = (at: number): number => parseInt(hex.slice(at, at + 2), 16) / 255;
-  return { type: 'SOLID', color: { r: part(1), g: part(3), b: part(5) } };
+  return { r: part(1), g: part(3), b: part(5) };
 }
 
-function placedByLayout(node: SceneNode): boolean {
-  const { parent } = node;
-  if (!parent || !('layoutMode' in parent) || parent.layoutMode === 'NONE') return false;
-  return !('layoutPositioning' in node && node.layoutPositioning === 'ABSOLUTE');
+// The topmost paint that is seen gets the colour and keeps all else that is its own; a variable would set the colour
+// back.
+function recoloured(fills: readonly Paint[], color: RGB): Paint[] {
+  const at = fills.reduce((top, paint, i) => (isSeen(paint) ? i : top), -1);
+  const paint = fills[at];
+  if (paint?.type !== 'SOLID') return [...fills, { type: 'SOLID', color }];
+  const { boundVariables, ...own } = paint;
+  return fills.map((one, i) => (i === at ? { ...own, color } : one));
 }
 
-// False: this layer has no such property. Figma throws where it may not be changed.
-function apply(one: Instruction, node: SceneNode, frame: SceneNode): boolean {
+// In place of the picture that is seen, under what lies over it; else over the colour.
+function pictured(fills: readonly Paint[], imageHash: string): Paint[] {
+  const at = fills.reduce((top, paint, i) => (isSeen(paint) && isPicture(paint) ? i : top), -1);
+  const { opacity = 1, blendMode = 'NORMAL' } = fills[at] ?? {};
+  const paint: ImagePaint = { type: 'IMAGE', imageHash, scaleMode: 'FILL', opacity, blendMode };
+  return at < 0 ? [...fills, paint] : fills.map((one, i) => (i === at ? paint : one));
+}
+
+// False: it would harm the layer (harm.ts). Figma throws where it may not be changed.
+function apply(one: Instruction, node: SceneNode, frame: FrameLike): boolean {
+  const harm = harmOf(one.action, node, frame);
+  if (harm && 'kept' in harm) return false;
   switch (one.action) {
     case 'setText':
-      if (node.type !== 'TEXT') return false;
-      node.characters = one.text;
+      (node as TextNode).characters = one.text;
       return true;
     case 'setFontSize':
-      if (node.type !== 'TEXT') return false;
-      node.fontSize = one.fontSize;
+      (node as TextNode).fontSize = one.fontSize;
       return true;
-    case 'setFill':
-      if (!('fills' in node)) return false;
-      node.fills = [colour(one.fill)];
+    case 'setFill': {
+      const filled = node as MinimalFillsMixin;
+      filled.fills = recoloured(filled.fills as readonly Paint[], colour(one.fill));
       return true;
-    case 'generateImage':
-      if (!('fills' in node) || !one.picture) return false;
-      node.fills = [{ type: 'IMAGE', imageHash: figma.createImage(one.picture).hash, scaleMode: 'FILL' }];
+    }
+    case 'generateImage': {
+      if (!one.picture) return false;
+      const filled = node as MinimalFillsMixin;
+      filled.fills = pictured(filled.fills as readonly Paint[], figma.createImage(one.picture).hash);
       return true;
+    }
     case 'setCornerRadius':
-      if (!('cornerRadius' in node)) return false;
       (node as CornerMixin).cornerRadius = one.cornerRadius;
       return true;
     case 'setOpacity':
-      if (!('opacity' in node)) return false;
-      node.opacity = one.opacity;
+      (node as SceneNode & BlendMixin).opacity = one.opacity;
       return true;
     case 'setVisible':
-      if (node === frame) return false;
       node.visible = one.visible;
       return true;
-    case 'move': {
-      if (node === frame || placedByLayout(node)) return false;
-      const now = placeIn(frame, node);
-      node.x += one.x - now.x;
-      node.y += one.y - now.y;
+    case 'move':
+      return moveIn(frame, node, one.x, one.y);
+    case 'resize': {
+      const lying = turned(frame, node) === 'lying';
+      (node as FrameNode).resize(lying ? one.height : one.width, lying ? one.width : one.height);
       return true;
     }
-    case 'resize':
-      if (!('resize' in node)) return false;
-      node.resize(one.width, one.height);
-      return true;
   }
 }
 
@@ -146,7 +177,7 @@ export async function applyEdits(edits: Edits): Promise<{ applied: number; skipp
   const target = edits.toCopy ? copyBeside(frame, edits.title) : frame;
   const nodes = byOldId(frame, target);
   let applied = 0;
-  for (const instruction of edits.instructions) {
+  for (const instruction of inOrder(edits.instructions, [...nodes.keys()])) {
     const node = nodes.get(instruction.layerId);
     try {
       if (node && apply(instruction, node, target)) ++applied;
@@ -160,4 +191,15 @@ export async function applyEdits(edits: Edits): Promise<{ applied: number; skipp
   }
   figma.commitUndo();
   return { applied, skipped: edits.instructions.length - applied };
+}
+
+// Selects the layer and brings it into view, on whichever page it is.
+export async function showLayer({ id }: { id: string }): Promise<null> {
+  const node = await figma.getNodeByIdAsync(id);
+  if (!node || node.removed) throw new Sentence('This layer is gone.');
+  const page = pageOf(node);
+  if (page !== figma.currentPage) await figma.setCurrentPageAsync(page);
+  figma.currentPage.selection = [node as SceneNode];
+  figma.viewport.scrollAndZoomIntoView([node as SceneNode]);
+  return null;
 }

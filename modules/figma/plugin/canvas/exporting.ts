@@ -6,11 +6,14 @@ import {
   type ExportedFrame,
   type ExportedLayer,
   type ExportedLayers,
+  type Look,
 } from '../shared/messages';
-import { frameOf, layersOf, selectedLayers } from './tree';
+import { lookOf } from './looks';
+import { described, frameOf, selectedLayers, visibleLayers } from './tree';
 
 const kLayerSides = [256, 128, 64]; // pixels of the longer side; the first at which all pictures fit
 const kFrameSide = 1024;
+const kPicturesDrawn = 60; // of one frame's layers, for the panel's drawing of it
 const kPicturesMax = (kBodyMax - 1_000_000) * 0.75; // bytes: base64 makes four of three
 
 let turn = 0; // a later export, or stopExport, ends the one before it
@@ -19,7 +22,7 @@ export function stopExport(): void {
   ++turn;
 }
 
-function picture(node: SceneNode, side: number): Promise<Uint8Array> {
+export function picture(node: SceneNode, side: number): Promise<Uint8Array> {
   const type = node.width >= node.height ? 'WIDTH' : 'HEIGHT';
   const value = Math.max(1, Math.min(side, Math.ceil(Math.max(node.width, node.height))));
   return node.exportAsync({ format: 'PNG', constraint: { type, value } });
@@ -47,19 +50,19 @@ async function exportAt(
     if (bytes > kPicturesMax) return null;
     tell(++done);
   }
-  return { layers, unseen, beyond: 0 };
+  return { layers, unseen, beyond: 0, variants: 0 };
 }
 
 export async function exportLayers(inside: boolean, tell: (done: number, of: number) => void): Promise<ExportedLayers> {
-  const found = selectedLayers(inside);
-  if (found.length === 0) throw new Sentence('Select the layers to rename first.');
+  const { layers: found, variants } = selectedLayers(inside);
+  if (found.length === 0) throw new Sentence('Select the layers to rename first; variants keep their names.');
   const nodes = found.slice(0, kLayersMax);
   for (const side of kLayerSides) {
     const exported = await exportAt(side, nodes, (done) => tell(done, nodes.length));
     if (!exported) continue;
     if (exported.layers.length === 0)
       throw new Sentence('None of the selected layers shows anything; select visible ones.');
-    return { ...exported, beyond: found.length - nodes.length };
+    return { ...exported, beyond: found.length - nodes.length, variants };
   }
   throw new Sentence('These layers are too large to send, even as small pictures; select fewer of them.');
 }
@@ -70,6 +73,16 @@ export async function exportFrame(): Promise<ExportedFrame> {
   const mine = ++turn;
   const { id, name, width, height } = frame;
   const png = await picture(frame, kFrameSide).catch(() => null); // edits can do without it
+  const { layers: found, count } = visibleLayers(frame);
+  const looks: Look[] = [];
+  let pictures = 0;
+  for (const [node] of found) {
+    if (mine !== turn) throw new Sentence('Cancelled.');
+    const look = await lookOf(frame, node, pictures < kPicturesDrawn);
+    if (look.picture) ++pictures;
+    looks.push(look);
+  }
   if (mine !== turn) throw new Sentence('Cancelled.');
-  return { id, name, width, height, picture: png, layers: layersOf(frame) };
+  const layers = found.map(([node, parentId]) => described(frame, node, parentId));
+  return { id, name, width, height, picture: png, layers, looks, beyond: count - found.length };
 }

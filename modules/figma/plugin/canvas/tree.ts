@@ -1,8 +1,9 @@
 // The selection's layers, and what can be said of one. Reads the document, changes nothing.
 import { cut } from '../shared/cut';
-import { kLayersMax, type Layer, type Selection } from '../shared/messages';
+import { kCountMax, kLayersMax, type Layer, type Selection } from '../shared/messages';
+import { isPicture, seenFills } from './harm';
+import { boxIn } from './place';
 
-const kCountMax = 2000; // a page may hold a hundred thousand; nobody needs their exact number
 const kIdMax = 255; // the API's
 
 export type FrameLike = FrameNode | ComponentNode | InstanceNode;
@@ -13,42 +14,65 @@ export function frameOf(nodes: readonly SceneNode[]): FrameLike | null {
   return node.type === 'FRAME' || node.type === 'COMPONENT' || node.type === 'INSTANCE' ? node : null;
 }
 
+// A variant's name is its properties ("Size=Large"), and switching variants goes by the names of the layers inside.
+const isVariant = (node: SceneNode): boolean => node.type === 'COMPONENT' && node.parent?.type === 'COMPONENT_SET';
+
 // What is inside an instance is named by its component.
 function insideOf(node: SceneNode): readonly SceneNode[] {
   return 'children' in node && node.type !== 'INSTANCE' ? node.children : [];
 }
 
+export interface Selected {
+  layers: SceneNode[];
+  variants: number; // left out, with what is inside them
+}
+
 // The selected layers and, where `inside`, those inside them, as the layers panel shows them; at most kCountMax.
-export function selectedLayers(inside: boolean): SceneNode[] {
+export function selectedLayers(inside: boolean): Selected {
   const found = new Map<string, SceneNode>();
+  const variants = new Set<string>();
   const take = (node: SceneNode): void => {
     if (found.size >= kCountMax || node.id.length > kIdMax || found.has(node.id)) return;
+    if (isVariant(node)) {
+      variants.add(node.id);
+      return;
+    }
     found.set(node.id, node);
     if (inside) insideOf(node).forEach(take);
   };
   figma.currentPage.selection.forEach(take);
-  return [...found.values()];
+  return { layers: [...found.values()], variants: variants.size };
 }
 
-// The frame itself first, for its background; then what is visible inside it, at most kLayersMax in all. Each with its
-// parent's id.
-function visibleLayers(frame: FrameLike): [SceneNode, string | undefined][] {
-  const found: [SceneNode, string | undefined][] = [];
+interface Visible {
+  layers: [SceneNode, string | undefined][]; // each with its parent's id; at most kLayersMax
+  count: number; // of all of them; counting ends at kCountMax
+}
+
+// The frame itself first, for its background; then what is visible inside it.
+export function visibleLayers(frame: FrameLike): Visible {
+  const layers: [SceneNode, string | undefined][] = [];
+  let count = 0;
   const take = (node: SceneNode, parentId: string | undefined): void => {
-    if (found.length >= kLayersMax || !node.visible || node.id.length > kIdMax) return;
-    found.push([node, parentId]);
+    if (count >= kCountMax || !node.visible || node.id.length > kIdMax) return;
+    ++count;
+    if (layers.length < kLayersMax) layers.push([node, parentId]);
     if ('children' in node && node.type !== 'BOOLEAN_OPERATION') node.children.forEach((child) => take(child, node.id));
   };
   take(frame, undefined);
-  return found;
+  return { layers, count };
 }
 
 export function selectionNow(): Selection {
-  const frame = frameOf(figma.currentPage.selection);
+  const { selection } = figma.currentPage;
+  const frame = frameOf(selection);
+  const all = selectedLayers(true);
+  const chosen = selectedLayers(false).layers.length;
   return {
-    selected: figma.currentPage.selection.length,
-    withInside: selectedLayers(true).length,
-    frame: frame && { name: frame.name, layers: visibleLayers(frame).length },
+    selected: selection.length,
+    inside: all.layers.length - chosen,
+    variants: all.variants,
+    frame: frame && { name: frame.name, layers: visibleLayers(frame).count },
   };
 }
 
@@ -56,34 +80,33 @@ export function selectionNow(): Selection {
 
 const rounded = (value: number): number => Math.round(Math.min(Math.max(value, -1e6), 1e6) * 100) / 100;
 
-function fillOf(node: SceneNode): string | undefined {
-  if (!('fills' in node) || node.fills === figma.mixed) return undefined;
-  const paint = node.fills.find((one): one is SolidPaint => one.type === 'SOLID' && one.visible !== false);
-  if (!paint) return undefined;
+export function hexOf({ color }: SolidPaint): string {
   const hex = (part: number): string =>
     Math.round(part * 255)
       .toString(16)
       .padStart(2, '0');
-  return `#${hex(paint.color.r)}${hex(paint.color.g)}${hex(paint.color.b)}`.toUpperCase();
+  return `#${hex(color.r)}${hex(color.g)}${hex(color.b)}`.toUpperCase();
 }
 
-// Where the layer stands, from the frame's top left corner.
-export function placeIn(frame: SceneNode, node: SceneNode): { x: number; y: number } {
-  const origin = frame.absoluteTransform;
-  const own = node.absoluteTransform;
-  return { x: own[0][2] - origin[0][2], y: own[1][2] - origin[1][2] };
+// A picture is one whatever lies over it.
+function fillOf(node: SceneNode): string | undefined {
+  const fills = seenFills(node);
+  if (fills.some(isPicture)) return 'image';
+  const top = fills[fills.length - 1];
+  if (!top) return undefined;
+  return top.type === 'SOLID' ? hexOf(top) : 'gradient';
 }
 
-function described(frame: FrameLike, node: SceneNode, parentId: string | undefined): Layer {
-  const place = placeIn(frame, node);
+export function described(frame: FrameLike, node: SceneNode, parentId: string | undefined): Layer {
+  const box = boxIn(frame, node);
   const layer: Layer = {
     id: node.id,
     name: cut(node.name, 1000),
     type: node.type,
-    x: rounded(place.x),
-    y: rounded(place.y),
-    width: rounded(node.width),
-    height: rounded(node.height),
+    x: rounded(box.x),
+    y: rounded(box.y),
+    width: rounded(box.width),
+    height: rounded(box.height),
   };
   const fill = fillOf(node);
   if (fill) layer.fill = fill;
@@ -96,6 +119,3 @@ function described(frame: FrameLike, node: SceneNode, parentId: string | undefin
   if (parentId) layer.parentId = parentId;
   return layer;
 }
-
-export const layersOf = (frame: FrameLike): Layer[] =>
-  visibleLayers(frame).map(([node, parentId]) => described(frame, node, parentId));

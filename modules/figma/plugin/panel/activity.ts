@@ -1,4 +1,5 @@
-// The one thing the panel is busy with: its progress, its Cancel button, what came of it. Nothing starts meanwhile.
+// The one thing the panel is busy with: its progress, its Cancel button, what came of it. Nothing starts meanwhile. Each
+// tab has its own last sentence, shown while the tab is.
 import { Sentence } from '../shared/messages';
 import { tellCanvas } from './canvas';
 import { byId } from './dom';
@@ -26,13 +27,35 @@ export function whenBusyChanges(fn: () => void): void {
   onChange = fn;
 }
 
-export function say(text: string): void {
-  problem.textContent = '';
-  status.textContent = text;
+export interface Voice {
+  say(text: string): void;
+  complain(text: string): void;
 }
-export function complain(text: string): void {
-  status.textContent = '';
-  problem.textContent = text;
+
+interface Said {
+  text: string;
+  wrong: boolean;
+}
+const said = new Map<string, Said>();
+let shownTab = '';
+
+function tell(): void {
+  const { text, wrong } = said.get(shownTab) ?? { text: '', wrong: false };
+  status.textContent = wrong ? '' : text;
+  problem.textContent = wrong ? text : '';
+}
+
+export function showSentenceOf(tab: string): void {
+  shownTab = tab;
+  tell();
+}
+
+export function voiceOf(tab: string): Voice {
+  const put = (text: string, wrong: boolean): void => {
+    said.set(tab, { text, wrong });
+    if (tab === shownTab) tell();
+  };
+  return { say: (text) => put(text, false), complain: (text) => put(text, true) };
 }
 
 export function cancelActivity(): void {
@@ -48,7 +71,11 @@ function show({ share, text }: Progress): void {
 
 // What the work gives; null when it failed or was cancelled, which has been told then. `after` gets the focus if it was
 // on the Cancel button, which vanishes.
-export async function busyWith<T>(after: HTMLElement, work: (task: Task) => Promise<T>): Promise<T | null> {
+export async function busyWith<T>(
+  { say, complain }: Voice,
+  after: HTMLElement,
+  work: (task: Task) => Promise<T>,
+): Promise<T | null> {
   if (running) return null;
   const mine = (running = new AbortController());
   const { signal } = mine;

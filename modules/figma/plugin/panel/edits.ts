@@ -1,13 +1,14 @@
 // The Generate edits tab: a frame goes to the server, variants of it come back, the designer applies one.
 import { cut } from '../shared/cut';
-import { Sentence, kBodyMax, type ExportedFrame, type Selection } from '../shared/messages';
-import { busyWith, complain, isBusy, say, type Task } from './activity';
+import { Sentence, kBodyMax, kLayersMax, type ExportedFrame, type Selection } from '../shared/messages';
+import { busyWith, isBusy, voiceOf, type Task } from './activity';
+import { feasible } from './afterwards';
 import { askCanvas } from './canvas';
 import { byId, make } from './dom';
 import { runJob } from './jobs';
-import { toBase64 } from './pictures';
+import { forgetPictures, toBase64 } from './pictures';
 import { readStyles, readVariants, type Variant } from './replies';
-import { count } from './sentences';
+import { count, quoted } from './sentences';
 import { server, whoAsks } from './session';
 import { variantCard } from './variant_card';
 
@@ -19,15 +20,20 @@ const cards = byId('variants-list');
 const apply = byId<HTMLButtonElement>('variant-apply');
 const kStylesSeconds = 10;
 
-let selection: Selection = { selected: 0, withInside: 0, frame: null };
+const voice = voiceOf('tab-edits');
+let selection: Selection = { selected: 0, inside: 0, variants: 0, frame: null };
 let offered: { frame: ExportedFrame; variants: Variant[] } | null = null;
 let stylesOf = ''; // the address they came from
-let shownPictures: string[] = [];
+
+const tooMany = (layers: number): string =>
+  layers > kLayersMax
+    ? ` The first ${kLayersMax} are sent; ${count(layers - kLayersMax, 'layer')} ${layers - kLayersMax === 1 ? 'is' : 'are'} left out.`
+    : '';
 
 export function showEdits(now = selection): void {
   selection = now;
   byId('edits-selection').textContent = now.frame
-    ? `“${now.frame.name}”, ${count(now.frame.layers, 'visible layer')}.`
+    ? `${quoted(now.frame.name)}, ${count(now.frame.layers, 'visible layer')}.${tooMany(now.frame.layers)}`
     : 'Select one frame, component or instance on the canvas.';
   start.disabled = isBusy() || !now.frame;
   apply.disabled = isBusy() || !cards.querySelector(':checked');
@@ -56,10 +62,11 @@ export async function loadStyles(): Promise<void> {
 }
 
 function clear(): void {
+  forgetPictures(offered?.frame.looks.map(({ picture }) => picture) ?? []);
+  for (const { instructions } of offered?.variants ?? [])
+    forgetPictures(instructions.map((one) => (one.action === 'generateImage' ? one.picture : null)));
   offered = null;
   cards.replaceChildren();
-  shownPictures.forEach((url) => URL.revokeObjectURL(url));
-  shownPictures = [];
   results.hidden = true;
 }
 
@@ -77,7 +84,7 @@ async function ask({ signal, phase, progress }: Task): Promise<{ frame: Exported
     ...(styles.value && { promptFile: styles.value }),
   });
   if (new Blob([body]).size > kBodyMax) throw new Sentence('This frame is too large to send; select a smaller one.');
-  phase(`Sending “${frame.name}”`);
+  phase(`Sending ${quoted(frame.name)}`);
   const variants = await readVariants(await runJob(server(), '/api/generate-edits', body, signal, progress));
   if (!variants) throw server().refusal('stranger');
   if (variants.length === 0) throw new Sentence('The server had no idea for this frame; try again, or another style.');
@@ -86,19 +93,17 @@ async function ask({ signal, phase, progress }: Task): Promise<{ frame: Exported
 
 start.addEventListener('click', async () => {
   clear();
-  offered = await busyWith(start, ask);
+  offered = await busyWith(voice, start, ask);
   if (!offered) return;
   const { frame, variants } = offered;
-  const names = new Map(frame.layers.map(({ id, name }) => [id, name]));
-  for (const [i, variant] of variants.entries()) {
-    const card = variantCard(i, variant, names);
-    shownPictures.push(...card.urls);
-    cards.append(card.element);
-  }
+  cards.append(...variants.map((variant, i) => variantCard(i, variant, frame)));
   results.hidden = false;
-  say(`${count(variants.length, 'variant')} of “${frame.name}”. Choose one to apply.`);
+  const left = tooMany(frame.layers.length + frame.beyond);
+  voice.say(`${count(variants.length, 'variant')} of ${quoted(frame.name)}. Choose one to apply.${left}`);
   showEdits();
-  byId('variants-heading').focus();
+  const heading = byId('variants-heading');
+  heading.focus();
+  heading.scrollIntoView();
 });
 
 cards.addEventListener('change', () => showEdits());
@@ -108,7 +113,7 @@ apply.addEventListener('click', async () => {
   const variant = chosen && offered?.variants[Number(chosen.value)];
   if (!offered || !variant) return;
   const toCopy = byId<HTMLInputElement>('apply-copy').checked;
-  const instructions = variant.instructions.filter((one) => one.action !== 'generateImage' || one.picture);
+  const instructions = feasible(offered.frame, variant.instructions);
   apply.disabled = true; // and again by showEdits
   try {
     const { applied, skipped } = await askCanvas('applyEdits', {
@@ -119,9 +124,9 @@ apply.addEventListener('click', async () => {
     });
     const where = toCopy ? 'to a copy beside the frame' : 'to the frame';
     const others = skipped ? ` ${count(skipped, 'change')} could not be made there.` : '';
-    say(`“${variant.theme}” applied ${where}: ${count(applied, 'change')}.${others} Undo takes all of it back.`);
+    voice.say(`${quoted(variant.theme)} applied ${where}: ${count(applied, 'change')}.${others} Undo takes all of it back.`);
   } catch (error) {
-    complain((error as Error).message);
+    voice.complain((error as Error).message);
   }
   showEdits();
   apply.focus();

@@ -40,3 +40,23 @@ export async function forFigma(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Arr
     return null;
   }
 }
+
+// Addresses of pictures in this page, one for each, until they are forgotten.
+const urls = new Map<Uint8Array, string>();
+
+export function pictureUrl(bytes: Uint8Array): string {
+  const known = urls.get(bytes);
+  if (known) return known;
+  const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>]));
+  urls.set(bytes, url);
+  return url;
+}
+
+export function forgetPictures(bytes: Iterable<Uint8Array | null>): void {
+  for (const one of bytes) {
+    if (!one) continue;
+    const url = urls.get(one);
+    if (url) URL.revokeObjectURL(url);
+    urls.delete(one);
+  }
+}

@@ -29,6 +29,16 @@ export function readStyles(value: unknown): Style[] | null {
   });
 }
 
+// What a component's name begins with is not for the eye: "_" and "." keep it out of the library, "Icons/" is its folder
+// there. A new name brings neither.
+function renamed({ name, type }: ExportedLayer, word: string): string {
+  const component = type === 'COMPONENT' || type === 'COMPONENT_SET';
+  const prefix = (component ? /^(.*\/\s*)?[._]?/su : /^[._]?/).exec(name)?.[0] ?? '';
+  const own = word.startsWith(prefix) ? word.slice(prefix.length) : word;
+  const plain = own.replace(/^[._\s]+/, '');
+  return prefix + (component ? plain.replace(/\s*\/\s*/g, ' ') : plain);
+}
+
 // A new name for each layer that gets one; null where this is no result of a rename.
 export function readNames(value: unknown, layers: ExportedLayer[]): NewName[] | null {
   if (!isObject(value) || !Array.isArray(value.layers)) return null;
@@ -36,9 +46,12 @@ export function readNames(value: unknown, layers: ExportedLayer[]): NewName[] | 
   for (const one of value.layers) {
     if (isObject(one)) names.set(one.id, text(one.newName, 255).trim());
   }
-  return layers.flatMap(({ id, name }) => {
-    const newName = names.get(id);
-    return newName && newName !== name ? [{ id, oldName: name, newName }] : [];
+  return layers.flatMap((layer) => {
+    const { id, name } = layer;
+    const word = names.get(id);
+    if (!word) return [];
+    const newName = renamed(layer, word);
+    return newName !== name ? [{ id, oldName: name, newName }] : [];
   });
 }
 

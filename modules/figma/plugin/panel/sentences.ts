@@ -7,7 +7,10 @@ export interface ApiError {
   requestId: string;
 }
 
-export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+export const count = (number: number, noun: string): string => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+
+// Names and texts of anyone's, in whatever direction they are written, so that the sentence around them keeps its own.
+export const quoted = (text: string): string => `“\u2068${text}\u2069”`;
 
 const again = ({ retryAfter }: ApiError): string =>
   retryAfter === null
@@ -30,8 +33,8 @@ const kSentences: Record<string, (error: ApiError, server: string) => string> = 
   provider_error: (error) => `The AI service behind the server failed; ${again(error)}`,
   provider_timeout: (error) => `The AI service behind the server took too long; ${again(error)}`,
   payload_too_large: () => 'This is too large to send; select fewer layers.',
-  unauthorized: () => 'The server does not accept your access token; look under Server.',
-  forbidden: () => 'The server does not allow this with your access token; look under Server.',
+  unauthorized: () => 'The server does not accept your access token; look under Settings.',
+  forbidden: () => 'The server does not allow this with your access token; look under Settings.',
   not_found: (_, server) => `${server} does not offer this; check the address, or ask who runs it.`,
   invalid_request: (error) => `The server could not use what was sent.${reason(error)}`,
   unprocessable: (error) => `The server could not use what was sent.${reason(error)}`,

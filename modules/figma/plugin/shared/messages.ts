@@ -1,5 +1,5 @@
 // What the panel (ui.ts: the network, no document) and the canvas (code.ts: the document, no network) tell each other.
-import type { Instruction } from './instructions';
+import type { Action, Instruction } from './instructions';
 
 export const kLayersMax = 500; // the API's
 export const kBodyMax = 20_000_000; // bytes of a request, the API's
@@ -7,13 +7,16 @@ export const kBodyMax = 20_000_000; // bytes of a request, the API's
 export interface Settings {
   server: string;
   token: string;
+  hinted?: boolean; // has read what the plugin does
 }
 
 export interface Selection {
   selected: number; // layers
-  withInside: number; // those and the layers inside them; counting ends somewhere beyond kLayersMax
-  frame: { name: string; layers: number } | null; // where the selection is one frame
+  inside: number; // layers inside them; counting ends at kCountMax
+  variants: number; // of these, left alone with what is inside them
+  frame: { name: string; layers: number } | null; // where the selection is one frame; its visible layers, all of them
 }
+export const kCountMax = 20_000; // a page may hold a hundred thousand; nobody needs their exact number
 
 export interface ExportedLayer {
   id: string;
@@ -25,6 +28,7 @@ export interface ExportedLayers {
   layers: ExportedLayer[];
   unseen: number; // nothing of them is visible, so there is no picture to name them by
   beyond: number; // of the selection, over kLayersMax
+  variants: number; // left alone
 }
 
 // The API's, but for its name.
@@ -43,6 +47,25 @@ export interface Layer {
   opacity?: number;
   parentId?: string;
 }
+// Why a change is not made, or what the designer made ends with it.
+export type Harm =
+  | { kept: 'locked' | 'picture' | 'gradient' | 'line' | 'several colours' | 'font' | 'layout' | 'instance' | 'turned' | 'frame' | 'without' }
+  | { lost: 'style' | 'mixed text' | 'corners' };
+
+// What only the panel wants to know of a layer, for its drawing and for what it says before anything is applied.
+export interface Look {
+  transform: [[number, number, number], [number, number, number]]; // to the frame's coordinates
+  width: number; // its own, however it is turned
+  height: number;
+  fill: string | null; // CSS's; none where it has none, or looks like `picture`
+  fillOpacity: number;
+  stroke: { colour: string; width: number } | null;
+  picture: Uint8Array | null; // PNG, of what no fill can draw
+  font: { family: string; weight: number; align: 'start' | 'middle' | 'end' } | null;
+  clips: boolean;
+  harms: { [K in Action]?: Harm };
+}
+
 export interface ExportedFrame {
   id: string;
   name: string;
@@ -50,6 +73,8 @@ export interface ExportedFrame {
   height: number;
   picture: Uint8Array | null; // PNG
   layers: Layer[];
+  looks: Look[]; // of the layers, in their order
+  beyond: number; // visible layers, over kLayersMax
 }
 
 export interface NewName {
@@ -62,9 +87,17 @@ export interface NewName {
 export interface Asks {
   exportLayers: { ask: { inside: boolean }; answer: ExportedLayers };
   exportFrame: { ask: null; answer: ExportedFrame };
-  applyNames: { ask: NewName[]; answer: { renamed: number; left: number } };
+  applyNames: { ask: NewName[]; answer: Renamed };
   applyEdits: { ask: Edits; answer: { applied: number; skipped: number } };
+  showLayer: { ask: { id: string }; answer: null };
   saveSettings: { ask: Settings; answer: null };
+}
+export interface Renamed {
+  renamed: number;
+  gone: number;
+  changed: number; // renamed by somebody else meanwhile
+  refused: number; // by Figma
+  reason: string; // its words, for the first of those
 }
 export interface Edits {
   frameId: string;
