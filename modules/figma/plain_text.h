@@ -6,7 +6,8 @@
 
 namespace figma {
 
-// On one line, with single spaces and none at the ends; without invisible and direction-changing characters.
+// On one line, with single spaces and none at the ends; without invisible and direction-changing characters. Joiners
+// (U+200C, U+200D) stay between letters or emoji, which fall apart without. Empty where nothing of it can be seen.
 std::string one_line(std::string_view text);
 
 // Lines and spaces stay as they are; control characters other than a line feed and a tab go.

@@ -153,13 +153,13 @@ class FaultsTest(FaultCase):
                 "\u202eBlue Card", "Blue Card\r\nbecause it is blue")
         self.assert_named(["Blue Card"] * len(said), *map(answering, said))
 
-    def test_an_answer_in_any_script_is_a_name_and_markup_is_text(self):
-        said = ["Синяя карточка", "青いカード", "Carte bleue élégante", "🦊 Fox"]
-        said.append('<img src=x onerror="alert(1)">')
+    def test_an_answer_in_any_script_is_a_name(self):
+        said = ["Синяя карточка", "青いカード", "Carte bleue élégante", "🦊 Fox", "👨\u200d👩\u200d👧 Family"]
         self.assert_named(said, *map(answering, said))
 
     def test_an_answer_that_holds_no_name_keeps_the_layers(self):
-        said = ("   ", '""', "```\n```", "\x01\x02", "\u200b", "a" * 200, '{"name": 7}', '{"title": "Blue"}')
+        said = ("   ", '""', "```\n```", "\x01\x02", "\u200b", "a" * 200, '{"name": 7}', '{"title": "Blue"}',
+                '<img src=x onerror="alert(1)">', "I'm sorry, but I can't help with that.", "<think>It is", "null", "\u3000")
         self.assert_kept(*map(answering, said), calls=1)
 
     # ---- one among many ----
