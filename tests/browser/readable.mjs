@@ -10,10 +10,19 @@ export function unreadable() {
     const mix = (one) => top[one] * top.a + below[one] * (1 - top.a);
     return { r: mix('r'), g: mix('g'), b: mix('b'), a: 1 };
   };
+  const grounds = new Map([[null, { r: 255, g: 255, b: 255, a: 1 }]]);
   const groundOf = (element) => {
-    const layers = [];
-    for (let one = element; one; one = one.parentElement) layers.push(parse(getComputedStyle(one).backgroundColor));
-    return layers.reverse().reduce((ground, layer) => over(layer, ground), { r: 255, g: 255, b: 255, a: 1 });
+    if (!grounds.has(element)) {
+      grounds.set(element, over(parse(getComputedStyle(element).backgroundColor), groundOf(element.parentElement)));
+    }
+    return grounds.get(element);
+  };
+  const shares = new Map([[null, 1]]);
+  const opacityOf = (element) => {
+    if (!shares.has(element)) {
+      shares.set(element, Number(getComputedStyle(element).opacity) * opacityOf(element.parentElement));
+    }
+    return shares.get(element);
   };
   const luminance = ({ r, g, b }) => {
     const [x, y, z] = [r, g, b].map((part) => {
@@ -36,12 +45,10 @@ export function unreadable() {
     const field = element.matches('input:not([type=checkbox], [type=radio]), select');
     const writes = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
     if (field || (writes && !element.matches('style, script'))) {
-      let faded = 1;
-      for (let one = element; one; one = one.parentElement) faded *= Number(getComputedStyle(one).opacity);
       const ink = parse(style.color);
       const size = parseFloat(style.fontSize);
       const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-      const ratio = contrast(over({ ...ink, a: ink.a * faded }, ground), ground);
+      const ratio = contrast(over({ ...ink, a: ink.a * opacityOf(element) }, ground), ground);
       if (ratio < (large ? 3 : 4.5)) wrong.push(`${ratio.toFixed(2)}:1 ${call(element)}`);
     }
     if (field && contrast(over(parse(style.borderTopColor), ground), groundOf(element.parentElement)) < 3) {
