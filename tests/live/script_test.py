@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.dont_write_bytecode = True
 
-from live import Live
+from live import Live, frame, layer
 from servers import ROOT, Fleet, fetch, free_ports, wait_for
 
 live = Live(__file__)
@@ -141,7 +141,16 @@ class LittleRoomTest(unittest.TestCase):
 
 
 class RunningTest(live.Case):
-    settings = {"WORKERS_MAX": "2", "RUNNERS_MAX": "2"}  # as many as there are: only the spare ones are left
+    # As many as there are: only the spare ones are left. One rename a minute.
+    settings = {"WORKERS_MAX": "2", "RUNNERS_MAX": "2", "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1"}
+
+    def test_the_proof_of_make_run_counts_against_nobodys_limit(self):
+        for _ in range(3):
+            done = subprocess.run([ROOT / "scripts/demo"], env=live.fleet.environment, cwd="/", timeout=100,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn("12 of 12 layers renamed", done.stdout)
+        self.assertEqual(live.rename(frame(layer("1"))).headers["RateLimit-Remaining"], "0", "its own first")
 
     @unittest.skipUnless(Path("/proc/net/if_inet6").exists(), "this kernel has no IPv6")
     def test_a_fleet_for_everybody_listens_on_ipv6_too(self):
