@@ -8,7 +8,7 @@ own_environment() {
   settings=$(dirname "${BASH_SOURCE[0]}")/../conf/fleet.conf
   for name in $(compgen -A function); do unset -f "$name"; done
   kept=" FLEET_DIR BUILD SERVER SAN VERSION KEEP CI $(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$settings" | xargs) "
-  kept+='HOME USER LOGNAME SHELL PATH PWD TERM COLUMNS LINES TMPDIR DEBIAN_FRONTEND CCACHE_DIR '
+  kept+='HOME USER LOGNAME SHELL PATH PWD TERM COLUMNS LINES TMPDIR DEBIAN_FRONTEND '
   for name in $(compgen -e); do
     case $name in # ours, make's, sudo's, systemd's, the sanitizers', and what package managers and proxies need
       PLUGFLEET_* | MAKE* | MFLAGS | SUDO_* | *_DIRECTORY | NOTIFY_SOCKET | XDG_RUNTIME_DIR | *SAN_OPTIONS) continue ;;
