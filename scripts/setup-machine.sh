@@ -71,8 +71,8 @@ listeners() {
 }
 is_of_nginx_unit() { grep -qs 'nginx\.service' "/proc/$1/cgroup"; }
 
-# check_ports: those that nginx will listen on are free, or nginx.service's already.
-check_ports() {
+# judge_ports: those that nginx will listen on are free, or nginx.service's already.
+judge_ports() {
   local port address holder pid choice='' ports=(80 "$HTTPS_PORT" "$HTTP_PORT")
   [[ $(printf '%s\n' "${ports[@]}" | sort -u | wc -l) == 3 ]] ||
     wrong+=("HTTPS_PORT ($HTTPS_PORT), HTTP_PORT ($HTTP_PORT) and 80, which leads to https, must be three ports.")
@@ -144,7 +144,7 @@ check_machine() {
       wrong+=("$unit.service, which Plugfleet would take for itself, is somebody's: $line")
     done < <("others_$unit" && others_unit "$unit.service")
   done
-  check_ports
+  judge_ports
   check_postgresql
   end_if_wrong
 }

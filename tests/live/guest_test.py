@@ -94,10 +94,10 @@ class SetupTest(GuestTest):
                              ' *8080) echo "LISTEN 0 5 10.0.0.5:8080 0.0.0.0:*" ; echo "LISTEN 0 5 *:8080 *:*" ;; esac\n').chmod(0o755)
         said = self.shell(["database", "setup-machine"], """
             PATH=$PWD/bin:$PATH HTTPS_PORT=443 HTTP_PORT=8080
-            check_ports
+            judge_ports
             (end_if_wrong) || true
             wrong=() HTTP_PORT=80 HTTPS_PORT=444
-            check_ports
+            judge_ports
             printf '%s\\n' "${wrong[@]}" """)
         self.assertIn("Port 443 is taken by apache2 (pid 1) at 0.0.0.0: stop it", said)
         self.assertIn("Port 8080 is taken by another program (pid unknown) at *: stop it", said)
