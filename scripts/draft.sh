@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by check, reload and upgrade after find_fleet and fleet-prepare.sh: the configuration as the settings of now
+# Sourced after find_fleet and fleet-prepare.sh, by whatever checks settings: the configuration as the settings of now
 # would have it, filled in beside the one in use, which stays as it is. On an installed fleet only root may.
 set -euo pipefail
 : "${root:?}"

@@ -6,9 +6,8 @@
 //   P2  A refused key (401, 402, 403) or a limited one (429) rests (core/ai_keys.h), and another key, then another
 //       provider, is asked at once: that is none of the attempts. Only where all rest is there a wait, until the first
 //       limited one is back, of 30 s in all at most.
-//   P3  A prompt that was refused for what it says is sent to nobody else. One refused for how it was asked, by a
-//   schema
-//       say, is asked once more plainly.
+//   P3  A prompt that was refused for what it says is sent to nobody else. One refused for how it was asked (by a
+//       schema, say) is asked once more plainly.
 //   P4  Where nobody is left, a provider whose keys are all refused is asked all the same, with one of them: a bill may
 //       have been paid. Its breaker says how often.
 //   P5  A call that is late is made a second time (core/ai_hedge.h), at another key or provider where there is one. The

@@ -6,7 +6,8 @@
 //   K2  A refused key (401, 402, 403) rests for 60 s, twice as long each time it is refused again, 15 min at most,
 //       until it is accepted.
 //   K3  When a refused key has rested, one call tries it; the others pass it by until that has found out, or for 60 s.
-//   K4  A limited key (429) rests for as long as the provider asks, 1 s where it does not say, 60 s at most.
+//   K4  A limited key (429) rests for as long as the provider asks, 1 s where it does not say, 60 s at most. So do all
+//       keys of a provider that is out of order and says for how long.
 //   K5  Calls that were out together are one lesson: what began before the last refusal changes no refusal.
 #pragma once
 

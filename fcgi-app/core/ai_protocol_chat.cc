@@ -117,10 +117,8 @@ Answered read_chat(const std::vector<JsonView>& documents, Answer wants) {
       heard.in_pieces = true;
       read_message(*piece, heard);
     }
-    for (const char* const name : {"finish_reason"}) {
-      const std::string finish = text_of(member(choice, name));
-      if (!finish.empty()) heard.finish = finish;
-    }
+    const std::string finish = text_of(member(choice, "finish_reason"));
+    if (!finish.empty()) heard.finish = finish;
     if (wants == Answer::image) read_made(document, heard);
   }
   return checked(std::move(heard), wants);

@@ -22,9 +22,8 @@
 //      throws, all of them are there or none.
 //  J3  Every claim has a token of its own. A runner's write names it, and changes a job only while that claim has it;
 //      otherwise the runner is told that its lease is lost.
-//  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it. Where that clock is set
-//  back,
-//      a lease lasts no longer than a minute and a lease's time from then on.
+//  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it. Where that clock is
+//      set back a lease lasts no longer than a minute and a lease's time from then on.
 //  J5  claim() counts the attempt; only finish(released), and reap() by J14, give it back. After max_attempts a job is
 //      not claimed again, however its runners ended.
 //  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried

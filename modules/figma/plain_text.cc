@@ -28,8 +28,9 @@ struct Range {
   char32_t first, last;
 };
 
+bool is_within(Range range, char32_t c) { return c >= range.first && c <= range.last; }
 bool among(std::span<const Range> ranges, char32_t c) {
-  return std::ranges::any_of(ranges, [c](const Range& range) { return c >= range.first && c <= range.last; });
+  return std::ranges::any_of(ranges, [c](Range range) { return is_within(range, c); });
 }
 
 // Unicode's White_Space, and letters that are drawn as nothing but take a letter's room.
@@ -67,7 +68,6 @@ constexpr Range kVariations{0xFE00, 0xFE0F};  // of the character before
 constexpr Range kFlagTags{0xE0020, 0xE007F};  // after a black flag they spell a region: UTS #51, section 3.2
 constexpr char32_t kBlackFlag = 0x1F3F4;
 
-bool is_within(Range range, char32_t c) { return c >= range.first && c <= range.last; }
 bool is_joiner(char32_t c) { return c == 0x200C || c == 0x200D; }
 
 // A letter, an emoji, or a mark on one of them: roughly, since only joiners hang on it.
