@@ -250,6 +250,27 @@ class HttpTest(RefusalCase):
         self.assert_refused(live.get("/healthz", headers={"x-large": "a" * 40_000}), 431, "too large")
         self.assert_refused(live.get("/healthz", headers={f"x-{i}": "a" * 9000 for i in range(9)}), 431, "too large")
 
+    def test_headers_are_refused_or_reach_a_worker_whole_however_nginx_passes_them_on(self):
+        query = "/healthz?q=" + "a" * 15_000
+        self.assert_refused(live.get(query, headers={f"x-{i}": "a" * 15_000 for i in range(3)}), 414, "too long")
+        # The most that nginx takes: an address that stands twice in FastCGI's parameters, and headers that grow there.
+        seen = set()
+        for address, status in (("/healthz?" + "a" * 12_000, 200), ("/" + "a" * 12_000, 404)):
+            for size in (0, 12, 16, 20, 30):
+                seen.add(live.get(address, headers={f"x-{i:03}": "a" * size for i in range(990)}).status)
+            self.assertEqual(live.get(address, headers={"x": "a" * 12_000, "y": "a" * 12_000}).status, status)
+        self.assertEqual(seen, {200, 404, 431})
+
+    def test_over_http2_headers_reach_a_worker_whole_or_nginx_ends_the_stream(self):
+        seen = set()
+        for others in (0, 80, 160, 200):
+            done = subprocess.run(
+                ["curl", "-sk", "-o/dev/null", "-w%{http_code}", "--http2", *("-H", f"y: {'a' * 100}") * others,
+                 f"https://127.0.0.1:{live.fleet.https_port}/healthz?{'a' * 19_000}"],
+                capture_output=True, text=True, timeout=PATIENCE, check=False)
+            seen.add(done.stdout)
+        self.assertEqual(seen, {"200", "000"})
+
     def test_plain_http_on_the_https_port_is_told_so(self):
         answer = self.spoken(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", live.fleet.https_port)
         self.assertTrue(answer.startswith("HTTP/1.1 400 "), answer)
