@@ -124,6 +124,23 @@ class WorkersTest(FailureCase):
         clients.join(PATIENCE)
         self.assertEqual(in_flight(live.fleet), 0)
 
+    def test_no_log_holds_the_query_of_a_request_whose_worker_died(self):
+        live.provider.answer_after(60_000)
+        path = "/api/rename-layers?access_token=a-token-in-a-query"
+        client = threading.Thread(target=at_once, args=(1, lambda _: live.ask("POST", path, json.dumps(BODY).encode())))
+        client.start()
+        wait_for(lambda: live.provider.stats()["inFlight"] == 1, "the provider was not asked")
+        kill_workers()
+        client.join(PATIENCE)
+
+        def told():
+            return [line for line in live.fleet.log_lines("nginx-access.log")
+                    if (line["path"], line["upstreamStatus"], line["headerSeconds"]) == ("/api/rename-layers", "502", "-")]
+
+        wait_for(told, "nginx did not say that the worker died", PATIENCE)
+        for file in (live.fleet.folder / "log").iterdir():
+            self.assertNotIn("a-token-in-a-query", file.read_text(encoding="utf-8", errors="replace"), file)
+
     def test_restarting_workers_costs_no_rename(self):
         live.provider.answer_after(200)
         with Traffic(live.fleet, "/api/rename-layers", json.dumps(BODY).encode(), clients=16, good=all_renamed) as traffic:
