@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
-#include <memory>
 #include <mutex>
+#include <new>
 #include <tuple>
 
 #include "base/failure.h"
@@ -22,62 +22,73 @@
 namespace plugfleet {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x31736c6c65636670;  // "pfcells1"
-constexpr std::size_t kCellMax = 2048;
+constexpr std::uint64_t kMagic = 0x32736c6c65636670;  // "pfcells2"
+constexpr std::size_t kCellMax = 1 << 14;
+constexpr std::size_t kGrowth = 64;  // cells
 constexpr std::string_view kSuffix = ".cells";
 
-// The file's layout. A key is type, bucket, name and labels: "c00plugfleet_requests_total{route="..."}".
+// A file is its head and then `count` cells. A key is type, bucket, name and labels:
+// "c00plugfleet_requests_total{route="..."}", or "d00plugfleet_requests_total{what that is}".
 struct Cell {
   std::atomic<std::uint64_t> value;
-  char key[120];
+  char key[248];
 };
 struct File {
   std::uint64_t magic;
   std::atomic<std::int64_t> pid;
   std::atomic<std::uint64_t> count;
-  char pad[104];
-  Cell cells[kCellMax];
+  char pad[232];
 };
-static_assert(sizeof(Cell) == 128 && offsetof(File, cells) == 128);
+static_assert(sizeof(Cell) == 256 && sizeof(File) == 256);
 
-// Null, and errno, where it can't be. Every byte gets its place on the disk before it is touched: writing into a hole
-// of a file on a full one is a SIGBUS.
-File* map_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-  if (fd < 0) return nullptr;
-  struct stat status{};
-  int why = ::fstat(fd, &status) == 0 ? 0 : errno;
-  if (why == 0 && status.st_size > off_t{sizeof(File)} && ::ftruncate(fd, sizeof(File)) != 0) why = errno;
-  if (why == 0) why = ::posix_fallocate(fd, 0, sizeof(File));
-  void* where = MAP_FAILED;
-  if (why == 0) {
-    where = ::mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    why = errno;
-  }
-  ::close(fd);
-  errno = why;
+constexpr std::size_t bytes_of(std::size_t cells) { return sizeof(File) + cells * sizeof(Cell); }
+constexpr std::size_t cells_in(std::size_t bytes) {
+  return bytes < sizeof(File) ? 0 : (bytes - sizeof(File)) / sizeof(Cell);
+}
+Cell* cells_of(File* file) { return reinterpret_cast<Cell*>(file + 1); }
+const Cell* cells_of(const File* file) { return reinterpret_cast<const Cell*>(file + 1); }
+
+// The address space of a file at its largest, of which what lies beyond the file's end must not be touched. Without a
+// file it is memory, taken as it is touched.
+File* map(int fd) {
+  const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+  void* const where = ::mmap(nullptr, bytes_of(kCellMax), PROT_READ | PROT_WRITE, flags, fd, 0);
   return where == MAP_FAILED ? nullptr : static_cast<File*>(where);
 }
 
-// Another process's. It is read, not mapped: one that is cut short meanwhile, or has a hole, would be a SIGBUS.
-bool read_cells(const std::string& path, File& file) {
+// Every byte gets its place on the disk before it is touched: writing into a hole of a file on a full one is a SIGBUS.
+int make_room(int fd, std::size_t cells) { return ::posix_fallocate(fd, 0, static_cast<off_t>(bytes_of(cells))); }
+
+// Another process's cells, in `words`. They are read, not mapped: a file that is cut short meanwhile would be a SIGBUS.
+struct Read {
+  const File* file = nullptr;
+  std::size_t count = 0;
+};
+Read read_cells(const std::string& path, std::vector<std::uint64_t>& words) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const auto got = ::pread(fd, static_cast<void*>(&file), sizeof file, 0);
+  if (fd < 0) return {};
+  struct stat status{};
+  const bool known = ::fstat(fd, &status) == 0;
+  words.resize(known ? std::min(static_cast<std::size_t>(status.st_size), bytes_of(kCellMax)) / sizeof(std::uint64_t)
+                     : 0);
+  const auto got = ::pread(fd, words.data(), words.size() * sizeof(std::uint64_t), 0);
   ::close(fd);
-  return got == ssize_t{sizeof file} && file.magic == kMagic;
+  if (got < ssize_t{sizeof(File)}) return {};
+  const auto* const file = reinterpret_cast<const File*>(words.data());
+  if (file->magic != kMagic) return {};
+  return {file, std::min<std::size_t>(file->count, cells_in(static_cast<std::size_t>(got)))};
 }
 
 template <class F>
 void each_file(const std::string& directory, F with) {
   DIR* const dir = ::opendir(directory.c_str());
   if (!dir) return;
-  const auto file = std::make_unique<File>();
+  std::vector<std::uint64_t> words;
   while (const dirent* const entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
     if (!name.ends_with(kSuffix)) continue;
-    if (read_cells(fmt::format("{}/{}", directory, name), *file))
-      with(name.substr(0, name.size() - kSuffix.size()), *file);
+    const Read read = read_cells(fmt::format("{}/{}", directory, name), words);
+    if (read.file) with(name.substr(0, name.size() - kSuffix.size()), read);
   }
   ::closedir(dir);
 }
@@ -88,18 +99,18 @@ bool is_alive(const File& file) {
 
 using Sums = std::map<std::tuple<std::string, std::string, char, int>, std::int64_t>;
 
-void add_up(const File& file, Sums& sums) {
-  const bool alive = is_alive(file);
-  const std::size_t count = std::min<std::size_t>(file.count.load(std::memory_order_acquire), kCellMax);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string_view key(file.cells[i].key, ::strnlen(file.cells[i].key, sizeof(Cell::key)));
+void add_up(const Read& read, Sums& sums) {
+  const bool alive = is_alive(*read.file);
+  for (std::size_t i = 0; i < read.count; ++i) {
+    const Cell& cell = cells_of(read.file)[i];
+    const std::string_view key(cell.key, ::strnlen(cell.key, sizeof(Cell::key)));
     const std::size_t brace = key.find('{');
     if (key.size() < 4 || brace == key.npos || (key[0] == 'g' && !alive)) continue;
     const int bucket = (key[1] - '0') * 10 + (key[2] - '0');
     std::string labels(key.substr(brace + 1));
     if (labels.ends_with('}')) labels.pop_back();
     sums[{std::string(key.substr(3, brace - 3)), labels, key[0], bucket}] +=
-        static_cast<std::int64_t>(file.cells[i].value.load(std::memory_order_relaxed));
+        static_cast<std::int64_t>(cell.value.load(std::memory_order_relaxed));
   }
 }
 
@@ -117,17 +128,26 @@ std::vector<Metric> listed(const Sums& sums) {
 
 class Cells {
  public:
+  Cells() {
+    if (!file_) throw std::bad_alloc();
+  }
+
+  // Better an uncounted event than a lost request: one that finds no room counts into `nowhere_`.
   std::atomic<std::uint64_t>* find_or_add(char type, int bucket, std::string_view name, std::string_view labels) {
-    const std::string key = fmt::format("{}{:02}{}{{{}}}", type, bucket, name, labels).substr(0, sizeof(Cell::key) - 1);
+    const std::string key = fmt::format("{}{:02}{}{{{}}}", type, bucket, name, labels);
     const std::lock_guard lock(mutex_);
     const auto known = index_.find(key);
-    if (known != index_.end()) return &file_->cells[known->second].value;
+    if (known != index_.end()) return &cells_of(file_)[known->second].value;
     const auto at = file_->count.load();
-    if (at == kCellMax) return &overflow_;  // better an uncounted event than a lost request
-    std::memcpy(file_->cells[at].key, key.c_str(), key.size() + 1);
+    if (key.size() >= sizeof(Cell::key) || (at == room_ && !grow())) {
+      log(Severity::warning, "metric_not_counted", {{"metric", key}});
+      return &nowhere_;
+    }
+    Cell& cell = cells_of(file_)[at];
+    std::memcpy(cell.key, key.c_str(), key.size() + 1);
     file_->count.store(at + 1, std::memory_order_release);
     index_.emplace(key, at);
-    return &file_->cells[at].value;
+    return &cell.value;
   }
 
   template <class T>
@@ -146,41 +166,74 @@ class Cells {
     return metric;
   }
 
+  void describe(std::string_view name, std::string_view help) {
+    if (!help.empty()) find_or_add('d', 0, name, help);
+  }
+
   void open(const std::string& directory, const std::string& pool, int slot) {
     ::mkdir(directory.c_str(), 0750);
     const std::string path = fmt::format("{}/{}-{:02}{}", directory, pool, slot, kSuffix);
-    File* const file = map_file(path);
-    const std::string why = std::generic_category().message(errno);
     const std::lock_guard lock(mutex_);
     directory_ = directory;
-    own_.pid = ::getpid();
-    if (!file) return log(Severity::error, "metrics_kept_to_itself", {{"path", path}, {"why", why}});
-    if (file->magic != kMagic || file->count > kCellMax) {
-      std::memset(static_cast<void*>(file), 0, sizeof(File));
-      file->magic = kMagic;
-    }
-    file_ = file;
-    index_.clear();
-    for (std::size_t i = 0; i < file->count; ++i) {
-      if (file->cells[i].key[0] == 'g') file->cells[i].value = 0;
-      index_.emplace(file->cells[i].key, i);
-    }
-    file->pid = ::getpid();
+    if (fd_ < 0) file_->pid = ::getpid();
+    const int why = take(path);
+    if (why != 0)
+      log(Severity::error, "metrics_kept_to_itself", {{"path", path}, {"why", std::generic_category().message(why)}});
   }
 
   std::vector<Metric> snapshot() {
     Sums sums;
-    if (file_ == &own_) add_up(own_, sums);
-    if (!directory_.empty()) each_file(directory_, [&](const std::string&, const File& file) { add_up(file, sums); });
+    if (fd_ < 0) add_up({file_, file_->count}, sums);
+    if (!directory_.empty()) each_file(directory_, [&](const std::string&, const Read& read) { add_up(read, sums); });
     return listed(sums);
+  }
+
+ private:
+  // The process's own file, with what the one before it in its slot counted; 0 or an errno.
+  int take(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    if (fd < 0) return errno;
+    struct stat status{};
+    int why = ::fstat(fd, &status) == 0 ? 0 : errno;
+    const std::size_t room = std::clamp(cells_in(static_cast<std::size_t>(status.st_size)), kGrowth, kCellMax);
+    if (why == 0) why = make_room(fd, room);
+    File* const file = why == 0 ? map(fd) : nullptr;
+    if (!file) {
+      if (why == 0) why = errno;
+      ::close(fd);
+      return why;
+    }
+    if (file->magic != kMagic || file->count > room) {
+      std::memset(static_cast<void*>(file), 0, bytes_of(room));
+      file->magic = kMagic;
+    }
+    index_.clear();
+    for (std::size_t i = 0; i < file->count; ++i) {
+      Cell& cell = cells_of(file)[i];
+      cell.key[sizeof(Cell::key) - 1] = 0;
+      if (cell.key[0] == 'g') cell.value = 0;
+      index_.emplace(cell.key, i);
+    }
+    file->pid = ::getpid();
+    file_ = file;
+    fd_ = fd;
+    room_ = room;
+    return 0;
+  }
+
+  bool grow() {
+    if (fd_ < 0 || room_ == kCellMax || make_room(fd_, room_ + kGrowth) != 0) return false;
+    room_ += kGrowth;
+    return true;
   }
 
   std::mutex mutex_;
   std::string directory_;
-  File own_{};          // until a file is mapped
-  File* file_ = &own_;  // never unmapped: cells are used until the process ends
+  File* file_ = map(-1);  // never unmapped: cells are used until the process ends
+  int fd_ = -1;           // of the file; below 0 while there is none
+  std::size_t room_ = kCellMax;
   std::map<std::string, std::size_t, std::less<>> index_;
-  std::atomic<std::uint64_t> overflow_{0};
+  std::atomic<std::uint64_t> nowhere_{0};
 };
 
 namespace {
@@ -201,22 +254,31 @@ void metrics_open(const std::string& directory, const std::string& pool, int slo
   cells().open(directory, pool, slot);
 }
 
-Counter counter(std::string_view name, std::string_view labels) { return cells().single<Counter>('c', name, labels); }
-Gauge gauge(std::string_view name, std::string_view labels) { return cells().single<Gauge>('g', name, labels); }
-Histogram histogram(std::string_view name, std::string_view labels) { return cells().histogram(name, labels); }
+Counter counter(std::string_view name, std::string_view labels, std::string_view help) {
+  cells().describe(name, help);
+  return cells().single<Counter>('c', name, labels);
+}
+Gauge gauge(std::string_view name, std::string_view labels, std::string_view help) {
+  cells().describe(name, help);
+  return cells().single<Gauge>('g', name, labels);
+}
+Histogram histogram(std::string_view name, std::string_view labels, std::string_view help) {
+  cells().describe(name, help);
+  return cells().histogram(name, labels);
+}
 std::vector<Metric> metrics_snapshot() { return cells().snapshot(); }
 
 std::vector<ProcessMetrics> metrics_by_process(const std::string& directory) {
   std::vector<ProcessMetrics> processes;
-  each_file(directory, [&](const std::string& name, const File& file) {
+  each_file(directory, [&](const std::string& name, const Read& read) {
     const std::size_t dash = name.rfind('-');
     if (dash == name.npos) return;
     Sums sums;
-    add_up(file, sums);
+    add_up(read, sums);
     processes.push_back({.pool = name.substr(0, dash),
                          .slot = std::atoi(name.c_str() + dash + 1),
-                         .pid = file.pid,
-                         .alive = is_alive(file),
+                         .pid = read.file->pid,
+                         .alive = is_alive(*read.file),
                          .metrics = listed(sums)});
   });
   std::ranges::sort(processes, {}, [](const ProcessMetrics& p) { return std::tuple(p.pool, p.slot); });
@@ -226,9 +288,15 @@ std::vector<ProcessMetrics> metrics_by_process(const std::string& directory) {
 std::string prometheus_text(const std::vector<Metric>& metrics) {
   std::string out, family;
   std::int64_t cumulative = 0;
+  std::map<std::string, std::string> help;
   for (const Metric& metric : metrics) {
+    if (metric.type == 'd') help.emplace(metric.name, metric.labels);
+  }
+  for (const Metric& metric : metrics) {
+    if (metric.type == 'd') continue;
     if (metric.name != family) {
       family = metric.name;
+      if (help.contains(family)) fmt::format_to(std::back_inserter(out), "# HELP {} {}\n", family, help[family]);
       const char* const type = metric.type == 'c' ? "counter" : metric.type == 'g' ? "gauge" : "histogram";
       fmt::format_to(std::back_inserter(out), "# TYPE {} {}\n", family, type);
     }

@@ -2,8 +2,8 @@
 //
 // A process keeps its cells in a small mapped file under the runtime folder (on tmpfs), named after its pool and slot.
 // A process that follows in the same slot takes the counters over, so they never fall; gauges start at 0 again, and
-// those of a process that is gone are not counted. metrics_snapshot() reads all files: any worker answers for the
-// fleet.
+// those of a process that is gone are not counted. The file grows with its cells. metrics_snapshot() reads all files:
+// any worker answers for the fleet.
 #pragma once
 
 #include <atomic>
@@ -57,14 +57,16 @@ class Histogram {
 // Throws Failure. `directory` is made if it is missing.
 void metrics_open(const std::string& directory, const std::string& pool, int slot);
 
-// `name` as Prometheus wants it; `labels` without braces: `route="GET /x"`. The same name and labels give the same
-// cell.
-Counter counter(std::string_view name, std::string_view labels = "");
-Gauge gauge(std::string_view name, std::string_view labels = "");
-Histogram histogram(std::string_view name, std::string_view labels = "");
+// `name` as Prometheus wants it; `labels` without braces: `route="GET /x"`; `help`, wherever the name is used first,
+// says what is counted. The same name and labels give the same cell. A name with labels or help of over 240 bytes, or
+// one that finds no room, counts nowhere, and the log says so.
+Counter counter(std::string_view name, std::string_view labels = "", std::string_view help = "");
+Gauge gauge(std::string_view name, std::string_view labels = "", std::string_view help = "");
+Histogram histogram(std::string_view name, std::string_view labels = "", std::string_view help = "");
 
 struct Metric {
-  char type;  // 'c' counter, 'g' gauge, 'h' a histogram's bucket, 's' its sum in microseconds
+  char type;  // 'c' counter, 'g' gauge, 'h' a histogram's bucket, 's' its sum in microseconds, 'd' what it is, in
+              // `labels`
   std::string name, labels;
   int bucket = 0;
   std::int64_t value = 0;

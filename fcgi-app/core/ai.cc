@@ -33,7 +33,7 @@ Ai::Ai(Reactor& reactor, HttpClient& http, Redis& redis, const Settings& setting
       gate_(static_cast<std::size_t>(settings.ai_in_flight_max)),
       hedging_(settings.ai_hedge_percent > 0),
       budget_(settings.ai_hedge_percent),
-      offline_calls_(counter("plugfleet_ai_calls_total", "provider=\"offline\"")) {
+      offline_calls_(counter("plugfleet_ai_calls_total", "provider=\"offline\"", "Calls to the provider.")) {
   AiOrder order = read_ai_order(settings, [](const std::string&) {});  // was complained of when the settings were read
   offline_ = order.offline;
   for (AiProviderSettings& provider : order.providers) {

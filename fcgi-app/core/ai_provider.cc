@@ -30,16 +30,16 @@ AiProvider::AiProvider(Reactor& reactor, HttpClient& http, Redis& redis, AiProvi
               {.failures = static_cast<int>(settings.breaker_failures),
                .window = settings.breaker_window,
                .open_for = settings.breaker_open_for}),
-      retries(counter("plugfleet_ai_retries_total", label(provider))),
-      unanswered(counter("plugfleet_ai_failures_total", label(provider))),
-      hedges(counter("plugfleet_ai_hedges_total", label(provider))),
-      hedge_wins(counter("plugfleet_ai_hedge_wins_total", label(provider))),
+      retries(counter("plugfleet_ai_retries_total", label(provider), "Calls made again after one failed.")),
+      unanswered(counter("plugfleet_ai_failures_total", label(provider), "Calls that had no answer after every try.")),
+      hedges(counter("plugfleet_ai_hedges_total", label(provider), "Second calls made because the first was slow.")),
+      hedge_wins(counter("plugfleet_ai_hedge_wins_total", label(provider), "Second calls that answered first.")),
       http_(http),
       timeout_(settings.ai_timeout),
       calls_(counter("plugfleet_ai_calls_total", label(provider))),
-      in_flight_(gauge("plugfleet_ai_in_flight", label(provider))),
-      resting_(gauge("plugfleet_ai_keys_resting", label(provider))),
-      seconds_(histogram("plugfleet_ai_call_seconds", label(provider))) {
+      in_flight_(gauge("plugfleet_ai_in_flight", label(provider), "Calls that wait for the provider.")),
+      resting_(gauge("plugfleet_ai_keys_resting", label(provider), "Keys that are not used for a while.")),
+      seconds_(histogram("plugfleet_ai_call_seconds", label(provider), "How long a call took.")) {
   for (AiKey& key : provider.keys) key_texts_.push_back(std::move(key.text));
   target_ = std::move(provider.target);
 }

@@ -208,7 +208,8 @@ void Breaker::State::open_alone() {
 }
 
 void Breaker::State::tell_opened() {
-  counter("plugfleet_breaker_opened_total", fmt::format("provider=\"{}\"", name_)).add();
+  counter("plugfleet_breaker_opened_total", fmt::format("provider=\"{}\"", name_), "Times that the breaker opened.")
+      .add();
   log(Severity::warning, "breaker_opened", {{"provider", name_}, {"for_ms", to_ms(until_ - Clock::now())}});
 }
 

@@ -84,7 +84,7 @@ struct JobEvents::State : std::enable_shared_from_this<JobEvents::State> {
   Reactor& reactor;
   Redis& redis;
   const RedisOptions options;
-  const Counter dropped = counter("plugfleet_job_events_dropped_total");
+  const Counter dropped = counter("plugfleet_job_events_dropped_total", "", "Events of jobs that Redis did not take.");
   std::unordered_map<std::string, Channel> channels;  // those that are listened to
   Listeners<> gap;
   std::unique_ptr<RedisSubscriber> subscriber;  // once something was listened to

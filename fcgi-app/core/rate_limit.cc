@@ -135,7 +135,8 @@ Async<LimitState> RateLimiter::take(std::string key, RateLimit limit, std::int64
       ask_redis_again_ = Clock::now() + kRedisPause;
     }
   }
-  static const Counter fallbacks = counter("plugfleet_limit_fallbacks_total");
+  static const Counter fallbacks =
+      counter("plugfleet_limit_fallbacks_total", "", "Requests limited by this process alone, without Redis.");
   fallbacks.add();
   co_return memory_->take(key, limit, cost);
 }

@@ -85,8 +85,9 @@ Params params_of(const std::vector<DoneJobRow>& rows) {
 template <class Row>
 Recorder::Queue<Row>::Queue(const char* table)
     : batch(kBatchMax),
-      written(counter("plugfleet_rows_written_total", fmt::format("table=\"{}\"", table))),
-      dropped(counter("plugfleet_rows_dropped_total", fmt::format("table=\"{}\"", table))) {}
+      written(
+          counter("plugfleet_rows_written_total", fmt::format("table=\"{}\"", table), "Rows written to the database.")),
+      dropped(counter("plugfleet_rows_dropped_total", fmt::format("table=\"{}\"", table), "Rows given up.")) {}
 
 Recorder::Recorder(Reactor& reactor, Database& database)
     : reactor_(reactor), database_(database), timer_(reactor), calls_("api_calls"), jobs_("jobs") {}

@@ -77,12 +77,14 @@ bool is_address(std::string_view text) {
 Dispatch::Dispatch(Platform& platform, const Router& router)
     : platform_(platform),
       router_(router),
-      in_flight_gauge_(gauge("plugfleet_in_flight")),
-      streams_gauge_(gauge("plugfleet_streams")),
-      requests_(counter("plugfleet_requests_total", "route=\"none\"")),
-      errors_(counter("plugfleet_errors_total", "route=\"none\"")),
-      seconds_(histogram("plugfleet_request_seconds", "route=\"none\"")),
-      queue_seconds_(histogram("plugfleet_queue_seconds")) {}
+      in_flight_gauge_(gauge("plugfleet_in_flight", "", "Requests being answered, without the event streams.")),
+      streams_gauge_(gauge("plugfleet_streams", "", "Event streams that are open.")),
+      requests_(counter("plugfleet_requests_total", "route=\"none\"", "Requests answered, by route.")),
+      errors_(counter("plugfleet_errors_total", "route=\"none\"", "Requests answered with a status of 500 or more.")),
+      seconds_(histogram("plugfleet_request_seconds", "route=\"none\"",
+                         "From a request's arrival at the worker to its answer.")),
+      queue_seconds_(
+          histogram("plugfleet_queue_seconds", "", "From nginx to the worker: the wait in its accept queue.")) {}
 
 Async<Reply> Dispatch::serve(Incoming& incoming) {
   auto served = std::make_shared<Served>(incoming, platform_);

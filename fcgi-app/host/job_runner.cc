@@ -27,8 +27,8 @@ std::string runner_name() {
   return fmt::format("{}:{}:{}", host.data(), ::getpid(), random_hex(4));
 }
 
-Gauge slot_gauge(std::string_view name, const Settings& settings) {
-  return gauge(name, fmt::format("slot=\"{}\"", settings.slot));
+Gauge slot_gauge(std::string_view name, std::string_view help, const Settings& settings) {
+  return gauge(name, fmt::format("slot=\"{}\"", settings.slot), help);
 }
 
 Outcome given_back(std::optional<milliseconds> wait = {}) { return {.what = JobOutcome::released, .wait = wait}; }
@@ -39,13 +39,17 @@ Outcome given_back(std::optional<milliseconds> wait = {}) { return {.what = JobO
 struct JobRunner::Served {
   explicit Served(JobHandler its_handler)
       : handler(std::move(its_handler)),
-        seconds(histogram("plugfleet_job_seconds", fmt::format("kind=\"{}\"", handler.kind))) {}
+        seconds(histogram("plugfleet_job_seconds", fmt::format("kind=\"{}\"", handler.kind),
+                          "How long an attempt at a job took.")) {}
 
   void count(std::string_view outcome) {
     auto found = finished.find(outcome);
     if (found == finished.end()) {
       const std::string labels = fmt::format("kind=\"{}\",outcome=\"{}\"", handler.kind, outcome);
-      found = finished.emplace(outcome, counter("plugfleet_jobs_finished_total", labels)).first;
+      found = finished
+                  .emplace(outcome,
+                           counter("plugfleet_jobs_finished_total", labels, "Attempts at jobs, by what came of them."))
+                  .first;
     }
     found->second.add();
   }
@@ -86,7 +90,9 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
       reactor_(platform.reactor),
       database_(reactor_, {.conninfo = platform.settings.database_url, .pool_max = kConnections}),
       jobs_(database_, std::chrono::duration_cast<milliseconds>(platform.settings.job_lease)),
-      claims_(reactor_, jobs_, slot_gauge("plugfleet_runner_last_poll_seconds", platform.settings),
+      claims_(reactor_, jobs_,
+              slot_gauge("plugfleet_runner_last_poll_seconds", "When the runner last asked for jobs (Unix time).",
+                         platform.settings),
               {.request = [this] { return request(); },
                .take = [this](ClaimedJob job, Clock::time_point asked) { take(std::move(job), asked); },
                .stopped = [this] { perhaps_drained(); }}),
@@ -98,7 +104,7 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
       room_(static_cast<std::size_t>(platform.settings.runner_jobs)),
       beat_timer_(reactor_),
       grace_timer_(reactor_),
-      running_gauge_(slot_gauge("plugfleet_runner_running", platform.settings)) {
+      running_gauge_(slot_gauge("plugfleet_runner_running", "Jobs that the runner is at work on.", platform.settings)) {
   for (JobHandler& handler : handlers) {
     std::string kind = handler.kind;
     kinds_.emplace(std::move(kind), std::make_unique<Served>(std::move(handler)));

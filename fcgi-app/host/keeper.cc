@@ -64,7 +64,8 @@ struct Duty::State {
         times(its_times),
         turn(std::move(its_turn)),
         timer(reactor),
-        last_turn(gauge("plugfleet_keeper_last_turn_seconds", fmt::format("duty=\"{}\"", name))) {}
+        last_turn(gauge("plugfleet_keeper_last_turn_seconds", fmt::format("duty=\"{}\"", name),
+                        "When the duty last ended well (Unix time).")) {}
 
   static void begin(const std::shared_ptr<State>& state) {
     State& s = *state;
@@ -207,9 +208,10 @@ Async<void> Keeper::measure_depths() {
     const std::string label = fmt::format("kind=\"{}\"", depth.kind);
     const auto [place, fresh] = gauges_.try_emplace(depth.kind);
     if (fresh) {
-      place->second = {.ready = gauge("plugfleet_jobs_ready", label),
-                       .processing = gauge("plugfleet_jobs_processing", label),
-                       .oldest = gauge("plugfleet_jobs_oldest_seconds", label)};
+      place->second = {
+          .ready = gauge("plugfleet_jobs_ready", label, "Jobs that could be claimed now."),
+          .processing = gauge("plugfleet_jobs_processing", label, "Jobs that runners have claimed."),
+          .oldest = gauge("plugfleet_jobs_oldest_seconds", label, "The age of the oldest job that could be claimed.")};
     }
     place->second.ready.set(depth.ready);
     place->second.processing.set(depth.processing);

@@ -64,7 +64,7 @@ class Ready {
   void set(bool ready) { gauge_.set(ready ? 1 : 0); }
 
  private:
-  Gauge gauge_ = gauge("plugfleet_ready");
+  Gauge gauge_ = gauge("plugfleet_ready", "", "1 while the process does its work.");
 };
 
 // Looked at every second. Between the small pieces that large bodies leave behind, whole pages stay free in malloc's
@@ -86,7 +86,7 @@ class MemoryWatch {
   static constexpr std::size_t kWorthTrimming = 48 << 20;
   static constexpr int kTrimEvery = 10;
 
-  Gauge gauge_ = gauge("plugfleet_resident_bytes");
+  Gauge gauge_ = gauge("plugfleet_resident_bytes", "", "Memory that the process has resident.");
   int looks_ = 0;
 };
 

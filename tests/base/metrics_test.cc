@@ -133,6 +133,40 @@ TEST(prometheus_text_is_cumulative_in_its_buckets) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(each_name_is_explained_once_whichever_process_explained_it) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  counter("told_total", "a=\"1\"").add();
+  in_another_process(directory, 1, [] { counter("told_total", "a=\"2\"", "What {is} told.").add(); });
+  CHECK_CONTAINS(prometheus_text(metrics_snapshot()),
+                 "# HELP told_total What {is} told.\n# TYPE told_total counter\ntold_total{a=\"1\"} 1\n");
+  std::filesystem::remove_all(directory);
+}
+
+TEST(a_fleet_of_many_routes_has_a_cell_for_each) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  const auto label = [](int i) { return "route=\"GET /a/route/of/many/" + std::to_string(i) + "\""; };
+  for (int i = 0; i < 300; ++i) histogram("routes_seconds", label(i)).observe(milliseconds(i));
+  metrics_open(directory, "worker", 0);  // the next process in this slot
+  for (int i = 0; i < 300; ++i) histogram("routes_seconds", label(i)).observe(milliseconds(i));
+  const std::string text = prometheus_text(metrics_snapshot());
+  for (int i = 0; i < 300; ++i) CHECK_CONTAINS(text, "routes_seconds_count{" + label(i) + "} 2\n");
+  std::filesystem::remove_all(directory);
+}
+
+TEST(a_label_that_is_too_long_is_not_cut_into_anothers) {
+  const std::string directory = folder();
+  metrics_open(directory, "worker", 0);
+  const std::string half(150, 'x');
+  counter("long_total", "a=\"" + half + "1\"").add(1);
+  counter("long_total", "a=\"" + half + half + "1\"").add(1);
+  counter("long_total", "a=\"" + half + half + "2\"").add(1);
+  CHECK_EQ(value_of("long_total"), 1);
+  CHECK(!prometheus_text(metrics_snapshot()).contains(half + half));
+  std::filesystem::remove_all(directory);
+}
+
 TEST(quantiles_are_interpolated_within_their_bucket) {
   std::vector<std::int64_t> buckets(kBucketCount);
   CHECK_EQ(bucket_quantile(buckets, 0.5), 0.0);

@@ -255,11 +255,16 @@ class MetricsTest(HttpCase):
         self.assertEqual(reply.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
         text = reply.body.decode()
         self.assertTrue(text.endswith("\n"))
-        kinds, values = {}, {}
+        kinds, values, helped = {}, {}, None
         for line in text.splitlines():
+            if line.startswith("# HELP "):
+                helped = line.split(" ")[2]
+                self.assertRegex(line, r"^# HELP \S+ [A-Z1][^\n]+\.$")
+                continue
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ")
                 self.assertNotIn(name, kinds)
+                self.assertEqual(helped, name, "a metric without help")
                 kinds[name] = kind
                 continue
             name, labels, value = SAMPLE.fullmatch(line).groups()
