@@ -12,7 +12,7 @@ using plugfleet::Pixels;
 
 constexpr int kBins = 32 * 32 * 32;  // 5 bits a channel: white and the palest grey are two
 constexpr std::size_t kMost = 10;
-constexpr int kSame = 7, kNear = 24;  // of 255, by the channel that is farthest
+constexpr int kSame = 7, kNear = 16;  // of 255, by the channel that is farthest
 constexpr std::uint8_t kNone = 0xff;  // no flat colour
 constexpr int kSeen = 128;            // alpha from which a pixel counts
 

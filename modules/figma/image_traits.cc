@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
+#include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace figma {
@@ -14,14 +17,22 @@ using plugfleet::Pixels;
 
 constexpr int kFaintest = 8;           // a picture with no alpha above this is empty
 constexpr float kInkDistance = 0.11F;  // in Oklab, from the ground
+constexpr float kOneColour = 0.09F;    // in Oklab, shades of one
 constexpr int kBins = 4096;            // 4 bits a channel
 constexpr int kUnseen = kBins;
+
+// How much a colour catches the eye on this ground: an accent more than grey text, a rule hardly.
+float conspicuous(const Oklab& colour, const Oklab& ground) {
+  const float dl = colour.lightness - ground.lightness, da = colour.a - ground.a, db = colour.b - ground.b;
+  return dl * dl + 4 * (da * da + db * db);
+}
 
 // One picture under study; traits_of asks its questions in order, later ones use what earlier ones found.
 class Study {
  public:
-  explicit Study(const Pixels& pixels)
+  Study(const Pixels& pixels, const Oklab& ground)
       : pixels_(pixels),
+        ground_(ground),
         width_(static_cast<int>(pixels.size.width)),
         height_(static_cast<int>(pixels.size.height)),
         bins_(std::size_t(width_) * height_, kUnseen) {}
@@ -55,6 +66,7 @@ class Study {
   bool on_edge(int x, int y) const;
 
   const Pixels& pixels_;
+  Oklab ground_;  // the colour that ink is ink on
   const int width_, height_;
   Box box_;
   int visible_from_ = 0;                    // alpha from which a pixel belongs to the shape: half of the highest
@@ -125,7 +137,8 @@ void Study::find_shape() {
     rounded_miss += miss(y, half_w - radius + std::sqrt(std::max(0.0F, radius * radius - corner * corner)));
     oval_miss += miss(y, half_w * std::sqrt(1 - up * up));
   }
-  const float tolerance = 0.035F * static_cast<float>(area);
+  // An edge's pixel more or less is no other shape.
+  const float tolerance = 0.03F * static_cast<float>(area) + 0.25F * static_cast<float>(w + h);
   const bool square = std::abs(w - h) <= 0.06F * static_cast<float>(std::max(w, h));
   if (static_cast<float>(std::min(rounded_miss, oval_miss)) > tolerance) {
     traits_.shape = Shape::irregular;
@@ -179,33 +192,51 @@ void Study::find_colours() {
     auto& family = families[used.back().name];
     for (auto* each : {&family, &all}) each->count += count, add(each->sum, colour, count);
   }
-  const auto most = [](const auto& list) {
-    return static_cast<std::size_t>(std::ranges::max_element(list, {}, &Family::count) - list.begin());
-  };
   traits_.mean = divided(all.sum, all.count);
-  traits_.colour = most(families);
-  const auto ground = divided(families[traits_.colour].sum, families[traits_.colour].count);
+  const auto most = std::ranges::max_element(families, {}, &Family::count);
+  Oklab main = divided(most->sum, most->count);
+  traits_.colour = static_cast<std::size_t>(most - families.begin());
+  if (!traits_.cut_out) ground_ = main;
+  std::vector<Used> inks;
+  for (auto& each : used) {
+    each.is_ground = distance(ground_, each.colour) <= kInkDistance;
+    is_ink_[each.bin] = traits_.cut_out || !each.is_ground;
+    if (is_ink_[each.bin]) inks.push_back(each);
+  }
+  // The ink's colour: shades of one count together, whatever their names.
+  std::ranges::sort(inks, std::ranges::greater{}, &Used::count);
+  float best = -1;
+  while (!inks.empty()) {
+    const auto centre = inks.front().colour;
+    float striking = 0;
+    Family shades;
+    std::erase_if(inks, [&](const Used& one) {
+      if (distance(one.colour, centre) > kOneColour) return false;
+      striking += one.count * conspicuous(one.colour, ground_);
+      shades.count += one.count, add(shades.sum, one.colour, one.count);
+      return true;
+    });
+    if (striking <= best) continue;
+    best = striking;
+    const auto mean = divided(shades.sum, shades.count);
+    traits_.ink_colour = nearest_colour(mean);
+    if (traits_.cut_out) main = mean;
+  }
+  if (traits_.cut_out) traits_.colour = *traits_.ink_colour;
 
   float second = all.count / 6;
   for (std::size_t i = 0; i < families.size(); ++i) {
     if (families[i].count < all.count / 25) continue;
     ++traits_.colours;
-    const float apart = distance(ground, divided(families[i].sum, families[i].count));
+    const float apart = distance(main, divided(families[i].sum, families[i].count));
     if (i != traits_.colour && apart > 0.1F && families[i].count >= second) {
       second = families[i].count, traits_.second_colour = i;
     }
-  }
-  std::array<Family, kColourNames> inks{};
-  for (auto& each : used) {
-    each.is_ground = distance(ground, each.colour) <= kInkDistance;
-    is_ink_[each.bin] = traits_.cut_out || !each.is_ground;
-    if (is_ink_[each.bin]) inks[each.name].count += each.count;
   }
   std::erase_if(used, [&](const Used& one) { return !one.is_ground || one.count < all.count / 50; });
   for (const auto& one : used) {  // shades of the ground far apart; find_texture says whether they also flow
     for (const auto& other : used) traits_.gradient |= distance(one.colour, other.colour) > 0.15F;
   }
-  if (const auto best = most(inks); inks[best].count > 0) traits_.ink_colour = best;
 }
 
 // Neighbours of a drawing are equal, or far apart at an edge; those of a gradient differ by a step or two; those of a
@@ -235,9 +266,10 @@ void Study::find_texture() {
     }
   }
   traits_.mirrored = alike * 10 > facing * 9;
-  traits_.photographic = !traits_.cut_out && pairs > 1500 && rough > pairs * 0.3 && traits_.colours >= 3;
-  traits_.plain = edges <= pairs / 500;
+  // A small drawing is all edges, and compression's noise around them.
+  traits_.photographic = !traits_.cut_out && pairs > 1500 && rough > pairs * 0.3 + 300 && traits_.colours >= 3;
   traits_.gradient = traits_.gradient && !traits_.photographic && gentle > pairs / 8;
+  traits_.plain = edges <= pairs / (traits_.gradient ? 60 : 500);  // compression draws edges into a gradient
 }
 
 void Study::find_ink() {
@@ -276,31 +308,32 @@ void Study::find_ink() {
       .line_height = static_cast<float>(tallest) / h * traits_.height};
 }
 
-// At the middle of each side: does a band of another colour lie around one and the same inner colour?
+// In from each side, at its middle and beside it: does a band of another colour lie around one and the same inner
+// colour?
 void Study::find_outline() {
   const int w = box_.width(), h = box_.height(), depth = std::max(3, std::min(w, h) / 6);
   if (std::min(w, h) < 12) return;
-  const int mid_x = box_.left + w / 2, mid_y = box_.top + h / 2;
-  struct Side {
-    int x, y, dx, dy;
-  };
-  std::optional<Oklab> inside;
-  const bool round =
-      traits_.shape == Shape::circle || traits_.shape == Shape::oval;  // whose first pixel is a soft edge
   const auto colour = [this](int x, int y) {
     const auto* p = at(x, y);
     return to_oklab(p[0], p[1], p[2]);
   };
-  for (const auto& side : {Side{box_.left, mid_y, 1, 0}, Side{box_.right - 1, mid_y, -1, 0},
-                           Side{mid_x, box_.top, 0, 1}, Side{mid_x, box_.bottom - 1, 0, -1}}) {
-    const auto inner = colour(side.x + side.dx * depth, side.y + side.dy * depth);
+  std::optional<Oklab> inside;
+  int outlined = 0, looks = 0;
+  const auto look = [&](int x, int y, int dx, int dy) {
+    int margin = 0;  // up to the first that is visible
+    while (margin < depth && !visible(x + dx * margin, y + dy * margin)) ++margin;
+    const auto inner = colour(x + dx * (margin + depth), y + dy * (margin + depth));
     if (!inside) inside = inner;
-    if (distance(*inside, inner) > 0.02F) return;
-    const auto second = distance(colour(side.x + side.dx, side.y + side.dy), inner);
-    const auto edge = round ? second : std::max(second, distance(colour(side.x, side.y), inner));
-    if (edge < 0.05F) return;
+    float edge = 0;
+    for (int i = margin; i < margin + 2; ++i) edge = std::max(edge, distance(colour(x + dx * i, y + dy * i), inner));
+    ++looks, outlined += edge >= 0.05F && distance(*inside, inner) <= 0.02F;
+  };
+  for (const int beside : {-1, 0, 1}) {
+    const int x = box_.left + w / 2 + beside * std::min(w, h) / 8, y = box_.top + h / 2 + beside * std::min(w, h) / 8;
+    look(box_.left, y, 1, 0), look(box_.right - 1, y, -1, 0);
+    look(x, box_.top, 0, 1), look(x, box_.bottom - 1, 0, -1);
   }
-  traits_.outlined = true;
+  traits_.outlined = outlined * 6 >= looks * 5;
 }
 
 // Within two pixels of what is clear: of the box's own coordinates. Soft edges are of a colour between.
@@ -339,6 +372,6 @@ void Study::find_drawing() {
 
 }  // namespace
 
-Traits traits_of(const Pixels& pixels) { return Study(pixels).answer(); }
+Traits traits_of(const Pixels& pixels, Oklab ground) { return Study(pixels, ground).answer(); }
 
 }  // namespace figma

@@ -53,7 +53,7 @@ class Cutter {
     const auto most = count(mask);
     for (const int tolerance : kTolerances) {
       auto looser = outside(tolerance);
-      if (count(looser) * 20 < most * 11) continue;
+      if (count(looser) * 10 < most * 9 && loses_a_body(mask, looser)) continue;
       mask = std::move(looser), tolerance_ = tolerance;
       break;
     }
@@ -64,25 +64,83 @@ class Cutter {
     const auto bodies = pieces_of(body, width_, height_);
     const auto largest =
         bodies.empty() ? Piece{} : *std::ranges::max_element(bodies, {}, [](const Piece& one) { return one.pixels; });
-    const auto within = [](int margin) { return margin == 1 || margin == 2; };
-    if (within(around.left) && within(around.top) && within(width_ - around.right) && within(height_ - around.bottom)) {
-      return {};  // an outline along the edges
-    }
-    const bool object = largest.pixels > 0 && largest.fill() > 0.72F && largest.box.area() > 0.7F * around.area();
+    const bool object = largest.pixels > 0 && largest.fill() > 0.72F && largest.box.area() > 0.7F * around.area() &&
+                        !is_closed_stroke(body, largest.box);
     if (object) {
+      open_ring(body, largest);
       mask = std::move(body);
     } else {
-      for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = mask[i] && !is_ground(i, tolerance_);
+      for (int y = 0; y < height_; ++y) {
+        for (int x = 0; x < width_; ++x) mask[std::size_t(y) * width_ + x] = is_ink(x, y);
+      }
     }
-    OffGround off{object ? Ground::around : Ground::behind, pixels_};
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      if (!mask[i]) off.pixels.rgba[i * 4 + 3] = 0;
+    OffGround off{object ? Ground::around : Ground::behind,
+                  to_oklab(std::uint8_t(ground_[0]), std::uint8_t(ground_[1]), std::uint8_t(ground_[2])), pixels_};
+    for (int y = 0; y < height_; ++y) {
+      for (int x = 0; x < width_; ++x) keep(mask, x, y, &off.pixels.rgba[(std::size_t(y) * width_ + x) * 4]);
     }
     return off;
   }
 
  private:
   static std::ptrdiff_t count(const Bitmap& mask) { return std::ranges::count(mask, 1); }
+
+  // Plainly apart from the ground; or a little, and nothing near is much more, whose fringe it may be.
+  bool is_ink(int x, int y) const {
+    constexpr int kPale = 32, kFringe = 3;
+    const int own = apart_[std::size_t(y) * width_ + x];
+    if (own > tolerance_ || own <= kPale) return own > tolerance_;
+    for (int v = std::max(0, y - kFringe); v <= std::min(height_ - 1, y + kFringe); ++v) {
+      for (int u = std::max(0, x - kFringe); u <= std::min(width_ - 1, x + kFringe); ++u) {
+        if (apart_[std::size_t(v) * width_ + u] > 2 * own) return false;
+      }
+    }
+    return true;
+  }
+
+  // A pixel at the mask's edge is a mixture with the ground: it is cleared, or takes the colour of the purest beside
+  // it.
+  void keep(const Bitmap& mask, int x, int y, std::uint8_t* pixel) const {
+    const std::size_t i = std::size_t(y) * width_ + x;
+    bool at_edge = false;
+    std::size_t purest = i;
+    if (mask[i]) {
+      for (int v = std::max(0, y - 1); v <= std::min(height_ - 1, y + 1); ++v) {
+        for (int u = std::max(0, x - 1); u <= std::min(width_ - 1, x + 1); ++u) {
+          const std::size_t j = std::size_t(v) * width_ + u;
+          at_edge |= !mask[j];
+          if ((u == x || v == y) && apart_[j] > apart_[purest]) purest = j;
+        }
+      }
+    }
+    if (!mask[i] || (at_edge && 2 * apart_[i] < apart_[purest])) {
+      pixel[3] = 0;
+    } else if (at_edge) {
+      std::copy_n(&pixels_.rgba[purest * 4], 4, pixel);
+    }
+  }
+
+  // Whether the body is ground within, and its ends differ: a house's walls and roof, no surface.
+  bool is_closed_stroke(const Bitmap& body, const Box& box) const {
+    int inside = 0, all = 0, sides = 0, ends = 0;  // those of the corners: right less left, low less high
+    for (int y = box.top; y < box.bottom; ++y) {
+      for (int x = box.left; x < box.right; ++x) {
+        const std::size_t i = std::size_t(y) * width_ + x;
+        if (!body[i]) continue;
+        ++all, inside += is_ground(i, tolerance_);
+        const int across = 4 * (x - box.left) / box.width(), down = 4 * (y - box.top) / box.height();
+        if (across % 3 == 0 && down % 3 == 0) sides += across ? 1 : -1, ends += down ? 1 : -1;
+      }
+    }
+    return inside * 5 > all && static_cast<float>(std::max(std::abs(sides), std::abs(ends))) > box.area() / 40;
+  }
+
+  // Whether what `looser` takes away more is a body of its own, not the fringe of compression around another.
+  bool loses_a_body(const Bitmap& mask, const Bitmap& looser) const {
+    Bitmap lost(mask.size());
+    for (std::size_t i = 0; i < mask.size(); ++i) lost[i] = mask[i] && !looser[i];
+    return count(opened(std::move(lost), width_, height_, 2)) * 20 > count(mask);
+  }
 
   // Of a pixel from the ground, by the channel that is farthest; what is clear is no ground.
   std::uint8_t distance(std::size_t i) const {
@@ -105,13 +163,20 @@ class Cutter {
 
   // 1 where no way over ground leads to from the edge.
   Bitmap outside(int tolerance) const {
+    std::vector<int> edge;
+    for (int x = 0; x < width_; ++x) edge.push_back(x), edge.push_back((height_ - 1) * width_ + x);
+    for (int y = 0; y < height_; ++y) edge.push_back(y * width_), edge.push_back(y * width_ + width_ - 1);
+    return flooded(edge, tolerance);
+  }
+
+  // 0 where ground is that one of `seeds` reaches over ground, else 1.
+  Bitmap flooded(const std::vector<int>& seeds, int tolerance) const {
     Bitmap mask(std::size_t(width_) * height_, 1);
     std::vector<int> open;
     const auto visit = [&](int i) {
       if (mask[i] && is_ground(i, tolerance)) mask[i] = 0, open.push_back(i);
     };
-    for (int x = 0; x < width_; ++x) visit(x), visit((height_ - 1) * width_ + x);
-    for (int y = 0; y < height_; ++y) visit(y * width_), visit(y * width_ + width_ - 1);
+    for (const int seed : seeds) visit(seed);
     while (!open.empty()) {
       const int i = open.back(), x = i % width_;
       open.pop_back();
@@ -121,6 +186,22 @@ class Cutter {
       if (i + width_ < width_ * height_) visit(i + width_);
     }
     return mask;
+  }
+
+  // A ring shows the ground in its middle: what is round in what is round, and the smaller part of it.
+  void open_ring(Bitmap& body, const Piece& ring) const {
+    const auto round = [](const Piece& one) {
+      return one.fill() > 0.7F && one.fill() < 0.85F &&
+             std::abs(one.box.width() - one.box.height()) * 16 <= one.box.width();
+    };
+    if (!round(ring)) return;
+    const int middle = (ring.box.top + ring.box.bottom) / 2 * width_ + (ring.box.left + ring.box.right) / 2;
+    auto hole = flooded({middle}, tolerance_);
+    for (auto& pixel : hole) pixel = !pixel;
+    const auto holes = pieces_of(hole, width_, height_);
+    if (holes.size() != 1 || !round(holes[0]) || holes[0].pixels * 5 < ring.pixels || holes[0].pixels * 2 > ring.pixels)
+      return;
+    for (std::size_t i = 0; i < body.size(); ++i) body[i] = body[i] && !hole[i];
   }
 
   const Pixels& pixels_;
