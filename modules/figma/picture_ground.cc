@@ -112,16 +112,29 @@ class Cutter {
   // Marks what the places of `front` reach over ground of this tolerance; `front` is then what stopped it.
   void flood(std::vector<int>& front, int tolerance, Bitmap& marks, std::uint8_t mark) const {
     std::vector<int> open, stopped;
-    const auto visit = [&](int i) {
-      if (marks[i]) return;
-      if (apart_[i] > tolerance) return stopped.push_back(i);
-      marks[i] = mark, open.push_back(i);
-    };
-    for (const int i : front) visit(i);
+    const auto is_open = [&](int i) { return !marks[i] && apart_[i] <= tolerance; };
+    for (const int i : front) {
+      if (!marks[i]) (is_open(i) ? open : stopped).push_back(i);
+    }
     while (!open.empty()) {
-      const int i = open.back();
+      int left = open.back(), right = left + 1;
       open.pop_back();
-      visit(i - 1), visit(i + 1), visit(i - stride_), visit(i + stride_);
+      if (marks[left]) continue;
+      while (is_open(left - 1)) --left;
+      while (is_open(right)) ++right;
+      std::fill(&marks[left], &marks[right], mark);
+      if (!marks[left - 1]) stopped.push_back(left - 1);
+      if (!marks[right]) stopped.push_back(right);
+      for (const int row : {-stride_, stride_}) {
+        for (int i = left + row; i < right + row; ++i) {
+          if (marks[i]) continue;
+          if (apart_[i] > tolerance) {
+            stopped.push_back(i);
+          } else if (i == left + row || !is_open(i - 1)) {
+            open.push_back(i);  // one of each run
+          }
+        }
+      }
     }
     front = std::move(stopped);
   }
