@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <numbers>
 #include <optional>
 #include <span>
@@ -20,6 +21,8 @@ constexpr float kInkDistance = 0.11F;  // in Oklab, from the ground
 constexpr float kOneColour = 0.09F;    // in Oklab, shades of one
 constexpr int kBins = 4096;            // 4 bits a channel
 constexpr int kUnseen = kBins;
+
+bool same_colour(const std::uint8_t* p, const std::uint8_t* q) { return std::memcmp(p, q, 4) == 0; }
 
 // How much a colour catches the eye on this ground: an accent more than grey text, a rule hardly.
 float conspicuous(const Oklab& colour, const Oklab& ground) {
@@ -79,18 +82,20 @@ class Study {
 void Study::find_box() {
   box_ = {width_, height_, 0, 0};
   int most = 0;
-  for (std::size_t i = 3; i < pixels_.rgba.size(); i += 4) most = std::max<int>(most, pixels_.rgba[i]);
+  for (std::size_t i = 3; i < pixels_.rgba.size() && most < 255; i += 4) most = std::max<int>(most, pixels_.rgba[i]);
   visible_from_ = std::max(kFaintest, most / 2);
   long alpha = 0, seen = 0;
   for (int y = 0; y < height_; ++y) {
-    for (int x = 0; x < width_; ++x) {
+    for (int x = 0, end = 0; x < width_; x = end) {
       const auto* p = at(x, y);
+      for (end = x + 1; end < width_ && same_colour(p, at(end, y));) ++end;
       if (p[3] < kFaintest) continue;
-      alpha += p[3], ++seen;
+      alpha += long{p[3]} * (end - x), seen += end - x;
       if (p[3] < visible_from_) continue;
-      ++visible_;
-      bins_[std::size_t(y) * width_ + x] = static_cast<std::uint16_t>(p[0] >> 4 << 8 | p[1] >> 4 << 4 | p[2] >> 4);
-      box_ = {std::min(box_.left, x), std::min(box_.top, y), std::max(box_.right, x + 1), std::max(box_.bottom, y + 1)};
+      visible_ += end - x;
+      std::fill_n(&bins_[std::size_t(y) * width_ + x], end - x,
+                  static_cast<std::uint16_t>(p[0] >> 4 << 8 | p[1] >> 4 << 4 | p[2] >> 4));
+      box_ = {std::min(box_.left, x), std::min(box_.top, y), std::max(box_.right, end), y + 1};
     }
   }
   if (visible_ == 0) return;
@@ -112,19 +117,23 @@ void Study::find_shape() {
       top[x] = std::min(top[x], y), bottom[x] = y;
     }
   }
-  const auto filled = [&](int y, int first, int last) {  // of row y, how many pixels from first to last
-    int count = 0;
-    last = std::min(last, right[y]);
-    for (int x = std::max(first, left[y]); x <= last; ++x) count += top[x] <= y && y <= bottom[x];
-    return count;
-  };
+  std::vector<std::uint16_t> before(std::size_t(h) * (w + 1));  // of each row, how many are filled left of a column
+  int area = 0;
+  for (int y = 0; y < h; ++y) {
+    auto* row = &before[std::size_t(y) * (w + 1)];
+    for (int x = 0; x < w; ++x) {
+      const bool is_filled = left[y] <= x && x <= right[y] && top[x] <= y && y <= bottom[x];
+      row[x + 1] = static_cast<std::uint16_t>(row[x] + is_filled);
+    }
+    area += row[w];
+  }
   // How many pixels of row y are not what a span of `half` to each side of the middle would have.
   const auto miss = [&](int y, float half) {
     const int first = static_cast<int>(std::ceil(w / 2.0F - half - 0.5F)), last = w - 1 - first;
-    return filled(y, 0, w) + std::max(0, last - first + 1) - 2 * filled(y, first, last);
+    const auto* row = &before[std::size_t(y) * (w + 1)];
+    const int from = std::max(first, 0), to = std::max(from, std::min(last + 1, w));
+    return row[w] + std::max(0, last - first + 1) - 2 * (row[to] - row[from]);
   };
-  int area = 0;
-  for (int y = 0; y < h; ++y) area += filled(y, 0, w);
   traits_.hollow = visible_ < area * 0.6;
 
   const float half_w = w / 2.0F, half_h = h / 2.0F, roundest = std::min(half_w, half_h);
@@ -157,11 +166,13 @@ void Study::find_colours() {
   };
   std::vector<Bin> bins(kBins);
   for (int y = box_.top; y < box_.bottom; ++y) {
-    for (int x = box_.left; x < box_.right; ++x) {
-      if (!visible(x, y)) continue;
+    for (int x = box_.left, end = x; x < box_.right; x = end) {
       const auto* p = at(x, y);
+      for (end = x + 1; end < box_.right && same_colour(p, at(end, y));) ++end;
+      if (!visible(x, y)) continue;
+      const auto run = static_cast<std::uint32_t>(end - x);
       auto& b = bins[bin(x, y)];
-      b.red += p[0], b.green += p[1], b.blue += p[2], ++b.count;
+      b.red += p[0] * run, b.green += p[1] * run, b.blue += p[2] * run, b.count += run;
     }
   }
   struct Family {  // the bins that share a name
@@ -245,8 +256,9 @@ void Study::find_texture() {
   int pairs = 0, gentle = 0, rough = 0, edges = 0;
   const auto compare = [&](const std::uint8_t* p, const std::uint8_t* q) {
     if (p[3] < visible_from_ || q[3] < visible_from_) return;
-    const int apart = std::max({std::abs(p[0] - q[0]), std::abs(p[1] - q[1]), std::abs(p[2] - q[2])});
     ++pairs;
+    if (same_colour(p, q)) return;
+    const int apart = std::max({std::abs(p[0] - q[0]), std::abs(p[1] - q[1]), std::abs(p[2] - q[2])});
     gentle += apart > 0 && apart <= 3;
     rough += apart > 3 && apart < 64;
     edges += apart >= 20;
@@ -262,7 +274,7 @@ void Study::find_texture() {
     for (int x = box_.left, other = box_.right - 1; x < other; ++x, --other) {
       const auto *p = at(x, y), *q = at(other, y);
       ++facing;
-      alike += std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]) < 60;
+      alike += same_colour(p, q) || std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]) < 60;
     }
   }
   traits_.mirrored = alike * 10 > facing * 9;
