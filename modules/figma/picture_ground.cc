@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "figma/pieces.h"
@@ -89,7 +90,8 @@ class Cutter {
     apart_.assign(std::size_t(stride_) * (height_ + 2), 255);
     for (int y = 0; y < height_; ++y) {
       const auto* p = &pixels_.rgba[std::size_t(y) * width_ * 4];
-      for (int x = 0; x < width_; ++x, p += 4) apart_[place(x, y)] = distance(p);
+      auto* to = &apart_[place(0, y)];
+      for (int x = 0; x < width_; ++x, p += 4) to[x] = x > 0 && std::memcmp(p, p - 4, 4) == 0 ? to[x - 1] : distance(p);
     }
   }
   std::uint8_t distance(const std::uint8_t* p) const {
@@ -109,8 +111,9 @@ class Cutter {
                                [this](std::size_t corner) { return distance(&pixels_.rgba[corner * 4]) <= kCorner; });
   }
 
-  // Marks what the places of `front` reach over ground of this tolerance; `front` is then what stopped it.
-  void flood(std::vector<int>& front, int tolerance, Bitmap& marks, std::uint8_t mark) const {
+  // Marks what the places of `front` reach over ground of this tolerance, and counts it; `front` is then what stopped it.
+  int flood(std::vector<int>& front, int tolerance, Bitmap& marks, std::uint8_t mark) const {
+    int count = 0;
     std::vector<int> open, stopped;
     const auto is_open = [&](int i) { return !marks[i] && apart_[i] <= tolerance; };
     for (const int i : front) {
@@ -123,6 +126,7 @@ class Cutter {
       while (is_open(left - 1)) --left;
       while (is_open(right)) ++right;
       std::fill(&marks[left], &marks[right], mark);
+      count += right - left;
       if (!marks[left - 1]) stopped.push_back(left - 1);
       if (!marks[right]) stopped.push_back(right);
       for (const int row : {-stride_, stride_}) {
@@ -137,6 +141,7 @@ class Cutter {
       }
     }
     front = std::move(stopped);
+    return count;
   }
   Bitmap unmarked() const {  // for flood: the margin counts as visited
     Bitmap marks(apart_.size(), 1);
@@ -159,18 +164,21 @@ class Cutter {
     for (int x = 0; x < width_; ++x) front.push_back(place(x, 0)), front.push_back(place(x, height_ - 1));
     for (int y = 0; y < height_; ++y) front.push_back(place(0, y)), front.push_back(place(width_ - 1, y));
     auto marks = unmarked();  // then 1 and up: the first tolerance that leads there
-    for (std::size_t i = 0; i < kTolerances.size(); ++i) flood(front, kTolerances[i], marks, std::uint8_t(i + 1));
-    const auto tight = count(mask_of(marks, [](std::uint8_t mark) { return mark != 1; }));
-    for (std::size_t loosest = kTolerances.size();; --loosest) {
-      tolerance_ = kTolerances[loosest - 1];
-      auto mask = mask_of(marks, [=](std::uint8_t mark) { return mark == 0 || mark > loosest; });
-      if (loosest == 1 || count(mask) * 10 >= tight * 9) return mask;
-      // Is what it takes away more a body of its own, not the fringe of compression around another?
-      auto lost = mask_of(marks, [=](std::uint8_t mark) { return mark > 1 && mark <= loosest; });
-      if (count(opened(std::move(lost), width_, height_, 2)) * 20 <= tight) return mask;
+    std::array<int, kTolerances.size() + 1> rest{width_ * height_};  // that no way leads to, by that mark
+    for (std::size_t i = 0; i < kTolerances.size(); ++i) {
+      rest[i + 1] = rest[i] - flood(front, kTolerances[i], marks, std::uint8_t(i + 1));
     }
+    std::size_t loosest = kTolerances.size();
+    while (loosest > 1 && rest[loosest] * 10 < rest[1] * 9) {
+      // Is what it takes away more a body of its own, not the fringe of compression around another?
+      const auto lost = opened(mask_of(marks, [=](std::uint8_t mark) { return mark > 1 && mark <= loosest; }), width_,
+                               height_, 2);
+      if (std::ranges::count(lost, 1) * 20 <= rest[1]) break;
+      --loosest;
+    }
+    tolerance_ = kTolerances[loosest - 1];
+    return mask_of(marks, [=](std::uint8_t mark) { return mark == 0 || mark > loosest; });
   }
-  static std::ptrdiff_t count(const Bitmap& mask) { return std::ranges::count(mask, 1); }
 
   // Plainly apart from the ground; or a little, and nothing near is much more, whose fringe it may be.
   bool is_ink(int x, int y) const {
