@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
 #include "figma/pieces.h"
@@ -91,13 +90,12 @@ class Cutter {
     for (int y = 0; y < height_; ++y) {
       const auto* p = &pixels_.rgba[std::size_t(y) * width_ * 4];
       auto* to = &apart_[place(0, y)];
-      for (int x = 0; x < width_; ++x, p += 4) to[x] = x > 0 && std::memcmp(p, p - 4, 4) == 0 ? to[x - 1] : distance(p);
+      for (int x = 0; x < width_; ++x, p += 4) to[x] = distance(p);
     }
   }
   std::uint8_t distance(const std::uint8_t* p) const {
-    if (p[3] <= 250) return 255;
-    return static_cast<std::uint8_t>(
-        std::max({std::abs(p[0] - ground_[0]), std::abs(p[1] - ground_[1]), std::abs(p[2] - ground_[2])}));
+    const int red = std::abs(p[0] - ground_[0]), green = std::abs(p[1] - ground_[1]), blue = std::abs(p[2] - ground_[2]);
+    return static_cast<std::uint8_t>(p[3] <= 250 ? 255 : std::max(red, std::max(green, blue)));
   }
 
   bool corners_agree() {
