@@ -94,7 +94,8 @@ class Cutter {
     }
   }
   std::uint8_t distance(const std::uint8_t* p) const {
-    const int red = std::abs(p[0] - ground_[0]), green = std::abs(p[1] - ground_[1]), blue = std::abs(p[2] - ground_[2]);
+    const int red = std::abs(p[0] - ground_[0]), green = std::abs(p[1] - ground_[1]),
+              blue = std::abs(p[2] - ground_[2]);
     return static_cast<std::uint8_t>(p[3] <= 250 ? 255 : std::max(red, std::max(green, blue)));
   }
 
@@ -109,7 +110,8 @@ class Cutter {
                                [this](std::size_t corner) { return distance(&pixels_.rgba[corner * 4]) <= kCorner; });
   }
 
-  // Marks what the places of `front` reach over ground of this tolerance, and counts it; `front` is then what stopped it.
+  // Marks what the places of `front` reach over ground of this tolerance, and counts it; `front` is then what stopped
+  // it.
   int flood(std::vector<int>& front, int tolerance, Bitmap& marks, std::uint8_t mark) const {
     int count = 0;
     std::vector<int> open, stopped;
@@ -169,8 +171,8 @@ class Cutter {
     std::size_t loosest = kTolerances.size();
     while (loosest > 1 && rest[loosest] * 10 < rest[1] * 9) {
       // Is what it takes away more a body of its own, not the fringe of compression around another?
-      const auto lost = opened(mask_of(marks, [=](std::uint8_t mark) { return mark > 1 && mark <= loosest; }), width_,
-                               height_, 2);
+      const auto lost =
+          opened(mask_of(marks, [=](std::uint8_t mark) { return mark > 1 && mark <= loosest; }), width_, height_, 2);
       if (std::ranges::count(lost, 1) * 20 <= rest[1]) break;
       --loosest;
     }
