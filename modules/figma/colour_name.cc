@@ -1,7 +1,9 @@
 #include "figma/colour_name.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 namespace figma {
 namespace {
@@ -21,8 +23,27 @@ constexpr std::array<Named, kColourNames> kPalette{{
     {"Yellow", 0xfde047},  {"Lime", 0xa3e635},      {"Olive", 0x6b7030},    {"Green", 0x22a655},
     {"Forest", 0x14532d},  {"Mint", 0xb5f0d3},      {"Teal", 0x14908c},     {"Turquoise", 0x2dd4cf},
     {"Sky", 0x7cc8fa},     {"Blue", 0x2f6df0},      {"Navy", 0x14224d},     {"Indigo", 0x4338ca},
-    {"Violet", 0x8b5cf6},  {"Purple", 0x7f1fb0},    {"Lavender", 0xcdbcfb}, {"Ice", 0xdcecfb},
+    {"Violet", 0x8b5cf6},  {"Purple", 0x7f1fb0},    {"Lavender", 0xcdbcfb}, {"Ice", 0xdbeafe},
 }};
+
+// More of what bears a name. Interfaces are made of few colours (Figma's own, Tailwind's, Material's): each of those
+// lies well inside one name, so that compression's noise does not change it.
+struct Shade {
+  std::uint32_t rgb;
+  std::string_view name;
+};
+constexpr auto kShades = std::to_array<Shade>({
+    {0x131518, "Black"},  {0x25272a, "Charcoal"}, {0x1e293b, "Charcoal"},  {0x303335, "Charcoal"},
+    {0x3d4045, "Slate"},  {0x515459, "Slate"},    {0x5f6267, "Grey"},      {0x6f7277, "Grey"},
+    {0x9fa2a7, "Grey"},   {0xc8cbd0, "Silver"},   {0xd2d5da, "Pale Grey"}, {0xe9ecef, "Pale Grey"},
+    {0xf4f5f7, "White"},  {0xfee2e2, "Pink"},     {0xfecaca, "Pink"},      {0xfce7f3, "Pink"},
+    {0xdcfce7, "Mint"},   {0xede9fe, "Lavender"}, {0xddd6fe, "Lavender"},  {0xc7d2fe, "Lavender"},
+    {0xbfdbfe, "Ice"},    {0xe0f2fe, "Ice"},      {0xfef3c7, "Cream"},     {0x93c5fd, "Sky"},
+    {0x6366f1, "Indigo"}, {0x0284c7, "Blue"},     {0xdb2777, "Rose"},      {0xf43f5e, "Rose"},
+    {0x059669, "Green"},  {0xea580c, "Orange"},   {0x15803d, "Green"},     {0xef4444, "Red"},
+    {0x0ea5e9, "Sky"},    {0x74abd6, "Sky"},      {0x0891b2, "Teal"},      {0xeff6ff, "White"},
+    {0xe11d48, "Red"},
+});
 
 float linear(std::uint8_t channel) {  // IEC 61966-2-1, sRGB
   static const auto table = [] {
@@ -53,21 +74,28 @@ float distance(const Oklab& one, const Oklab& other) {
 }
 
 std::size_t nearest_colour(const Oklab& colour) {
-  static const auto palette = [] {
-    std::array<Oklab, kColourNames> colours;
-    for (std::size_t i = 0; i < kColourNames; ++i) {
-      const auto rgb = kPalette[i].rgb;
-      colours[i] = to_oklab(static_cast<std::uint8_t>(rgb >> 16), static_cast<std::uint8_t>(rgb >> 8),
-                            static_cast<std::uint8_t>(rgb));
+  struct Known {
+    Oklab colour;
+    std::size_t name;
+  };
+  static const auto known = [] {
+    const auto of = [](std::uint32_t rgb) {
+      return to_oklab(static_cast<std::uint8_t>(rgb >> 16), static_cast<std::uint8_t>(rgb >> 8),
+                      static_cast<std::uint8_t>(rgb));
+    };
+    std::vector<Known> all;
+    for (std::size_t i = 0; i < kColourNames; ++i) all.push_back({of(kPalette[i].rgb), i});
+    for (const auto& [rgb, name] : kShades) {
+      const auto named = std::ranges::find(kPalette, name, &Named::name);
+      all.push_back({of(rgb), static_cast<std::size_t>(named - kPalette.begin())});
     }
-    return colours;
+    return all;
   }();
   std::size_t best = 0;
   float least = 10;
-  for (std::size_t i = 0; i < kColourNames; ++i) {
-    const float dl = colour.lightness - palette[i].lightness, da = colour.a - palette[i].a,
-                db = colour.b - palette[i].b;
-    if (const float apart = dl * dl + da * da + db * db; apart < least) least = apart, best = i;
+  for (const auto& [other, name] : known) {
+    const float dl = colour.lightness - other.lightness, da = colour.a - other.a, db = colour.b - other.b;
+    if (const float apart = dl * dl + da * da + db * db; apart < least) least = apart, best = name;
   }
   return best;
 }

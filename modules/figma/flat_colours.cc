@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 namespace figma {
@@ -12,7 +13,7 @@ using plugfleet::Pixels;
 
 constexpr int kBins = 32 * 32 * 32;  // 5 bits a channel: white and the palest grey are two
 constexpr std::size_t kMost = 10;
-constexpr int kSame = 7, kNear = 24;  // of 255, by the channel that is farthest
+constexpr int kSame = 7, kNear = 16;  // of 255, by the channel that is farthest
 constexpr std::uint8_t kNone = 0xff;  // no flat colour
 constexpr int kSeen = 128;            // alpha from which a pixel counts
 
@@ -21,6 +22,22 @@ struct Flat {
   int bin = 0;
   std::array<int, 3> colour{};
 };
+
+// Calls `each` with the first pixel of every run of equal ones that count, and the run's end.
+void for_runs(auto& rgba, auto&& each) {
+  auto *p = rgba.data(), *end = p + rgba.size();
+  while (p != end) {
+    std::uint32_t colour, next;
+    std::memcpy(&colour, p, 4);
+    auto* after = p + 4;
+    for (; after != end; after += 4) {
+      std::memcpy(&next, after, 4);
+      if (next != colour) break;
+    }
+    if (p[3] >= kSeen) each(p, after);
+    p = after;
+  }
+}
 
 int bin_of(const std::uint8_t* p) { return p[0] >> 3 << 10 | p[1] >> 3 << 5 | p[2] >> 3; }
 
@@ -48,12 +65,11 @@ void flatten(Pixels& pixels, const std::vector<int>& used, const std::vector<std
 
   for (std::size_t i = 0; i < frequent.size(); ++i) flat_of[frequent[i].bin] = static_cast<std::uint8_t>(i);
   std::vector<std::array<std::uint64_t, 3>> sums(frequent.size());
-  for (std::size_t i = 0; i < pixels.rgba.size(); i += 4) {
-    const auto* p = &pixels.rgba[i];
+  for_runs(pixels.rgba, [&](const std::uint8_t* p, const std::uint8_t* end) {
     const auto flat = flat_of[bin_of(p)];
-    if (p[3] < kSeen || flat == kNone) continue;
-    for (int c = 0; c < 3; ++c) sums[flat][c] += p[c];
-  }
+    if (flat == kNone) return;
+    for (int c = 0; c < 3; ++c) sums[flat][c] += p[c] * std::uint64_t(end - p) / 4;
+  });
   std::vector<Flat> flats;
   for (std::size_t i = 0; i < frequent.size(); ++i) {
     auto& one = frequent[i];
@@ -68,12 +84,13 @@ void flatten(Pixels& pixels, const std::vector<int>& used, const std::vector<std
     const bool near = apart(nearest->colour, middle_of(bin)) <= kNear;
     flat_of[bin] = near ? static_cast<std::uint8_t>(nearest - flats.begin()) : kNone;
   }
-  for (std::size_t i = 0; i < pixels.rgba.size(); i += 4) {
-    auto* p = &pixels.rgba[i];
+  for_runs(pixels.rgba, [&](std::uint8_t* p, const std::uint8_t* end) {
     const auto flat = flat_of[bin_of(p)];
-    if (p[3] < kSeen || flat == kNone) continue;
-    for (int c = 0; c < 3; ++c) p[c] = static_cast<std::uint8_t>(flats[flat].colour[c]);
-  }
+    if (flat == kNone) return;
+    for (; p != end; p += 4) {
+      for (int c = 0; c < 3; ++c) p[c] = static_cast<std::uint8_t>(flats[flat].colour[c]);
+    }
+  });
 }
 
 }  // namespace
@@ -83,11 +100,11 @@ void flatten_colours(Pixels& pixels) {
   static thread_local std::vector<std::uint32_t> counts(kBins);
   static thread_local std::vector<std::uint8_t> flat_of(kBins, kNone);  // by bin
   std::vector<int> used;
-  for (std::size_t i = 0; i < pixels.rgba.size(); i += 4) {
-    if (pixels.rgba[i + 3] < kSeen) continue;
-    const int bin = bin_of(&pixels.rgba[i]);
-    if (counts[bin]++ == 0) used.push_back(bin);
-  }
+  for_runs(pixels.rgba, [&](const std::uint8_t* p, const std::uint8_t* end) {
+    const int bin = bin_of(p);
+    if (counts[bin] == 0) used.push_back(bin);
+    counts[bin] += static_cast<std::uint32_t>(end - p) / 4;
+  });
   flatten(pixels, used, counts, flat_of);
   for (const int bin : used) counts[bin] = 0, flat_of[bin] = kNone;
 }

@@ -4,7 +4,11 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <numbers>
+#include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace figma {
@@ -14,14 +18,24 @@ using plugfleet::Pixels;
 
 constexpr int kFaintest = 8;           // a picture with no alpha above this is empty
 constexpr float kInkDistance = 0.11F;  // in Oklab, from the ground
+constexpr float kOneColour = 0.09F;    // in Oklab, shades of one
 constexpr int kBins = 4096;            // 4 bits a channel
 constexpr int kUnseen = kBins;
+
+bool same_colour(const std::uint8_t* p, const std::uint8_t* q) { return std::memcmp(p, q, 4) == 0; }
+
+// How much a colour catches the eye on this ground: an accent more than grey text, a rule hardly.
+float conspicuous(const Oklab& colour, const Oklab& ground) {
+  const float dl = colour.lightness - ground.lightness, da = colour.a - ground.a, db = colour.b - ground.b;
+  return dl * dl + 4 * (da * da + db * db);
+}
 
 // One picture under study; traits_of asks its questions in order, later ones use what earlier ones found.
 class Study {
  public:
-  explicit Study(const Pixels& pixels)
+  Study(const Pixels& pixels, const Oklab& ground)
       : pixels_(pixels),
+        ground_(ground),
         width_(static_cast<int>(pixels.size.width)),
         height_(static_cast<int>(pixels.size.height)),
         bins_(std::size_t(width_) * height_, kUnseen) {}
@@ -55,6 +69,7 @@ class Study {
   bool on_edge(int x, int y) const;
 
   const Pixels& pixels_;
+  Oklab ground_;  // the colour that ink is ink on
   const int width_, height_;
   Box box_;
   int visible_from_ = 0;                    // alpha from which a pixel belongs to the shape: half of the highest
@@ -67,18 +82,20 @@ class Study {
 void Study::find_box() {
   box_ = {width_, height_, 0, 0};
   int most = 0;
-  for (std::size_t i = 3; i < pixels_.rgba.size(); i += 4) most = std::max<int>(most, pixels_.rgba[i]);
+  for (std::size_t i = 3; i < pixels_.rgba.size() && most < 255; i += 4) most = std::max<int>(most, pixels_.rgba[i]);
   visible_from_ = std::max(kFaintest, most / 2);
   long alpha = 0, seen = 0;
   for (int y = 0; y < height_; ++y) {
-    for (int x = 0; x < width_; ++x) {
+    for (int x = 0, end = 0; x < width_; x = end) {
       const auto* p = at(x, y);
+      for (end = x + 1; end < width_ && same_colour(p, at(end, y));) ++end;
       if (p[3] < kFaintest) continue;
-      alpha += p[3], ++seen;
+      alpha += long{p[3]} * (end - x), seen += end - x;
       if (p[3] < visible_from_) continue;
-      ++visible_;
-      bins_[std::size_t(y) * width_ + x] = static_cast<std::uint16_t>(p[0] >> 4 << 8 | p[1] >> 4 << 4 | p[2] >> 4);
-      box_ = {std::min(box_.left, x), std::min(box_.top, y), std::max(box_.right, x + 1), std::max(box_.bottom, y + 1)};
+      visible_ += end - x;
+      std::fill_n(&bins_[std::size_t(y) * width_ + x], end - x,
+                  static_cast<std::uint16_t>(p[0] >> 4 << 8 | p[1] >> 4 << 4 | p[2] >> 4));
+      box_ = {std::min(box_.left, x), std::min(box_.top, y), std::max(box_.right, end), y + 1};
     }
   }
   if (visible_ == 0) return;
@@ -100,19 +117,23 @@ void Study::find_shape() {
       top[x] = std::min(top[x], y), bottom[x] = y;
     }
   }
-  const auto filled = [&](int y, int first, int last) {  // of row y, how many pixels from first to last
-    int count = 0;
-    last = std::min(last, right[y]);
-    for (int x = std::max(first, left[y]); x <= last; ++x) count += top[x] <= y && y <= bottom[x];
-    return count;
-  };
+  std::vector<std::uint16_t> before(std::size_t(h) * (w + 1));  // of each row, how many are filled left of a column
+  int area = 0;
+  for (int y = 0; y < h; ++y) {
+    auto* row = &before[std::size_t(y) * (w + 1)];
+    for (int x = 0; x < w; ++x) {
+      const bool is_filled = left[y] <= x && x <= right[y] && top[x] <= y && y <= bottom[x];
+      row[x + 1] = static_cast<std::uint16_t>(row[x] + is_filled);
+    }
+    area += row[w];
+  }
   // How many pixels of row y are not what a span of `half` to each side of the middle would have.
   const auto miss = [&](int y, float half) {
     const int first = static_cast<int>(std::ceil(w / 2.0F - half - 0.5F)), last = w - 1 - first;
-    return filled(y, 0, w) + std::max(0, last - first + 1) - 2 * filled(y, first, last);
+    const auto* row = &before[std::size_t(y) * (w + 1)];
+    const int from = std::max(first, 0), to = std::max(from, std::min(last + 1, w));
+    return row[w] + std::max(0, last - first + 1) - 2 * (row[to] - row[from]);
   };
-  int area = 0;
-  for (int y = 0; y < h; ++y) area += filled(y, 0, w);
   traits_.hollow = visible_ < area * 0.6;
 
   const float half_w = w / 2.0F, half_h = h / 2.0F, roundest = std::min(half_w, half_h);
@@ -125,7 +146,8 @@ void Study::find_shape() {
     rounded_miss += miss(y, half_w - radius + std::sqrt(std::max(0.0F, radius * radius - corner * corner)));
     oval_miss += miss(y, half_w * std::sqrt(1 - up * up));
   }
-  const float tolerance = 0.035F * static_cast<float>(area);
+  // An edge's pixel more or less is no other shape.
+  const float tolerance = 0.03F * static_cast<float>(area) + 0.25F * static_cast<float>(w + h);
   const bool square = std::abs(w - h) <= 0.06F * static_cast<float>(std::max(w, h));
   if (static_cast<float>(std::min(rounded_miss, oval_miss)) > tolerance) {
     traits_.shape = Shape::irregular;
@@ -144,11 +166,13 @@ void Study::find_colours() {
   };
   std::vector<Bin> bins(kBins);
   for (int y = box_.top; y < box_.bottom; ++y) {
-    for (int x = box_.left; x < box_.right; ++x) {
-      if (!visible(x, y)) continue;
+    for (int x = box_.left, end = x; x < box_.right; x = end) {
       const auto* p = at(x, y);
+      for (end = x + 1; end < box_.right && same_colour(p, at(end, y));) ++end;
+      if (!visible(x, y)) continue;
+      const auto run = static_cast<std::uint32_t>(end - x);
       auto& b = bins[bin(x, y)];
-      b.red += p[0], b.green += p[1], b.blue += p[2], ++b.count;
+      b.red += p[0] * run, b.green += p[1] * run, b.blue += p[2] * run, b.count += run;
     }
   }
   struct Family {  // the bins that share a name
@@ -179,33 +203,51 @@ void Study::find_colours() {
     auto& family = families[used.back().name];
     for (auto* each : {&family, &all}) each->count += count, add(each->sum, colour, count);
   }
-  const auto most = [](const auto& list) {
-    return static_cast<std::size_t>(std::ranges::max_element(list, {}, &Family::count) - list.begin());
-  };
   traits_.mean = divided(all.sum, all.count);
-  traits_.colour = most(families);
-  const auto ground = divided(families[traits_.colour].sum, families[traits_.colour].count);
+  const auto most = std::ranges::max_element(families, {}, &Family::count);
+  Oklab main = divided(most->sum, most->count);
+  traits_.colour = static_cast<std::size_t>(most - families.begin());
+  if (!traits_.cut_out) ground_ = main;
+  std::vector<Used> inks;
+  for (auto& each : used) {
+    each.is_ground = distance(ground_, each.colour) <= kInkDistance;
+    is_ink_[each.bin] = traits_.cut_out || !each.is_ground;
+    if (is_ink_[each.bin]) inks.push_back(each);
+  }
+  // The ink's colour: shades of one count together, whatever their names.
+  std::ranges::sort(inks, std::ranges::greater{}, &Used::count);
+  float best = -1;
+  while (!inks.empty()) {
+    const auto centre = inks.front().colour;
+    float striking = 0;
+    Family shades;
+    std::erase_if(inks, [&](const Used& one) {
+      if (distance(one.colour, centre) > kOneColour) return false;
+      striking += one.count * conspicuous(one.colour, ground_);
+      shades.count += one.count, add(shades.sum, one.colour, one.count);
+      return true;
+    });
+    if (striking <= best) continue;
+    best = striking;
+    const auto mean = divided(shades.sum, shades.count);
+    traits_.ink_colour = nearest_colour(mean);
+    if (traits_.cut_out) main = mean;
+  }
+  if (traits_.cut_out) traits_.colour = *traits_.ink_colour;
 
   float second = all.count / 6;
   for (std::size_t i = 0; i < families.size(); ++i) {
     if (families[i].count < all.count / 25) continue;
     ++traits_.colours;
-    const float apart = distance(ground, divided(families[i].sum, families[i].count));
+    const float apart = distance(main, divided(families[i].sum, families[i].count));
     if (i != traits_.colour && apart > 0.1F && families[i].count >= second) {
       second = families[i].count, traits_.second_colour = i;
     }
-  }
-  std::array<Family, kColourNames> inks{};
-  for (auto& each : used) {
-    each.is_ground = distance(ground, each.colour) <= kInkDistance;
-    is_ink_[each.bin] = traits_.cut_out || !each.is_ground;
-    if (is_ink_[each.bin]) inks[each.name].count += each.count;
   }
   std::erase_if(used, [&](const Used& one) { return !one.is_ground || one.count < all.count / 50; });
   for (const auto& one : used) {  // shades of the ground far apart; find_texture says whether they also flow
     for (const auto& other : used) traits_.gradient |= distance(one.colour, other.colour) > 0.15F;
   }
-  if (const auto best = most(inks); inks[best].count > 0) traits_.ink_colour = best;
 }
 
 // Neighbours of a drawing are equal, or far apart at an edge; those of a gradient differ by a step or two; those of a
@@ -214,8 +256,9 @@ void Study::find_texture() {
   int pairs = 0, gentle = 0, rough = 0, edges = 0;
   const auto compare = [&](const std::uint8_t* p, const std::uint8_t* q) {
     if (p[3] < visible_from_ || q[3] < visible_from_) return;
-    const int apart = std::max({std::abs(p[0] - q[0]), std::abs(p[1] - q[1]), std::abs(p[2] - q[2])});
     ++pairs;
+    if (same_colour(p, q)) return;
+    const int apart = std::max({std::abs(p[0] - q[0]), std::abs(p[1] - q[1]), std::abs(p[2] - q[2])});
     gentle += apart > 0 && apart <= 3;
     rough += apart > 3 && apart < 64;
     edges += apart >= 20;
@@ -231,13 +274,14 @@ void Study::find_texture() {
     for (int x = box_.left, other = box_.right - 1; x < other; ++x, --other) {
       const auto *p = at(x, y), *q = at(other, y);
       ++facing;
-      alike += std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]) < 60;
+      alike += same_colour(p, q) || std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]) < 60;
     }
   }
   traits_.mirrored = alike * 10 > facing * 9;
-  traits_.photographic = !traits_.cut_out && pairs > 1500 && rough > pairs * 0.3 && traits_.colours >= 3;
-  traits_.plain = edges <= pairs / 500;
+  // A small drawing is all edges, and compression's noise around them.
+  traits_.photographic = !traits_.cut_out && pairs > 1500 && rough > pairs * 0.3 + 300 && traits_.colours >= 3;
   traits_.gradient = traits_.gradient && !traits_.photographic && gentle > pairs / 8;
+  traits_.plain = edges <= pairs / (traits_.gradient ? 60 : 500);  // compression draws edges into a gradient
 }
 
 void Study::find_ink() {
@@ -276,31 +320,32 @@ void Study::find_ink() {
       .line_height = static_cast<float>(tallest) / h * traits_.height};
 }
 
-// At the middle of each side: does a band of another colour lie around one and the same inner colour?
+// In from each side, at its middle and beside it: does a band of another colour lie around one and the same inner
+// colour?
 void Study::find_outline() {
   const int w = box_.width(), h = box_.height(), depth = std::max(3, std::min(w, h) / 6);
   if (std::min(w, h) < 12) return;
-  const int mid_x = box_.left + w / 2, mid_y = box_.top + h / 2;
-  struct Side {
-    int x, y, dx, dy;
-  };
-  std::optional<Oklab> inside;
-  const bool round =
-      traits_.shape == Shape::circle || traits_.shape == Shape::oval;  // whose first pixel is a soft edge
   const auto colour = [this](int x, int y) {
     const auto* p = at(x, y);
     return to_oklab(p[0], p[1], p[2]);
   };
-  for (const auto& side : {Side{box_.left, mid_y, 1, 0}, Side{box_.right - 1, mid_y, -1, 0},
-                           Side{mid_x, box_.top, 0, 1}, Side{mid_x, box_.bottom - 1, 0, -1}}) {
-    const auto inner = colour(side.x + side.dx * depth, side.y + side.dy * depth);
+  std::optional<Oklab> inside;
+  int outlined = 0, looks = 0;
+  const auto look = [&](int x, int y, int dx, int dy) {
+    int margin = 0;  // up to the first that is visible
+    while (margin < depth && !visible(x + dx * margin, y + dy * margin)) ++margin;
+    const auto inner = colour(x + dx * (margin + depth), y + dy * (margin + depth));
     if (!inside) inside = inner;
-    if (distance(*inside, inner) > 0.02F) return;
-    const auto second = distance(colour(side.x + side.dx, side.y + side.dy), inner);
-    const auto edge = round ? second : std::max(second, distance(colour(side.x, side.y), inner));
-    if (edge < 0.05F) return;
+    float edge = 0;
+    for (int i = margin; i < margin + 2; ++i) edge = std::max(edge, distance(colour(x + dx * i, y + dy * i), inner));
+    ++looks, outlined += edge >= 0.05F && distance(*inside, inner) <= 0.02F;
+  };
+  for (const int beside : {-1, 0, 1}) {
+    const int x = box_.left + w / 2 + beside * std::min(w, h) / 8, y = box_.top + h / 2 + beside * std::min(w, h) / 8;
+    look(box_.left, y, 1, 0), look(box_.right - 1, y, -1, 0);
+    look(x, box_.top, 0, 1), look(x, box_.bottom - 1, 0, -1);
   }
-  traits_.outlined = true;
+  traits_.outlined = outlined * 6 >= looks * 5;
 }
 
 // Within two pixels of what is clear: of the box's own coordinates. Soft edges are of a colour between.
@@ -339,6 +384,6 @@ void Study::find_drawing() {
 
 }  // namespace
 
-Traits traits_of(const Pixels& pixels) { return Study(pixels).answer(); }
+Traits traits_of(const Pixels& pixels, Oklab ground) { return Study(pixels, ground).answer(); }
 
 }  // namespace figma

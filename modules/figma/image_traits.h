@@ -44,6 +44,7 @@ struct Traits {
   Drawing drawing;  // the ink, without an outline around everything
 };
 
-Traits traits_of(const plugfleet::Pixels& pixels);
+// `ground`: what something cut out lies on.
+Traits traits_of(const plugfleet::Pixels& pixels, Oklab ground = {.lightness = 1});
 
 }  // namespace figma

@@ -94,7 +94,8 @@ class Namer {
     if (is_line()) return divider();
     if (t_.photographic) return photo();
     if (role_.empty() && type_ != "TEXT") {
-      if (const auto noun = noun_of_pieces(); !noun.empty()) return Words{}.add(colour_of_ink()).add(noun).text;
+      if (const auto noun = noun_of_pieces(); !noun.empty())
+        return Words{}.add(names_surface(noun) ? colour_name(t_.colour) : colour_of_ink()).add(noun).text;
     }
     if (type_ == "TEXT" || (role_.empty() && is_written())) return text();
     const auto whole = drawn(t_.second_colour);
@@ -239,14 +240,20 @@ class Namer {
     if (second_colour && wide_enough_for_two) words.add("and").add(colour_name(*second_colour));
     if (t_.gradient && noun != "Avatar") words.add("Gradient");
     const bool scattered = t_.shape == Shape::irregular || noun == "Line Icon" || noun == "Group";
-    if ((t_.outlined && !is_control(noun)) || (t_.hollow && !scattered)) words.add("Outlined");
-    // A plain shape's own noun is its shape already, and a card's corners tell nothing.
-    if (noun != "Card" && noun != "Screen" && !is_control(noun) && !names_shape(noun)) words.add(shape_word(t_.shape));
+    // A plain shape's own noun is its shape already, and a card's corners and hairline tell nothing.
+    const bool large = noun == "Card" || noun == "Screen";
+    if ((t_.outlined && !large && !is_control(noun)) || (t_.hollow && !scattered)) words.add("Outlined");
+    if (!large && !is_control(noun) && !names_shape(noun)) words.add(shape_word(t_.shape));
     return words.add(noun).text;
   }
 
   static bool is_control(std::string_view noun) {
     return noun == "Toggle" || noun == "Checkbox" || noun == "Radio Button" || noun == "Progress Bar";
+  }
+
+  // Where the surface is more of it than what stands on it.
+  static bool names_surface(std::string_view noun) {
+    return noun == "Table" || noun == "Dialog" || noun == "Segmented Control";
   }
 
   static bool names_shape(std::string_view noun) {
@@ -336,9 +343,9 @@ std::expected<std::string, plugfleet::ImageError> offline_name(std::string_view 
   auto pixels = plugfleet::decode_image(image);
   if (!pixels) return std::unexpected(pixels.error());
   flatten_colours(*pixels);
-  const auto off = take_off_ground(*pixels);
+  auto off = take_off_ground(*pixels);
   if (off.ground != Ground::none) {
-    const auto traits = traits_of(off.pixels);
+    const auto traits = traits_of(off.pixels, off.colour);
     const Namer namer(node_type, current_name, traits);
     if (off.ground == Ground::around) return namer.name();
     if (const auto name = namer.name_of_pieces()) return *name;

@@ -2,6 +2,7 @@
 // a dark mode's black: one name for all of them. Pure.
 #pragma once
 
+#include "figma/colour_name.h"
 #include "wire/image.h"
 
 namespace figma {
@@ -14,6 +15,7 @@ enum class Ground {
 
 struct OffGround {
   Ground ground = Ground::none;
+  Oklab colour;              // of the ground
   plugfleet::Pixels pixels;  // with the ground clear; empty where there is none
 };
 

@@ -24,12 +24,12 @@ std::vector<Piece> pieces_of(const Bitmap& ink, int width, int height) {
   std::size_t above = 0;  // where the row above begins
   for (int y = 0; y < height; ++y) {
     const std::size_t here = runs.size();
-    const auto* row = &ink[std::size_t(y) * width];
+    const auto *row = &ink[std::size_t(y) * width], *end = row + width;
     for (int x = 0; x < width;) {
-      while (x < width && !row[x]) ++x;
-      if (x == width) break;
-      const int left = x;
-      while (x < width && row[x]) ++x;
+      const auto* first = std::find(row + x, end, 1);
+      if (first == end) break;
+      const int left = static_cast<int>(first - row);
+      x = static_cast<int>(std::find(first, end, 0) - row);
       const std::size_t i = runs.size();
       runs.push_back({y, left, x, i});
       while (above < here && runs[above].right < left) ++above;

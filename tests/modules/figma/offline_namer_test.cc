@@ -191,6 +191,59 @@ TEST(signs_are_known_on_any_ground) {
   }
 }
 
+TEST(compression_s_noise_and_mixed_edges_change_no_name) {
+  // A white field with a pale hairline whose corners are half mixed with white, on white: nothing else parts them.
+  const auto field = [](int noise) {
+    std::mt19937 random(5);
+    return png_of({280, 40}, [=](std::uint32_t x, std::uint32_t y) mutable {
+      const bool corner = (x < 8 || x >= 272) && (y < 8 || y >= 32);
+      const float dx = std::max(0.0F, std::abs(x + 0.5F - 140) - 132),
+                  dy = std::max(0.0F, std::abs(y + 0.5F - 20) - 12);
+      const float off = std::abs(std::hypot(dx, dy) - 7.5F);
+      const bool side = !corner && (x == 0 || x == 279 || y == 0 || y == 39);
+      const float ink = side ? 1 : corner ? std::clamp(1 - off, 0.0F, 1.0F) : 0;
+      const auto text = strokes(14, 100, 14, 26, kDark)(x, y);
+      const int shade = text.a ? 50 : static_cast<int>(255 - 47 * ink) - static_cast<int>(random() % (noise + 1));
+      const auto channel = static_cast<std::uint8_t>(shade);
+      return Rgba{channel, channel, channel, 255};
+    });
+  };
+  CHECK_EQ(name_of("FRAME", field(0)), "White Outlined Rounded Field");
+  CHECK_EQ(name_of("FRAME", field(5)), "White Outlined Rounded Field");
+
+  // A dark fringe around a button on a dark ground is no outline.
+  const auto button = [](int fringe) {
+    return png_of({140, 60}, [=](std::uint32_t x, std::uint32_t y) {
+      const float dx = std::max(0.0F, std::abs(x + 0.5F - 70) - 52), dy = std::max(0.0F, std::abs(y + 0.5F - 30) - 12);
+      const auto within = [&](int by) { return std::hypot(dx, dy) <= 8 + by; };
+      if (within(0)) return strokes(40, 100, 24, 36, kWhite)(x, y).a ? kWhite : kRed;
+      return within(fringe) ? Rgba{150, 40, 40, 255} : kDark;
+    });
+  };
+  CHECK_EQ(name_of("FRAME", button(0)), "Red Rounded Button");
+  CHECK_EQ(name_of("FRAME", button(1)), "Red Rounded Button");
+}
+
+TEST(what_encloses_the_ground_is_named_as_if_the_ground_were_clear) {
+  const auto ring = [](Rgba ground) {
+    return png_of({120, 120}, [=](std::uint32_t x, std::uint32_t y) {
+      const float off = std::hypot(x + 0.5F - 60, y + 0.5F - 60);
+      return off > 58 || off < 30 ? ground : x < 80 ? kRed : kGreen;
+    });
+  };
+  const auto house = [](Rgba ground) {
+    return png_of({48, 48}, [=](std::uint32_t x, std::uint32_t y) {
+      const int roof = std::abs(static_cast<int>(x) - 24) + 6, high = static_cast<int>(y);
+      const bool walls = x >= 10 && x < 38 && high >= roof && y < 42;
+      return walls && (x < 14 || x >= 34 || high < roof + 5 || y >= 38) ? kDark : ground;
+    });
+  };
+  for (const auto ground : {kWhite, Rgba{243, 244, 246, 255}}) {
+    CHECK_EQ(name_of("GROUP", ring(ground)), name_of("GROUP", ring(kClear)));
+    CHECK_EQ(name_of("FRAME", house(ground)), name_of("FRAME", house(kClear)));
+  }
+}
+
 TEST(what_is_no_image_is_an_error_and_names_nothing) {
   CHECK(figma::offline_name("FRAME", "x", {}).error() == ImageError::not_an_image);
   auto cut = box({20, 20}, 0, kRed);
@@ -237,4 +290,21 @@ TEST(colours_have_the_names_people_give_them) {
   CHECK_EQ(named(128, 0, 128), "Purple");
   CHECK_EQ(named(255, 192, 203), "Pink");
   CHECK_EQ(named(0, 0, 128), "Navy");
+}
+
+TEST(noise_changes_the_name_of_no_colour_that_interfaces_are_made_of) {
+  // Tailwind's greys, Figma's own and some of their tints and accents.
+  for (const int rgb : {0xf9fafb, 0xe5e7eb, 0xd1d5db, 0x9ca3af, 0x6b7280, 0x4b5563, 0x374151, 0x1f2937, 0x111827,
+                        0xe2e8f0, 0xcbd5e1, 0x94a3b8, 0x64748b, 0x475569, 0x334155, 0x0f172a, 0xd9d9d9, 0xffffff,
+                        0xfee2e2, 0xdcfce7, 0xdbeafe, 0xede9fe, 0xef4444, 0xe11d48, 0x16a34a, 0x2563eb, 0x7c3aed}) {
+    std::set<std::size_t> names;
+    for (int noise = 0; noise < 27; ++noise) {
+      const auto channel = [&](int shift, int step) {
+        return static_cast<std::uint8_t>(std::clamp((rgb >> shift & 255) + 2 * (step % 3 - 1), 0, 255));
+      };
+      names.insert(
+          figma::nearest_colour(figma::to_oklab(channel(16, noise), channel(8, noise / 3), channel(0, noise / 9))));
+    }
+    CHECK_EQ(names.size(), 1U);
+  }
 }
