@@ -65,11 +65,13 @@ std::optional<JsonView> parse_object(std::string& text) {
 
 // In what follows a null pointer is a member that is not there.
 bool is_string(const JsonView* value) { return value && value->type() == JsonView::Type::string; }
-bool is_text(const JsonView* value, std::string_view expected) { return is_string(value) && value->text() == expected; }
+bool is_text(const JsonView* value, std::string_view expected) {
+  return is_string(value) && value->exact() && value->text() == expected;
+}
 
 // A text that may go into a log line, a row and a key: see Claims. C1 controls are C2 80 to C2 9F in UTF-8.
 std::optional<std::string> clean_text_of(const JsonView* value) {
-  if (!is_string(value)) return std::nullopt;
+  if (!is_string(value) || !value->exact()) return std::nullopt;
   std::string text = value->text();
   if (text.empty() || text.size() > kTextMax) return std::nullopt;
   unsigned char before = 0;

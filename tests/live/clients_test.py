@@ -238,6 +238,15 @@ class HmacTokenTest(ClientCase):
         reply = live.rename(frame(layer("1")), headers={"Authorization": "bEARER   " + signed_with(SECRET, user)})
         self.assertEqual(reply.status, 200, reply)
 
+    def test_a_token_may_hold_whatever_json_nobody_asks_for(self):
+        user = claims()
+        for more in (', "s\\u0075b": "admin"}', ', "nbf": 18446744073709551616}', ', "email": "a@b\\ud83d"}'):
+            with self.subTest(more=more):
+                self.assert_unauthorized(signed_with(SECRET, (json.dumps(user)[:-1] + more).encode()))
+        odd = r', "n": 18446744073709551616, "a\/b": 1e400, "cut \ud83d": "\ude00", "nul": "\u0000"}'
+        text = json.dumps(user).replace('"sub"', r'"s\u0075b"')[:-1] + odd
+        self.assert_taken(signed_with(SECRET, text.encode(), rb'{"a\u006cg": "HS256", "a\/b": 1}'), user["sub"])
+
     def test_a_token_of_another_key_algorithm_or_none_is_refused(self):
         user = claims()
         good = signed_with(SECRET, user)

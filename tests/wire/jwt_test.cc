@@ -247,11 +247,21 @@ TEST(a_token_over_8_kib_is_refused) {
 }
 
 TEST(a_header_or_payload_that_is_no_json_object_is_refused) {
-  for (const std::string bad : {"[]", "\"HS256\"", "null", "{", "{} x", "\xff", "{\"a\\u0000\":1}", "{\"a\":1e400}"}) {
+  for (const std::string bad : {"[]", "\"HS256\"", "null", "{", "{} x", "\xff", "{\"a\":\"\\q\"}", "{\"a\":01}"}) {
     CHECK_EQ(outcome(hs_token(bad, payload())), kBadHeader);
     CHECK_EQ(outcome(hs_token(kHs256, bad)), kBadPayload);
   }
   CHECK_EQ(outcome(hs_token(kHs256, hs_token(kHs256, payload()))), kBadPayload);
+}
+
+TEST(json_that_nobody_asks_for_may_be_as_odd_as_json_can) {
+  for (const std::string odd : {"18446744073709551616", "-1e400", R"("\ud83d")", R"("a\u0000b")", R"({"a\/b":1})",
+                                R"({"\u0061":1,"\u0062":2})"}) {
+    CHECK_EQ(outcome(token_with("odd", odd)), "accepted");
+  }
+  CHECK_EQ(outcome(hs_token(R"({"\u0061lg":"HS\u0032\u0035\u0036","a\/b":1})", payload())), "accepted");
+  CHECK_EQ(outcome(token_with("n\\u0062f", "1800000061")), "the token is not valid yet");
+  CHECK_EQ(outcome(hs_token(R"({"alg":"HS256","cr\u0069t":[]})", payload())), kRefusedHeader);
 }
 
 TEST(a_claim_named_twice_is_refused) {
@@ -299,11 +309,12 @@ TEST(an_expired_token_is_refused_after_the_leeway) {
 TEST(a_token_without_exp_is_refused) { CHECK_EQ(outcome(token_with("exp", "")), kBadExpiry); }
 
 TEST(an_exp_that_is_no_date_is_refused) {
-  for (const std::string bad : {R"("1800000600")", "null", "true", "[1800000600]", "{}", "-1", "-1e300", "1e300",
-                                "1800000600000", "9223372036854775807", "-9223372036854775808", "253402300800"}) {
+  for (const std::string bad :
+       {R"("1800000600")", "null", "true", "[1800000600]", "{}", "-1", "-1e300", "1e300", "1800000600000",
+        "9223372036854775807", "-9223372036854775808", "253402300800", "18446744073709551616", "1e999"}) {
     CHECK_EQ(outcome(token_with("exp", bad)), kBadExpiry);
   }
-  for (const std::string bad : {"NaN", "Infinity", "18446744073709551616", "1e999", "0x7fffffff", "01800000600"}) {
+  for (const std::string bad : {"NaN", "Infinity", "0x7fffffff", "01800000600"}) {
     CHECK_EQ(outcome(token_with("exp", bad)), kBadPayload);
   }
   const auto far = JwtVerifier(hs_rules()).verify(token_with("exp", "253402300799"), kNow);
@@ -349,12 +360,12 @@ TEST(a_sub_that_is_no_plain_text_is_refused) {
   const auto quoted = [](const std::string& text) { return "\"" + text + "\""; };
   CHECK_EQ(outcome(token_with("sub", quoted(std::string(255, 'u')))), "accepted");
   CHECK_EQ(outcome(token_with("sub", quoted("J\xc3\xb6rg \xe2\x82\xac"))), "accepted");
-  for (const std::string& bad : {std::string(), quoted(""), quoted(std::string(256, 'u')), quoted("a\\nb"),
-                                 quoted("a\\u007f"), quoted("\\u0085"), quoted("\\u001b[31m"), std::string("7"),
-                                 std::string("null"), std::string("[\"user-1\"]"), std::string("{}")}) {
+  for (const std::string& bad :
+       {std::string(), quoted(""), quoted(std::string(256, 'u')), quoted("a\\nb"), quoted("a\\u007f"),
+        quoted("\\u0085"), quoted("\\u001b[31m"), quoted("a\\u0000b"), quoted("a\\ud83d"), std::string("7"),
+        std::string("null"), std::string("[\"user-1\"]"), std::string("{}")}) {
     CHECK_EQ(outcome(token_with("sub", bad)), kBadSubject);
   }
-  CHECK_EQ(outcome(token_with("sub", quoted("a\\u0000b"))), kBadPayload);
 }
 
 TEST(an_email_is_optional_and_a_plain_text) {
