@@ -417,6 +417,36 @@ TEST(keys_for_other_uses_are_passed_over) {
                   rsa_jwk(rsa(), R"(,"key_ops":["sign"])") + ",7," +
                   rsa_jwk(rsa(), R"(,"use":"sig","alg":"RS256","key_ops":["verify"])"));
   CHECK_EQ(outcome(verifier, rs_token(rsa())), "accepted");
+  const std::vector<std::string> why = {"is of another type than RSA",         "is of another type than RSA",
+                                        "is of another type than RSA",         "is not for signatures",
+                                        "is for another algorithm than RS256", "is not for verifying",
+                                        "is of another type than RSA"};
+  CHECK_EQ(verifier.passed_over().size(), why.size());
+  for (std::size_t i = 0; i < why.size(); ++i) {
+    CHECK_EQ(verifier.passed_over()[i], fmt::format("key {} of the JWKS {}", i + 1, why[i]));
+  }
+}
+
+TEST(keys_that_cannot_be_used_are_passed_over_beside_one_that_can) {
+  const std::string good = ec_jwk(ec(), "P-256", 32, R"(,"kid":"good")");
+  const std::string x = base64url(std::string(32, 'x'));  // a point that is not on the curve
+  for (const std::string& other :
+       {ec_jwk(make_ec("P-384"), "P-384", 48), ec_jwk(make_ec("P-521"), "P-521", 66, R"(,"kid":"good")"),
+        ec_jwk(make_ec("secp256k1"), "secp256k1", 32), std::string(R"({"kty":"EC","crv":"P-256"})"),
+        std::string(R"({"kty":"EC"})"), std::string(R"({"kty":"EC","crv":"P-256","x":"","y":7})"),
+        R"({"kty":"EC","crv":"P-256","x":")" + x + R"(","y":")" + x + "\"}", ec_jwk(ec(), "P-256", 32, R"(,"kid":1)"),
+        ec_jwk(ec(), "P-256", 32, R"(,"kid":"a\ud83d")"), std::string("{}"), std::string("null")}) {
+    for (const auto& [keys, place] : {std::pair(good + "," + other, 2), std::pair(other + "," + good, 1)}) {
+      const auto verifier = es_verifier(keys);
+      CHECK_EQ(outcome(verifier, es_token(ec())), "accepted");
+      CHECK_EQ(verifier.passed_over().size(), 1u);
+      CHECK_CONTAINS(verifier.passed_over()[0], fmt::format("key {} of the JWKS ", place));
+    }
+  }
+  const auto verifier = rs_verifier(rsa_jwk(make_rsa(1024)) + "," + rsa_jwk(rsa()));
+  CHECK_EQ(outcome(verifier, rs_token(rsa())), "accepted");
+  CHECK_CONTAINS(verifier.passed_over().at(0), "under 2048 bits");
+  CHECK_EQ(ERR_peek_error(), 0ul);
 }
 
 TEST(a_previous_secret_is_taken_until_its_time_and_changes_nothing_else) {
@@ -471,7 +501,10 @@ TEST(a_bad_jwks_is_refused_at_start) {
     CHECK_CONTAINS(said(bad), "not a JSON object with an array");
   }
   CHECK_CONTAINS(said(set_of("")), "no key for RS256");
-  CHECK_CONTAINS(said(set_of(ec_jwk(ec(), "P-256", 32))), "no key for RS256");
+  CHECK_EQ(
+      said(set_of(ec_jwk(ec(), "P-256", 32) + "," + rsa_jwk(make_rsa(1024)))),
+      "JWT: the JWKS holds no key for RS256: key 1 of the JWKS is of another type than RSA, key 2 of the JWKS is an "
+      "RSA key under 2048 bits (RFC 7518, section 3.3)");
   const std::string named = rsa_jwk(rsa(), R"(,"kid":"a")");
   CHECK_CONTAINS(said(set_of(named + "," + named)), "key 2 of the JWKS has the \"kid\" of an earlier one");
   CHECK_CONTAINS(said(set_of(named + "," + rsa_jwk(rsa()))), "each needs a \"kid\"");
