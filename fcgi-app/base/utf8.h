@@ -14,6 +14,9 @@ bool is_utf8(std::string_view text);
 // `text` with U+FFFD for every byte that is no UTF-8.
 std::string utf8_repaired(std::string_view text);
 
+// Appends a code point. Half of a surrogate pair becomes three bytes that are no UTF-8.
+void append_utf8(std::string& out, char32_t point);
+
 // Code points in valid UTF-8.
 std::size_t utf8_count(std::string_view text);
 

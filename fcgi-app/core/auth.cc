@@ -54,6 +54,10 @@ Authenticator::Authenticator(const Settings& settings) {
   }
 }
 
+std::vector<std::string> Authenticator::passed_over() const {
+  return verifier_ ? verifier_->passed_over() : std::vector<std::string>();
+}
+
 std::optional<User> Authenticator::identify(Auth auth, std::string_view authorization) const {
   if (auth == Auth::none || auth == Auth::operator_token) return std::nullopt;
   if (auth == Auth::optional && (authorization.empty() || !verifier_)) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/settings.h"
 #include "wire/jwt.h"
@@ -31,6 +32,9 @@ class Authenticator {
   // Throws Failure(unauthorized). With Auth::optional a missing token is nobody, a wrong one is refused all the same:
   // a client that meant to be somebody must not silently be limited by its address.
   std::optional<User> identify(Auth auth, std::string_view authorization) const;
+
+  // For the log: what a key set holds that is not used.
+  std::vector<std::string> passed_over() const;
 
  private:
   std::optional<JwtVerifier> verifier_;

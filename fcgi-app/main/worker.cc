@@ -57,6 +57,8 @@ class Worker {
                     FastcgiOptions{.connections_max = kConnections + static_cast<int>(settings_.streams_max),
                                    .request_timeout = settings_.request_timeout});
     log(Severity::info, "started", {{"pool", settings_.pool}, {"slot", settings_.slot}});
+    for (const std::string& key : platform_.authenticator.passed_over())
+      log(Severity::info, "jwt_key_passed_over", {{"why", key}});
     ready_.set(true);
     watch();
   }

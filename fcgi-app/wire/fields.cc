@@ -3,10 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/utf8.h"
 
 namespace plugfleet {
+namespace {
+
+constexpr const char* kLossy = "must not hold a NUL or half of a character (a lone surrogate)";
+
+}  // namespace
 
 std::string field_path(std::string_view parent, std::string_view name) {
   return parent.empty() ? std::string(name) : fmt::format("{}.{}", parent, name);
@@ -38,6 +44,7 @@ bool FieldReader::check_items(const JsonView& value, const std::string& path, co
 
 void FieldReader::take(const JsonView& value, const std::string& path, std::string& target, const Rule& rule) {
   if (value.type() != JsonView::Type::string) return complain(path, "must be a string");
+  if (!value.exact() && !rule.mended) return complain(path, kLossy);
   target = value.text();
   const std::size_t count = utf8_count(target);
   if (count < rule.length_min || count > rule.length_max) {
@@ -48,11 +55,13 @@ void FieldReader::take(const JsonView& value, const std::string& path, std::stri
   if (rule.accepts && !rule.accepts(target)) complain(path, rule.complaint);
 }
 
-void FieldReader::take(const JsonView& value, const std::string& path, RawText& target, const Rule& rule) {
+void FieldReader::take(const JsonView& value, const std::string& path, LargeText& target, const Rule& rule) {
   if (value.type() != JsonView::Type::string) return complain(path, "must be a string");
-  target.raw = value.raw();
-  if (target.raw.size() < rule.length_min) return complain(path, "must not be empty");
-  if (rule.accepts && !rule.accepts(target.raw)) complain(path, rule.complaint);
+  if (!value.exact()) return complain(path, kLossy);
+  if (!value.plain()) target.unescaped = std::make_shared<const std::string>(value.text());
+  target.text = value.plain() ? value.raw() : std::string_view(*target.unescaped);
+  if (target.text.size() < rule.length_min) return complain(path, "must not be empty");
+  if (rule.accepts && !rule.accepts(target.text)) complain(path, rule.complaint);
 }
 
 void FieldReader::take(const JsonView& value, const std::string& path, bool& target, const Rule&) {
@@ -61,11 +70,13 @@ void FieldReader::take(const JsonView& value, const std::string& path, bool& tar
 }
 
 void FieldReader::take(const JsonView& value, const std::string& path, std::int64_t& target, const Rule& rule) {
-  if (!value.integer()) return complain(path, "must be a whole number");
-  target = *value.integer();
-  if (value.number() < rule.least || value.number() > rule.most) {
-    complain(path, fmt::format("must be between {} and {}", rule.least, rule.most));
+  if (value.type() != JsonView::Type::number || std::trunc(value.number()) != value.number()) {
+    return complain(path, "must be a whole number");
   }
+  if (!value.integer() || value.number() < rule.least || value.number() > rule.most) {
+    return complain(path, fmt::format("must be between {} and {}", rule.least, rule.most));
+  }
+  target = *value.integer();
 }
 
 void FieldReader::take(const JsonView& value, const std::string& path, double& target, const Rule& rule) {

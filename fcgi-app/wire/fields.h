@@ -12,11 +12,12 @@
 //   const Json reply = write_fields(note);
 //
 // A member the struct does not name is refused too, unless its fields() calls f.ignore_others(). Members are
-// std::string, bool, std::int64_t, double, RawText, structs with fields(), and std::optional or std::vector of them.
+// std::string, bool, std::int64_t, double, LargeText, structs with fields(), and std::optional or std::vector of them.
 #pragma once
 
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,13 +29,16 @@
 
 namespace plugfleet {
 
-// A string as it was sent, escapes and all, not copied: for what is too large to copy. Lives as long as the body.
-struct RawText {
-  std::string_view raw;
+// A string that is too large to copy: a view into the body, which must outlive it, or into `unescaped` where it was
+// sent with escapes.
+struct LargeText {
+  std::string_view text;
+  std::shared_ptr<const std::string> unescaped;
 };
 
 struct Rule {
   std::size_t length_min = 0, length_max = SIZE_MAX;  // code points of a string
+  bool mended = false;                                // a NUL or half of a character in it is U+FFFD, not refused
   std::size_t items_min = 0, items_max = SIZE_MAX;    // of an array
   double least = -1e300, most = 1e300;                // of a number
   std::function<bool(std::string_view)> accepts;      // of a string
@@ -42,6 +46,8 @@ struct Rule {
 };
 
 inline Rule length(std::size_t min, std::size_t max) { return {.length_min = min, .length_max = max}; }
+// For what people read, and no program looks up.
+inline Rule words(std::size_t min, std::size_t max) { return {.length_min = min, .length_max = max, .mended = true}; }
 inline Rule items(std::size_t min, std::size_t max) { return {.items_min = min, .items_max = max}; }
 inline Rule range(double least, double most) { return {.least = least, .most = most}; }
 
@@ -105,7 +111,7 @@ class FieldReader {
   }
 
   void take(const JsonView& value, const std::string& path, std::string& target, const Rule& rule);
-  void take(const JsonView& value, const std::string& path, RawText& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, LargeText& target, const Rule& rule);
   void take(const JsonView& value, const std::string& path, bool& target, const Rule& rule);
   void take(const JsonView& value, const std::string& path, std::int64_t& target, const Rule& rule);
   void take(const JsonView& value, const std::string& path, double& target, const Rule& rule);

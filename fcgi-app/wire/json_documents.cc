@@ -1,65 +1,19 @@
 #include "wire/json_documents.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <iterator>
-#include <optional>
 
 #include "base/utf8.h"
-#include "wire/json.h"
+#include "wire/json_string.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr std::size_t kNodesMax = 200'000, kDepthMax = 64;
-constexpr std::string_view kSpace = " \t\r\n", kReplacement = "\\ufffd";
-
-// The four digits of the \u escape that `text` begins with.
-std::optional<unsigned> unit_at(std::string_view text) {
-  unsigned unit = 0;
-  if (!text.starts_with("\\u") || text.size() < 6) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
-  return error == std::errc() && end == text.data() + 6 ? std::optional(unit) : std::nullopt;
-}
-
-bool is_high(std::optional<unsigned> unit) { return unit && *unit >= 0xD800 && *unit < 0xDC00; }
-bool is_low(std::optional<unsigned> unit) { return unit && *unit >= 0xDC00 && *unit < 0xE000; }
-
-// A string's text between its quotes as JSON would have it.
-std::string mended(std::string_view raw) {
-  std::string out;
-  const auto take = [&](std::size_t size) {
-    out += raw.substr(0, size);
-    raw.remove_prefix(size);
-  };
-  const auto replace = [&](std::size_t size, std::string_view by) {
-    out += by;
-    raw.remove_prefix(std::min(size, raw.size()));
-  };
-  while (!raw.empty()) {
-    const std::size_t length = utf8_length(raw);
-    if (length == 0) {
-      replace(1, kReplacement);
-    } else if (static_cast<unsigned char>(raw[0]) < 0x20) {
-      replace(1, fmt::format("\\u{:04x}", raw[0]));
-    } else if (raw[0] != '\\') {
-      take(length);
-    } else if (const auto unit = unit_at(raw); is_high(unit) && is_low(unit_at(raw.substr(6)))) {
-      take(12);
-    } else if (unit) {
-      is_high(unit) || is_low(unit) ? replace(6, kReplacement) : take(6);
-    } else if (raw.size() > 1 && std::string_view("\"\\/bfnrt").contains(raw[1])) {
-      take(2);
-    } else {
-      replace(1, "");  // an escape that JSON does not have stands for what follows it
-    }
-  }
-  return out;
-}
+constexpr std::string_view kSpace = " \t\r\n";
 
 }  // namespace
 
@@ -81,11 +35,13 @@ struct JsonSalvager {
     if (is_at("[")) return items(into, depth);
     if (!is_at("\"")) return word(into);
     into.type_ = JsonView::Type::string;
-    return string(into.raw_, into.escaped_);
+    if (!string(into.raw_)) return false;
+    into.escapes_ = escapes_in(into.raw_);
+    return true;
   }
 
  private:
-  bool string(std::string_view& raw, bool& escaped) {
+  bool string(std::string_view& raw) {
     const std::string_view from = rest().substr(1);
     std::size_t end = 0;
     for (;; ++end) {
@@ -96,7 +52,6 @@ struct JsonSalvager {
       if (backslashes % 2 == 0) break;
     }
     raw = from.substr(0, end);
-    escaped = raw.contains('\\');
     skip(end + 2);
     return true;
   }
@@ -124,12 +79,11 @@ struct JsonSalvager {
     into.type_ = JsonView::Type::object;
     const bool whole = each('}', [&] {
       std::string_view name;
-      bool escaped = false;
-      if (!is_at("\"") || !string(name, escaped)) return false;
+      if (!is_at("\"") || !string(name)) return false;
       skip_space();
       if (!is_at(":")) return false;
       skip(1);
-      into.keys_.push_back(escaped ? without_escapes(name) : name);
+      into.keys_.push_back(name.contains('\\') ? without_escapes(name) : name);
       return value(into.items_.emplace_back(), depth + 1);
     });
     std::ranges::reverse(into.keys_);  // JsonView finds the first of twins
@@ -138,9 +92,7 @@ struct JsonSalvager {
   }
 
   std::string_view without_escapes(std::string_view name) {
-    const auto plain = Json::parse(fmt::format("\"{}\"", mended(name)));
-    const std::string_view said = plain ? plain->string().value_or(name) : name;
-    if (said.size() > name.size()) return name;
+    const std::string said = unescaped(name);
     char* const place = text.data() + (name.data() - text.data());
     std::memcpy(place, said.data(), said.size());
     return {place, said.size()};
@@ -192,9 +144,8 @@ std::vector<JsonView> read_json_documents(std::span<char> text) {
 
 std::string readable_text(const JsonView& value) {
   if (value.type() != JsonView::Type::string) return {};
-  if (value.plain() && is_utf8(value.raw())) return std::string(value.raw());
-  const auto text = Json::parse(fmt::format("\"{}\"", mended(value.raw())));
-  return std::string(text ? text->string().value_or("") : "");
+  std::string text = value.text();
+  return is_utf8(text) ? text : utf8_repaired(text);
 }
 
 }  // namespace plugfleet

@@ -19,8 +19,7 @@ namespace plugfleet {
 // lose their escapes in place, and `text` must outlive the views. At most 200,000 values and 64 levels.
 std::vector<JsonView> read_json_documents(std::span<char> text);
 
-// What such a string says, always valid UTF-8: U+FFFD stands for what can't be read. Empty for what is no string, and
-// for one with a NUL.
+// What such a string says, always valid UTF-8: U+FFFD stands for what can't be read. Empty for what is no string.
 std::string readable_text(const JsonView& value);
 
 }  // namespace plugfleet

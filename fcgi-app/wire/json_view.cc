@@ -4,10 +4,12 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/utf8.h"
-#include "wire/json.h"
 
 namespace plugfleet {
 
@@ -22,11 +24,32 @@ struct Refused {
   std::string why;
 };
 
-// jansson knows the escapes; empty for a broken one, and for a NUL, which no text column could hold.
-std::optional<std::string> unescaped(std::string_view raw) {
-  const auto parsed = Json::parse(fmt::format("\"{}\"", raw));
-  if (!parsed || !parsed->string()) return std::nullopt;
-  return std::string(*parsed->string());
+// RFC 8259, section 6.
+bool is_number(std::string_view text) {
+  const auto skip_one_of = [&text](std::string_view letters) {
+    const bool there = !text.empty() && letters.contains(text.front());
+    if (there) text.remove_prefix(1);
+    return there;
+  };
+  const auto skip_digits = [&text] {
+    const std::size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count > 0;
+  };
+  skip_one_of("-");
+  if (!skip_one_of("0") && !skip_digits()) return false;
+  if (skip_one_of(".") && !skip_digits()) return false;
+  if (skip_one_of("eE")) {
+    skip_one_of("+-");
+    if (!skip_digits()) return false;
+  }
+  return text.empty();
+}
+
+Escapes checked_escapes(std::string_view raw) {
+  const Escapes escapes = escapes_in(raw);
+  if (escapes == Escapes::unknown) throw Refused{"a string holds a broken escape"};
+  return escapes;
 }
 
 }  // namespace
@@ -44,7 +67,7 @@ struct JsonBuilder {
       case ondemand::json_type::object:
         view.type_ = JsonView::Type::object;
         for (auto result : value.get_object()) {
-          view.keys_.push_back(key_of(result.key()));
+          add_key(view, result.key());
           view.items_.push_back(build(result.value(), depth + 1));
         }
         refuse_twins(view.keys_);
@@ -57,15 +80,10 @@ struct JsonBuilder {
         view.type_ = JsonView::Type::string;
         take_string(view, value);
         break;
-      case ondemand::json_type::number: {
+      case ondemand::json_type::number:
         view.type_ = JsonView::Type::number;
-        const ondemand::number number = value.get_number();
-        view.number_ = number.is_double()  ? number.get_double()
-                       : number.is_int64() ? static_cast<double>(number.get_int64())
-                                           : static_cast<double>(number.get_uint64());
-        if (number.is_int64()) view.integer_ = number.get_int64();
+        take_number(view, value);
         break;
-      }
       case ondemand::json_type::boolean:
         view.type_ = JsonView::Type::boolean;
         view.raw_ = value.get_bool() ? "true" : "false";
@@ -97,14 +115,33 @@ struct JsonBuilder {
   void take_string(JsonView& view, ondemand::value& value) const {
     const std::string_view token = value.raw_json_token();
     view.raw_ = string_at(token.data() + 1, token.data() + token.size());
-    view.escaped_ = view.raw_.find('\\') != view.raw_.npos;
-    if (view.escaped_ && !unescaped(view.raw_)) throw Refused{"a string holds a broken escape or a NUL"};
+    view.escapes_ = checked_escapes(view.raw_);
   }
 
-  std::string_view key_of(ondemand::raw_json_string key) const {
-    const std::string_view text = string_at(key.raw(), end);
-    if (text.find('\\') != text.npos) throw Refused{"a member's name holds an escape"};
-    return text;
+  void add_key(JsonView& view, ondemand::raw_json_string key) const {
+    const std::string_view raw = string_at(key.raw(), end);
+    if (checked_escapes(raw) == Escapes::none) {
+      view.keys_.push_back(raw);
+      return;
+    }
+    if (!view.unescaped_keys_) view.unescaped_keys_ = std::make_shared<std::deque<std::string>>();
+    view.keys_.push_back(view.unescaped_keys_->emplace_back(unescaped_exactly(raw)));
+  }
+
+  // simdjson (3.0.1) refuses what neither 64 bits nor a double can hold, and takes a double of 20 digits for 0.
+  static void take_number(JsonView& view, ondemand::value& value) {
+    std::string token(value.raw_json_token());
+    token.erase(token.find_last_not_of(" \t\r\n") + 1);
+    if (!is_number(token)) throw Refused{kInvalid};
+    view.number_ = std::strtod(token.c_str(), nullptr);
+    constexpr double kExact = 0x1p53;  // up to here a double counts in ones
+    std::int64_t integer = 0;
+    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), integer);
+    if (error == std::errc() && end == token.data() + token.size()) {
+      view.integer_ = integer;
+    } else if (std::abs(view.number_) <= kExact && std::trunc(view.number_) == view.number_) {
+      view.integer_ = static_cast<std::int64_t>(view.number_);
+    }
   }
 
   static void refuse_twins(std::vector<std::string_view> keys) {
@@ -114,11 +151,6 @@ struct JsonBuilder {
     throw Refused{fmt::format("the member \"{}\" stands twice in one object", utf8_prefix(*twin, 64))};
   }
 };
-
-std::string JsonView::text() const {
-  if (!escaped_) return std::string(raw_);
-  return unescaped(raw_).value_or("");
-}
 
 const JsonView* JsonView::find(std::string_view key) const {
   for (std::size_t i = 0; i < keys_.size(); ++i) {

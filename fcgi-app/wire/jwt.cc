@@ -65,11 +65,13 @@ std::optional<JsonView> parse_object(std::string& text) {
 
 // In what follows a null pointer is a member that is not there.
 bool is_string(const JsonView* value) { return value && value->type() == JsonView::Type::string; }
-bool is_text(const JsonView* value, std::string_view expected) { return is_string(value) && value->text() == expected; }
+bool is_text(const JsonView* value, std::string_view expected) {
+  return is_string(value) && value->exact() && value->text() == expected;
+}
 
 // A text that may go into a log line, a row and a key: see Claims. C1 controls are C2 80 to C2 9F in UTF-8.
 std::optional<std::string> clean_text_of(const JsonView* value) {
-  if (!is_string(value)) return std::nullopt;
+  if (!is_string(value) || !value->exact()) return std::nullopt;
   std::string text = value->text();
   if (text.empty() || text.size() > kTextMax) return std::nullopt;
   unsigned char before = 0;
@@ -136,23 +138,31 @@ std::string_view name_of(JwtRules::Algorithm algorithm) {
   throw std::invalid_argument("JWT: the algorithm must be HS256, RS256 or ES256");
 }
 
+// What stops the start: a set that holds such a key is not what the operator believes it is.
 [[noreturn]] void refuse_key(std::size_t index, std::string_view why) {
   throw std::invalid_argument(fmt::format("JWT: key {} of the JWKS {}", index + 1, why));
 }
 
-// A set may hold keys for other uses; they are passed over (RFC 7517, section 5).
-bool is_meant_for(const JsonView& key, std::string_view algorithm) {
+// Why a key is passed over (RFC 7517, section 5): it is for another use, or cannot be used.
+struct PassedOver {
+  std::string why;
+};
+
+void pass_over_other_uses(const JsonView& key, std::string_view algorithm) {
   const JsonView* use = key.find("use");
   const JsonView* alg = key.find("alg");
   const JsonView* operations = key.find("key_ops");
-  return is_text(key.find("kty"), algorithm == "RS256" ? "RSA" : "EC") && (!use || is_text(use, "sig")) &&
-         (!alg || is_text(alg, algorithm)) && (!operations || holds(operations, "verify"));
+  const std::string_view type = algorithm == "RS256" ? "RSA" : "EC";
+  if (!is_text(key.find("kty"), type)) throw PassedOver{fmt::format("is of another type than {}", type)};
+  if (use && !is_text(use, "sig")) throw PassedOver{"is not for signatures"};
+  if (alg && !is_text(alg, algorithm)) throw PassedOver{fmt::format("is for another algorithm than {}", algorithm)};
+  if (operations && !holds(operations, "verify")) throw PassedOver{"is not for verifying"};
 }
 
-std::string number_of(const JsonView& key, std::size_t index, const char* name) {
+std::string number_of(const JsonView& key, const char* name) {
   const JsonView* value = key.find(name);
   auto bytes = is_string(value) ? base64url_decoded(value->text()) : std::nullopt;
-  if (!bytes || bytes->empty()) refuse_key(index, fmt::format("has no readable \"{}\"", name));
+  if (!bytes || bytes->empty()) throw PassedOver{fmt::format("has no readable \"{}\"", name)};
   return *std::move(bytes);
 }
 
@@ -163,24 +173,24 @@ struct VerifyingKey {
   std::size_t signature_size;  // bytes
 };
 
-VerifyingKey rsa_key(const JsonView& key, std::size_t index) {
-  std::string modulus = number_of(key, index, "n");
-  std::string exponent = number_of(key, index, "e");
+VerifyingKey rsa_key(const JsonView& key) {
+  std::string modulus = number_of(key, "n");
+  std::string exponent = number_of(key, "e");
   const auto bits = bit_length(modulus);
-  if (bits < 2048) refuse_key(index, "is an RSA key under 2048 bits (RFC 7518, section 3.3)");
+  if (bits < 2048) throw PassedOver{"is an RSA key under 2048 bits (RFC 7518, section 3.3)"};
   // With an exponent of 1 a signature is its own message; OpenSSL takes at most 64 bits.
   if (bit_length(exponent) < 2 || bit_length(exponent) > 64 || exponent.back() % 2 == 0)
-    refuse_key(index, "has an unsafe exponent \"e\"");
+    throw PassedOver{"has an unsafe exponent \"e\""};
   cjose_jwk_rsa_keyspec parts{};
   parts.n = data_of(modulus), parts.nlen = modulus.size();
   parts.e = data_of(exponent), parts.elen = exponent.size();
   return {Jwk(cjose_jwk_create_RSA_spec(&parts, nullptr)), (bits + 7) / 8};
 }
 
-VerifyingKey ec_key(const JsonView& key, std::size_t index) {
-  if (!is_text(key.find("crv"), "P-256")) refuse_key(index, "is not on the curve P-256");
-  std::string x = number_of(key, index, "x");
-  std::string y = number_of(key, index, "y");
+VerifyingKey ec_key(const JsonView& key) {
+  if (!is_text(key.find("crv"), "P-256")) throw PassedOver{"is not on the curve P-256"};
+  std::string x = number_of(key, "x");
+  std::string y = number_of(key, "y");
   cjose_jwk_ec_keyspec parts{};
   parts.crv = CJOSE_JWK_EC_P_256;
   parts.x = data_of(x), parts.xlen = x.size();
@@ -197,7 +207,9 @@ struct JwtVerifier::Key {
 
   static Key from_secret(const std::string& secret, std::string_view which);
   static std::vector<Key> from_secrets(const JwtRules& rules);
-  static std::vector<Key> from_jwks(std::string text, std::string_view algorithm);
+  static Key from_jwk(const JsonView& entry, std::size_t index, std::string_view algorithm);
+  static std::vector<Key> from_jwks(std::string text, std::string_view algorithm,
+                                    std::vector<std::string>& passed_over);
   static std::expected<std::span<const Key>, std::string_view> chosen_by(const JsonView* id, std::span<const Key> keys);
   bool signed_this(std::string_view token, std::string_view signature) const;
 };
@@ -223,7 +235,19 @@ std::vector<JwtVerifier::Key> JwtVerifier::Key::from_secrets(const JwtRules& rul
   return keys;
 }
 
-std::vector<JwtVerifier::Key> JwtVerifier::Key::from_jwks(std::string text, std::string_view algorithm) {
+JwtVerifier::Key JwtVerifier::Key::from_jwk(const JsonView& entry, std::size_t index, std::string_view algorithm) {
+  pass_over_other_uses(entry, algorithm);
+  if (entry.find("d")) refuse_key(index, "is a private key; only its public half belongs here");
+  const auto id = clean_text_of(entry.find("kid"));
+  if (entry.find("kid") && !id) throw PassedOver{"has a \"kid\" that is no plain text"};
+  auto key = algorithm == "RS256" ? rsa_key(entry) : ec_key(entry);
+  ERR_clear_error();
+  if (!key.jwk) throw PassedOver{"is not a valid public key"};
+  return {id.value_or(""), std::move(key)};
+}
+
+std::vector<JwtVerifier::Key> JwtVerifier::Key::from_jwks(std::string text, std::string_view algorithm,
+                                                          std::vector<std::string>& passed_over) {
   const auto set = parse_object(text);
   const JsonView* list = set ? set->find("keys") : nullptr;
   if (!list || list->type() != JsonView::Type::array)
@@ -231,18 +255,19 @@ std::vector<JwtVerifier::Key> JwtVerifier::Key::from_jwks(std::string text, std:
 
   std::vector<Key> keys;
   for (std::size_t i = 0; i < list->items().size(); ++i) {
-    const JsonView& entry = list->items()[i];
-    if (!is_meant_for(entry, algorithm)) continue;
-    if (entry.find("d")) refuse_key(i, "is a private key; only its public half belongs here");
-    const auto id = clean_text_of(entry.find("kid"));
-    if (entry.find("kid") && !id) refuse_key(i, "has a \"kid\" that is no plain text");
-    if (id && std::ranges::count(keys, *id, &Key::id) > 0) refuse_key(i, "has the \"kid\" of an earlier one");
-    auto key = algorithm == "RS256" ? rsa_key(entry, i) : ec_key(entry, i);
-    ERR_clear_error();
-    if (!key.jwk) refuse_key(i, "is not a valid public key");
-    keys.push_back({id.value_or(""), std::move(key)});
+    try {
+      Key key = from_jwk(list->items()[i], i, algorithm);
+      if (!key.id.empty() && std::ranges::count(keys, key.id, &Key::id) > 0)
+        refuse_key(i, "has the \"kid\" of an earlier one");
+      keys.push_back(std::move(key));
+    } catch (const PassedOver& key) {
+      passed_over.push_back(fmt::format("key {} of the JWKS {}", i + 1, key.why));
+    }
   }
-  if (keys.empty()) throw std::invalid_argument(fmt::format("JWT: the JWKS holds no key for {}", algorithm));
+  if (keys.empty()) {
+    throw std::invalid_argument(fmt::format("JWT: the JWKS holds no key for {}{}{}", algorithm,
+                                            passed_over.empty() ? "" : ": ", fmt::join(passed_over, ", ")));
+  }
   if (keys.size() > 1 && std::ranges::count(keys, std::string(), &Key::id) > 0)
     throw std::invalid_argument("JWT: the JWKS holds several keys, so each needs a \"kid\"");
   return keys;
@@ -275,7 +300,7 @@ JwtVerifier::JwtVerifier(const JwtRules& rules)
   if (audience_.empty()) throw std::invalid_argument("JWT: no audience is set, so a token for another would pass");
   keys_ = std::make_shared<const std::vector<Key>>(rules.algorithm == JwtRules::Algorithm::HS256
                                                        ? Key::from_secrets(rules)
-                                                       : Key::from_jwks(rules.jwks, algorithm_));
+                                                       : Key::from_jwks(rules.jwks, algorithm_, passed_over_));
 }
 
 std::expected<Claims, std::string_view> JwtVerifier::verify(std::string_view token,

@@ -45,6 +45,9 @@ class JwtVerifier {
   std::expected<Claims, std::string_view> verify(std::string_view token,
                                                  std::chrono::system_clock::time_point now) const;
 
+  // What is to be said of keys in the JWKS that it does not use, a sentence each.
+  const std::vector<std::string>& passed_over() const { return passed_over_; }
+
  private:
   struct Key;
 
@@ -53,6 +56,7 @@ class JwtVerifier {
   std::string audience_;
   std::chrono::seconds leeway_;
   std::shared_ptr<const std::vector<Key>> keys_;
+  std::vector<std::string> passed_over_;
 };
 
 }  // namespace plugfleet

@@ -112,7 +112,7 @@ Prompt edit_prompt(const EditTask& task, std::string_view complaint) {
                 .reply_max = kReplyMax,
                 .offline = [&task] { return offline_edits(task.request); }};
   if (!complaint.empty()) prompt.instructions += fmt::format("\n\nYour last answer could not be used: {}.", complaint);
-  if (task.frame_image) prompt.image = PromptImage{task.frame_image->media_type, task.frame_image->base64()};
+  if (task.frame_image) prompt.image = PromptImage{task.frame_image->media_type, task.frame_image->base64};
   return prompt;
 }
 

@@ -12,7 +12,7 @@ namespace {
 std::vector<Detail> check(EditTask& task, const Prompts& prompts) {
   std::vector<Detail> wrong = twins_among(task.request.layers);
   if (const auto& sent = task.request.frame_image_base64) {
-    auto image = read_layer_image(sent->raw);
+    auto image = read_layer_image(sent->text);
     if (image) {
       task.frame_image = std::move(*image);
     } else {

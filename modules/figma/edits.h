@@ -30,10 +30,10 @@ struct LayerMetadata {
     using namespace plugfleet;
     const Rule place = range(-1e6, 1e6), size = range(0, 1e6);
     f("id", id, length(1, 255));
-    f("name", name, length(0, 1000));
+    f("name", name, words(0, 1000));
     f("type", type, length(1, 64));
     f("x", x, place), f("y", y, place), f("width", width, size), f("height", height, size);
-    f("text", text, length(0, 10'000)), f("fill", fill, length(0, 64));
+    f("text", text, words(0, 10'000)), f("fill", fill, length(0, 64));
     f("fontSize", font_size, range(0, 10'000)), f("cornerRadius", corner_radius, size);
     f("opacity", opacity, range(0, 1)), f("parentId", parent_id, length(0, 255));
     f.ignore_others();
@@ -45,7 +45,7 @@ struct EditRequest {
   std::optional<std::string> user_id;
   std::string frame_name;
   double frame_width = 0, frame_height = 0;
-  std::optional<plugfleet::RawText> frame_image_base64;
+  std::optional<plugfleet::LargeText> frame_image_base64;
   std::vector<LayerMetadata> layers;
   std::optional<bool> generate_images;
   std::optional<std::string> prompt_file;  // core/prompts.h judges it
@@ -53,11 +53,11 @@ struct EditRequest {
     using namespace plugfleet;
     const Rule side = range(0.01, 1e6);  // the least is Figma's own
     f("userEmail", user_email, email()), f("userId", user_id, length(1, 255));
-    f("frameName", frame_name, length(0, 1000));
+    f("frameName", frame_name, words(0, 1000));
     f("frameWidth", frame_width, side), f("frameHeight", frame_height, side);
     f("frameImageBase64", frame_image_base64, Rule{.length_min = 1});
     f("layers", layers, items(1, kLayersMax));
-    f("generateImages", generate_images), f("promptFile", prompt_file);
+    f("generateImages", generate_images), f("promptFile", prompt_file, words(0, SIZE_MAX));
     f.ignore_others();
   }
 };

@@ -27,23 +27,12 @@ std::string_view without_data_prefix(std::string_view text) {
 
 }  // namespace
 
-std::expected<LayerImage, std::string> read_layer_image(std::string_view raw) {
-  LayerImage image;
-  if (raw.find('\\') != raw.npos) {
-    // Some encoders write "/" as "\/"; no other escape belongs in base64.
-    image.unescaped = raw;
-    for (std::size_t at = 0; (at = image.unescaped.find("\\/", at)) != std::string::npos; ++at)
-      image.unescaped.erase(at, 1);
-    image.unescaped = without_data_prefix(image.unescaped);
-  } else {
-    image.view = without_data_prefix(raw);
-  }
-  const std::string_view base64 = image.base64();
+std::expected<LayerImage, std::string> read_layer_image(std::string_view sent) {
+  const std::string_view base64 = without_data_prefix(sent);
   if (base64.empty() || !is_base64(base64)) return std::unexpected("is not base64");
   auto head = decode_base64_prefix(base64, kHeadBytes);
   const auto format = head ? sniff_image(*head) : std::nullopt;
   if (!format) return std::unexpected("is not a PNG, JPEG or WebP image");
-  image.media_type = media_type(*format);
   const ImageLimits limits;
   auto size = image_size(*head);
   for (auto bytes = kHeadBytes; !size && bytes * 4 / 3 < base64.size() && *format == ImageFormat::jpeg;) {
@@ -55,7 +44,7 @@ std::expected<LayerImage, std::string> read_layer_image(std::string_view raw) {
   if (std::max(size->width, size->height) > limits.side || std::uint64_t{size->width} * size->height > limits.pixels) {
     return std::unexpected(fmt::format("declares {} x {} pixels, more than are taken", size->width, size->height));
   }
-  return image;
+  return LayerImage{media_type(*format), base64};
 }
 
 }  // namespace figma

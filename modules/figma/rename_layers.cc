@@ -20,12 +20,12 @@ constexpr auto kAnswerMargin = 3s;              // before the request's deadline
 
 struct Layer {
   std::string id, current_name, type;
-  RawText image_base64;
+  LargeText image_base64;
   LayerImage image;
   void fields(auto& f) {
     f("id", id, length(1, 255));
     f("imageBase64", image_base64, Rule{.length_min = 1});
-    f("currentName", current_name, length(0, 1000));
+    f("currentName", current_name, words(0, 1000));
     f("type", type, length(1, 64));
     f.ignore_others();
   }
@@ -47,7 +47,7 @@ struct RenameRequest {
 std::vector<Detail> check_layers(std::vector<Layer>& layers) {
   std::vector<Detail> wrong = twins_among(layers);
   for (std::size_t i = 0; i < layers.size() && wrong.size() < kDetailsMax; ++i) {
-    auto image = read_layer_image(layers[i].image_base64.raw);
+    auto image = read_layer_image(layers[i].image_base64.text);
     if (image) {
       layers[i].image = std::move(*image);
     } else {
@@ -62,7 +62,7 @@ template <class Source>
 Async<RenameRequest> read_request(Source& source) {
   RenameRequest request = co_await source.template json<RenameRequest>();
   std::size_t bytes = 0;
-  for (const Layer& layer : request.layers) bytes += layer.image_base64.raw.size();
+  for (const Layer& layer : request.layers) bytes += layer.image_base64.text.size();
   std::vector<Detail> wrong;
   if (bytes > kOffloadBytes) {
     std::function<std::vector<Detail>()> check = [&request] { return check_layers(request.layers); };
@@ -88,10 +88,9 @@ struct Renamed {
 
 Async<void> rename_one(Work& work, const RenameRequest& request, Renamed& renamed, std::size_t index) {
   const Layer& layer = request.layers[index];
-  Prompt prompt{
-      .text = naming_prompt(layer.type, layer.current_name),
-      .image = PromptImage{layer.image.media_type, layer.image.base64()},
-      .offline = [&layer] { return offline_layer_name(layer.type, layer.current_name, layer.image.base64()); }};
+  Prompt prompt{.text = naming_prompt(layer.type, layer.current_name),
+                .image = PromptImage{layer.image.media_type, layer.image.base64},
+                .offline = [&layer] { return offline_layer_name(layer.type, layer.current_name, layer.image.base64); }};
   try {
     const Completion completion = co_await work.complete(std::move(prompt));
     renamed.names[index] = name_from_answer(completion.text);

@@ -115,6 +115,15 @@ class AnswerTest(AsyncCase):
         self.assertEqual([one["newName"] for one in job["result"]["layers"]],
                          [image_name(one["imageBase64"]) for one in body["layers"]])
 
+    def test_a_body_means_the_same_to_its_job_however_it_is_spelt(self):
+        body = frame(layer("1"), layer("2", name="Card \ud83d"))
+        text = json.dumps(body).replace("=", r"\u003d").replace("/", r"\/").replace("+", r"\u002B")
+        text = text.replace('"imageBase64"', r'"image\u0042ase64"').replace('"type"', '"n": 1e400, "type"')
+        reply = live.rename(text.encode(), headers=ASYNC)
+        self.assertEqual(reply.status, 202, reply)
+        self.assertEqual([one["newName"] for one in self.ended(reply.json["jobId"])["result"]["layers"]],
+                         [image_name(one["imageBase64"]) for one in body["layers"]])
+
     def test_both_ways_leave_the_same_row(self):
         email = some_email()
         body = frame(layer("1:1", name="Vector 7"), layer("1:2"), userEmail=email, userId="figma-7")

@@ -238,6 +238,15 @@ class HmacTokenTest(ClientCase):
         reply = live.rename(frame(layer("1")), headers={"Authorization": "bEARER   " + signed_with(SECRET, user)})
         self.assertEqual(reply.status, 200, reply)
 
+    def test_a_token_may_hold_whatever_json_nobody_asks_for(self):
+        user = claims()
+        for more in (', "s\\u0075b": "admin"}', ', "nbf": 18446744073709551616}', ', "email": "a@b\\ud83d"}'):
+            with self.subTest(more=more):
+                self.assert_unauthorized(signed_with(SECRET, (json.dumps(user)[:-1] + more).encode()))
+        odd = r', "n": 18446744073709551616, "a\/b": 1e400, "cut \ud83d": "\ude00", "nul": "\u0000"}'
+        text = json.dumps(user).replace('"sub"', r'"s\u0075b"')[:-1] + odd
+        self.assert_taken(signed_with(SECRET, text.encode(), rb'{"a\u006cg": "HS256", "a\/b": 1}'), user["sub"])
+
     def test_a_token_of_another_key_algorithm_or_none_is_refused(self):
         user = claims()
         good = signed_with(SECRET, user)
@@ -298,7 +307,8 @@ def with_keys(algorithm):
     """Settings with a JWKS of two keys, and the keys; made when first asked for."""
     keys = [KeyPair(algorithm, f"{algorithm}-{number}", folder) for number in (1, 2)]
     jwks = folder / f"{algorithm}.json"
-    others = [{"kty": "oct", "k": encoded(b"x" * 32), "kid": "other"}]
+    others = [{"kty": "oct", "k": encoded(b"x" * 32), "kid": "other"}, {"kty": "EC", "crv": "P-384", "kid": "large"},
+              {"kty": "RSA", "n": encoded(b"\xff" * 64), "e": "AQAB", "kid": "small"}]
     jwks.write_text(json.dumps({"keys": others + [key.jwk() for key in keys]}), encoding="utf-8")
     settings = {**HMAC, "PLUGFLEET_JWT_ALG": algorithm, "PLUGFLEET_JWT_JWKS_FILE": str(jwks)}
     del settings["PLUGFLEET_JWT_SECRET_FILE"]
@@ -318,10 +328,15 @@ class PublicKeys:
             (row,) = live.rows(f"select user_id from jobs where id = '{reply.json['jobId']}'")
             self.assertEqual(row, [user["sub"]])
 
+    def test_the_log_says_which_keys_are_passed_over(self):
+        said = {line["why"] for line in live.fleet.log_lines() if line["event"] == "jwt_key_passed_over"}
+        self.assertEqual({why.partition(" of ")[0] for why in said}, {"key 1", "key 2", "key 3"}, said)
+
     def test_a_key_is_chosen_by_its_name_alone(self):
         one, two = self.keys
         for kid, saying in ((two.kid, "signature"), (None, "names no key"), ("unknown", "do not have"),
-                            ("other", "do not have"), ("../../etc/passwd", "do not have"), (7, "kid")):
+                            ("other", "do not have"), ("large", "do not have"), ("small", "do not have"),
+                            ("../../etc/passwd", "do not have"), (7, "kid")):
             with self.subTest(kid=kid):
                 self.assert_unauthorized(one.signed(claims(), kid=kid), saying)
 

@@ -107,10 +107,19 @@ class VariantsTest(EditsCase):
             self.assertTrue(call["prompt"].startswith('{"frame":{"name":"Card of Ada",'), call)
             self.assertEqual(call["images"], 1)
 
+    def test_the_frames_image_means_the_same_however_its_base64_is_spelt(self):
+        body = edit_frame(BOX, frameImageBase64="data:image/png;base64," + picture(), frameName="Card \ud83d")
+        text = json.dumps(body).replace("=", r"\u003d").replace("/", r"\/").replace("+", r"\u002B")
+        self.assertEqual(live.edit(text.encode()).status, 200)
+        reply = live.edit(text.encode(), headers=ASYNC)
+        self.assertEqual(self.ended(reply.json["jobId"])["status"], "completed", reply)
+        self.assertEqual([call["images"] for call in live.provider.calls()], [1, 1])
+        self.assertIn('"name":"Card \ufffd"', live.provider.calls()[0]["prompt"])
+
     def test_a_prompt_that_is_no_file_of_the_folder_is_refused(self):
         email = some_email()
         for name in ("../conf/plugfleet.conf", "../prompts/default.txt", "./default.txt", "/etc/passwd",
-                     "default.txt\0", "default.txt\0.txt", "default", "DEFAULT.TXT", "..", ".", "",
+                     "default.txt\0", "default.txt\0.txt", "default.txt\ud83d", "default", "DEFAULT.TXT", "..", ".", "",
                      "%2e%2e/default.txt", "..\\default.txt", "no-such.txt", "x" * 5000, "default.txt\n",
                      f"{ROOT}/prompts/default.txt"):
             for headers in ({}, ASYNC):

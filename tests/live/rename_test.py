@@ -22,6 +22,11 @@ tearDownModule = live.stop
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
+def escaped(letters, text):
+    """`text` as JSON may spell it: each of those letters (None: every one) by its number."""
+    return "".join(f"\\u{ord(letter):04x}" if letters is None or letter in letters else letter for letter in text)
+
+
 class RenameCase(live.Case):
     def renamed(self, body, **how):
         """The reply's layers, after checking what holds for every rename where no call fails."""
@@ -63,13 +68,17 @@ class EveryProtocol:
     def test_jpeg_and_webp_are_taken_by_their_bytes(self):
         self.assert_named_by_image(frame(layer("1", JPEG), layer("2", WEBP)))
 
-    def test_a_data_prefix_and_escaped_slashes_change_nothing(self):
-        image = picture()
-        slashes = JPEG.replace("/", r"\/")
-        text = json.dumps(frame(layer("1", "data:image/png;base64," + image), layer("2", "ESCAPED")))
-        reply = live.rename(text.replace('"ESCAPED"', f'"{slashes}"').encode())
+    def test_an_image_means_the_same_however_its_base64_is_spelt(self):
+        plain = "data:image/png;base64," + picture()
+        spellings = [plain, *(escaped(letters, image) for image in (JPEG, "data:image/jpeg;base64," + JPEG)
+                              for letters in ("/", "=+", "/+=a:;", None)), JPEG.replace("/", r"\/")]
+        text = json.dumps(frame(*(layer(str(i), f"<{i}>") for i in range(len(spellings)))))
+        for i, spelling in enumerate(spellings):
+            text = text.replace(f"<{i}>", spelling)
+        reply = live.rename(text.encode())
         self.assertEqual(reply.status, 200, reply)
-        self.assertEqual([one["newName"] for one in reply.json["layers"]], [image_name(image), image_name(JPEG)])
+        names = [one["newName"] for one in reply.json["layers"]]
+        self.assertEqual(names, [image_name(plain.partition(",")[2]), *[image_name(JPEG)] * 9])
 
 
 class OpenrouterTest(EveryProtocol, RenameCase):
@@ -87,6 +96,24 @@ class OpenrouterTest(EveryProtocol, RenameCase):
     def test_members_nobody_knows_are_passed_over(self):
         body = frame({**layer("1"), "visible": True, "children": [{"id": 7}]}, pluginVersion="9.1")
         self.assert_named_by_image(body)
+
+    def test_whatever_json_they_hold(self):
+        odd = (r', "n": 18446744073709551616, "a\/b": -1e400, "cut \ud83d": "\udc00 \u0000", "cut \ud83e": [1.0E999],'
+               r' "deep": ' + 20 * "[" + 20 * "]")
+        body = frame(layer("1"), layer("2"))
+        text = json.dumps(body).replace('"type": "RECTANGLE"', '"t\\u0079pe": "RECTANGLE"' + odd)
+        reply = live.rename((text[:-1] + odd + "}").encode())
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual([one["newName"] for one in reply.json["layers"]],
+                         [image_name(one["imageBase64"]) for one in body["layers"]])
+
+    def test_a_name_that_is_cut_within_a_character_is_mended(self):
+        live.provider.script({"match": "Card", "status": 400})
+        layers = [layer("1"), layer("2", name="Card \ud83d"), layer("3", name="\ude00 Card"), layer("4")]
+        reply = live.rename(frame(*layers))
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual([one["newName"] for one in reply.json["layers"]], [
+            image_name(layers[0]["imageBase64"]), "Card \ufffd", "\ufffd Card", image_name(layers[3]["imageBase64"])])
 
     def test_the_same_image_twice_is_two_layers(self):
         image = picture()

@@ -28,16 +28,30 @@ struct Outer {
   }
 };
 
-Outer read(std::string text) {
+struct Picture {
+  std::string id;
+  std::optional<std::string> words_of_it;
+  std::optional<LargeText> image;
+  void fields(auto& f) {
+    f("id", id), f("words", words_of_it, words(1, 6));
+    f("image", image, Rule{.length_min = 1});
+    f.ignore_others();
+  }
+};
+
+template <class T>
+T read_as(std::string& text) {
   text.reserve(text.size() + kJsonPadding);
   const auto view = parse_json_view(text);
   CHECK(view.has_value());
-  return read_fields<Outer>(*view);
+  return read_fields<T>(*view);
 }
+Outer read(std::string text) { return read_as<Outer>(text); }
 
-std::string complaints(const std::string& text) {
+template <class T = Outer>
+std::string complaints(std::string text) {
   try {
-    read(text);
+    read_as<T>(text);
   } catch (const Failure& failure) {
     CHECK(failure.kind() == Kind::unprocessable);
     std::string out;
@@ -61,6 +75,27 @@ TEST(a_body_becomes_its_struct_and_back) {
            "null}]}");
 }
 
+TEST(a_large_text_is_a_view_unless_it_was_sent_with_escapes) {
+  std::string plain = R"({"id":"a","image":"QUJD/+=="})", escaped = R"({"id":"a","image":"Q\u0055JD\/\u002b\u003D="})";
+  const auto view = read_as<Picture>(plain).image.value();
+  CHECK_EQ(view.text, "QUJD/+==");
+  CHECK(view.text.data() > plain.data() && view.text.data() < plain.data() + plain.size());
+  const std::vector<Picture> moved = {Picture(), read_as<Picture>(escaped)};
+  CHECK_EQ(moved.at(1).image->text, "QUJD/+==");
+}
+
+TEST(what_no_text_may_hold_is_refused_where_the_text_is_ours_and_mended_in_words) {
+  for (const std::string odd : {R"("a\ud83d")", R"("\ude00")", R"("a\u0000b")"}) {
+    CHECK_EQ(complaints<Picture>(R"({"id":"a","x":)" + odd + "}"), "");
+    CHECK_CONTAINS(complaints<Picture>(R"({"id":)" + odd + "}"), "id must not hold a NUL or half of a character");
+    CHECK_CONTAINS(complaints<Picture>(R"({"id":"a","image":)" + odd + "}"), "image must not hold a NUL");
+  }
+  std::string text = R"({"id":"a","words":"Card \ud83d"})";
+  CHECK_EQ(read_as<Picture>(text).words_of_it.value(), "Card \uFFFD");
+  CHECK_CONTAINS(complaints<Picture>(R"({"id":"a","words":"Cards \ud83d"})"),
+                 "words must have 1 to 6 characters, not 7");
+}
+
 TEST(every_wrong_field_is_named) {
   const std::string said =
       complaints(R"({"name":"","count":10,"flag":"yes","list":[{"id":"a"},{"id":7,"x":11,"y":0}],"more":1})");
@@ -78,6 +113,16 @@ TEST(what_is_missing_is_named) {
 TEST(arrays_are_bounded_before_they_are_read) {
   CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"list":[]})"), "list must have 1 to 3 items, not 0");
   CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"list":[1,2,3,4]})"), "list must have 1 to 3 items, not 4");
+}
+
+TEST(a_number_out_of_range_is_named_whatever_its_size) {
+  for (const char* large : {"18446744073709551616", "-1e400", "9223372036854775808", "1e30"}) {
+    CHECK_CONTAINS(complaints(fmt::format(R"({{"name":"n","flag":true,"count":{},"list":[{{"id":"a"}}]}})", large)),
+                   "count must be between 1 and 9");
+    CHECK_CONTAINS(complaints(fmt::format(R"({{"name":"n","flag":true,"list":[{{"id":"a","x":{}}}]}})", large)),
+                   "list[0].x must be between 0 and 10");
+  }
+  CHECK_EQ(complaints(R"({"name":"n","flag":true,"count":3.0,"list":[{"id":"a","x":-0}]})"), "");
 }
 
 TEST(a_fraction_is_no_whole_number) {

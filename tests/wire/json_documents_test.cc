@@ -59,7 +59,7 @@ TEST(a_text_is_read_with_a_mark_for_what_cannot_be) {
   CHECK_EQ(read(R"({"a":"\ud83e\udd8a Fox \ud83d"})"), "\U0001F98A Fox \uFFFD|");
   CHECK_EQ(read("{\"a\":\"x\xff\ny\"}"), "x\uFFFD\ny|");
   CHECK_EQ(read(R"({"a":"\q\u00e9\n\/"})"), "q\u00e9\n/|");
-  CHECK_EQ(read(R"({"a":"x\u0000y"})"), "|");
+  CHECK_EQ(read(R"({"a":"x\u0000y"})"), "x\uFFFDy|");
   CHECK_EQ(read(R"({"a":7})"), "|");
 }
 
