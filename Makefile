@@ -41,9 +41,10 @@ test_sources := $(wildcard tests/*/*_test.cc tests/*/*/*_test.cc)
 tests := $(test_sources:%.cc=$(B)/%)
 tools := $(patsubst %.cc,$(B)/%,$(wildcard tests/tools/*.cc))
 library := $(B)/lib/libplugfleet.so
+preloaded := $(B)/lib/nginx-user-timeout.so
 object = $(patsubst %.cc,$(B)/%.o,$(1))
 
-build: $(library) $(programs) $(modules) ## Build the programs and modules
+build: $(library) $(programs) $(modules) $(preloaded) ## Build the programs and modules
 	@:
 
 ifneq ($(filter clang%,$(notdir $(CXX))),)
@@ -73,6 +74,13 @@ $(library): $(call object,$(lib_sources))
 	@mkdir -p $(@D)
 	@echo "  link    $@"
 	@$(CXX) $(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl,-Bsymbolic-functions -Wl,-soname,libplugfleet.so $^ $(LIBS) -o $@.new
+	@mv $@.new $@
+
+# nginx loads it, and nothing of ours with it.
+$(preloaded): fcgi-app/nginx/user_timeout.cc
+	@mkdir -p $(@D)
+	@echo "  link    $@"
+	@$(CXX) $(filter-out $(sanitize),$(CXXFLAGS)) -fuse-ld=lld -shared -nostdlib++ $< -o $@.new
 	@mv $@.new $@
 
 $(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)

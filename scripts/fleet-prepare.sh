@@ -44,6 +44,8 @@ check_settings() {
   for key in RATE_GENERAL RATE_RENAME RATE_EDIT; do
     [[ ${!key} =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "$key is '${!key}', not a rate like 30r/m or 5r/s."
   done
+  [[ $CLIENT_PREFIX =~ ^(32|40|48|56|64|72|80|88|96|104|112|120|128)$ ]] ||
+    fail "CLIENT_PREFIX is '$CLIENT_PREFIX', not a number of bits from 32 to 128 in steps of 8."
   [[ $HTTPS_ADDRESS == 127.0.0.1 || $HTTPS_ADDRESS == 0.0.0.0 ]] ||
     fail "HTTPS_ADDRESS is '$HTTPS_ADDRESS', neither 127.0.0.1 nor 0.0.0.0."
   for key in $HOST_ADDRESS $OTHER_HOSTS $DATABASE_HOST $REPLICA_HOST; do
@@ -230,6 +232,7 @@ PLUGFLEET_MIGRATIONS_DIR=$migrations
 PLUGFLEET_MODULES_SOURCE_DIR=$sources
 PLUGFLEET_RUN_DIR=$RUN
 PLUGFLEET_LOG_FILE=$RUN/data/log/$1.log
+PLUGFLEET_CLIENT_PREFIX=$CLIENT_PREFIX
 PLUGFLEET_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=$2 user=plugfleet'
 PLUGFLEET_REPORTS_DATABASE_URL='host=$RUN/pgbouncer port=6432 dbname=plugfleet_ops user=plugfleet'
 PLUGFLEET_REDIS_SOCKET=$(printf %q "${REDIS_STATE:-$RUN/redis/state.sock}")
@@ -261,7 +264,7 @@ END
 configure() {
   local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS)) WORKER_SLOTS=$((WORKERS_MAX + 2)) RUNNER_SLOTS=$((RUNNERS_MAX + 1)) FILES
   local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
-  local WAIT_GENERAL WAIT_RENAME WAIT_EDIT
+  local WAIT_GENERAL WAIT_RENAME WAIT_EDIT CLIENT_BYTES=$((CLIENT_PREFIX / 8)) CLIENT_REST=$((16 - CLIENT_PREFIX / 8))
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET WORKER_SERVERS REAL_IP='' OPERATORS=''
   local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' STAPLING=''
   local DATABASE=${DATABASE_HOST:-$RUN/postgresql} DATABASE_PORT=5432 REPLICA=''
@@ -299,7 +302,7 @@ configure() {
   if [[ $REPLICA_HOST ]]; then REPLICA="plugfleet_replica = host=$REPLICA_HOST dbname=plugfleet user=plugfleet pool_size=$POOL_OPS"; fi
   # Where the kernel has IPv6; the size of a file there is 0, whatever it holds.
   if [[ $HTTPS_ADDRESS == 0.0.0.0 && -e /proc/net/if_inet6 ]]; then
-    LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096 reuseport deferred;"
+    LISTEN_HTTPS_TOO="listen [::]:$HTTPS_PORT ssl http2 backlog=4096 reuseport deferred so_keepalive=30s:10s:3;"
     LISTEN_HTTP_TOO='listen [::]:80 default_server backlog=4096;'
   fi
   if [[ $(openssl x509 -in "$FLEET_DIR/tls/certificate.pem" -noout -ocsp_uri 2>/dev/null) ]]; then STAPLING='ssl_stapling on;'; fi

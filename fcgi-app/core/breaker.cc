@@ -33,6 +33,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "core/redis_time.h"
 
 namespace plugfleet {
 namespace {
@@ -43,15 +44,25 @@ constexpr Clock::duration kProbePause = 200ms;  // after asking for a probe in v
 constexpr milliseconds kHalfOpenRetry = 1s;
 
 // Every script: KEYS[1] state, KEYS[2] window, KEYS[3] probe. Each gives {the state's time to live in ms, its own say}.
-const RedisScript kLook("return {redis.call('PTTL', KEYS[1]), 0}");
+// Nothing lives longer than it was set to, though Redis's clock is set back meanwhile.
+constexpr std::string_view kLeft = R"lua(
+  local function state_left(tail)
+    local state = redis.call('GET', KEYS[1])
+    return state and time_left(KEYS[1], string.match(state, '^%d+') + tail) or -2
+  end
+)lua";
+RedisScript script(std::string_view text) { return RedisScript(fmt::format("{}{}{}", kTimeLeft, kLeft, text)); }
+
+// ARGV: tail.
+const RedisScript kLook = script("return {state_left(ARGV[1]), 0}");
 
 // ARGV: failures, window, open_for, tail, successes to add, token. Says 1 where this opened it.
-const RedisScript kFail(R"lua(
-  local left = redis.call('PTTL', KEYS[1])
+const RedisScript kFail = script(R"lua(
+  local left = state_left(ARGV[4])
   if left > 0 then return {left, 0} end
   local failures = redis.call('HINCRBY', KEYS[2], 'failures', 1)
   local calls = redis.call('HINCRBY', KEYS[2], 'calls', ARGV[5] + 1)
-  if failures == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+  if failures == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) else time_left(KEYS[2], ARGV[2]) end
   if failures < tonumber(ARGV[1]) or failures * 2 < calls then return {left, 0} end
   redis.call('DEL', KEYS[2])
   redis.call('SET', KEYS[1], ARGV[3] .. ' ' .. ARGV[6], 'PX', ARGV[3] + ARGV[4])
@@ -59,8 +70,9 @@ const RedisScript kFail(R"lua(
 )lua");
 
 // ARGV: tail, probe_for, token. Says the state key's value where the probe is granted.
-const RedisScript kProbe(R"lua(
-  local left = redis.call('PTTL', KEYS[1])
+const RedisScript kProbe = script(R"lua(
+  local left = state_left(ARGV[1])
+  time_left(KEYS[3], ARGV[2])
   if left <= 0 or left > tonumber(ARGV[1]) then return {left, ''} end
   if not redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[2]) then return {left, ''} end
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -68,8 +80,8 @@ const RedisScript kProbe(R"lua(
 )lua");
 
 // ARGV: the value kProbe said, success or failure, open_max, tail, token. Says 1 where it changed the state.
-const RedisScript kSettle(R"lua(
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {redis.call('PTTL', KEYS[1]), 0} end
+const RedisScript kSettle = script(R"lua(
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {state_left(ARGV[4]), 0} end
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
   if ARGV[2] == 'success' then return {-2, 1} end
   local open = math.min(2 * tonumber(string.match(ARGV[1], '^%d+')), tonumber(ARGV[3]))
@@ -77,10 +89,10 @@ const RedisScript kSettle(R"lua(
   return {open + ARGV[4], 1}
 )lua");
 
-// ARGV: token.
-const RedisScript kRelease(R"lua(
+// ARGV: token, tail.
+const RedisScript kRelease = script(R"lua(
   if redis.call('GET', KEYS[3]) == ARGV[1] then redis.call('DEL', KEYS[3]) end
-  return {redis.call('PTTL', KEYS[1]), 0}
+  return {state_left(ARGV[2]), 0}
 )lua");
 
 std::string ms_text(Clock::duration duration) {
@@ -217,7 +229,7 @@ void Breaker::State::tell_opened() {
 
 Async<void> Breaker::State::refresh() {
   if (Clock::now() - heard_ < kFresh || state() == BreakerState::open) co_return;
-  const auto reply = co_await ask(&kLook, {});
+  const auto reply = co_await ask(&kLook, {ms_text(tail_)});
 }
 
 Async<Breaker::Permit> Breaker::State::admit() {
@@ -314,7 +326,7 @@ void Breaker::State::release_probe(const std::string& token) {
 }
 
 Async<void> Breaker::State::release(Self self, std::string token) {
-  const auto reply = co_await self->ask(&kRelease, {token});
+  const auto reply = co_await self->ask(&kRelease, {token, ms_text(self->tail_)});
 }
 
 // ---- What callers see --------------------------------------------------------------------------------------------

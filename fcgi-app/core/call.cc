@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/ids.h"
+#include "wire/address.h"
 
 namespace plugfleet {
 namespace {
@@ -59,7 +60,10 @@ std::optional<std::string> Call::query(std::string_view name) const {
   return std::nullopt;
 }
 
-std::string Call::client_key() const { return user_ ? "user:" + user_->id : "addr:" + std::string(client_address()); }
+std::string Call::client_key() const {
+  if (user_) return "user:" + user_->id;
+  return "addr:" + client_network(client_address(), static_cast<int>(services.settings.client_prefix));
+}
 
 Async<const JsonView*> Call::json_view() {
   if (!body_) {

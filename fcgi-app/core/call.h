@@ -32,7 +32,7 @@ class Call : public Work {
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 
   const std::optional<User>& user() const { return user_; }
-  // Who is limited: "user:ID" where a token said who asks, else "addr:ADDRESS".
+  // Who is limited: "user:ID" where a token said who asks, else "addr:" and its network (wire/address.h).
   std::string client_key() const;
   Clock::time_point started() const { return incoming_.started(); }
   // When the request is answered 408, come what may.

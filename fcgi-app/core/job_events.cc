@@ -144,13 +144,15 @@ JobEvents::Handle JobEvents::watch(std::string id, std::function<void(const JobE
 }
 
 JobEvents::Handle JobEvents::on_enqueued(std::function<void(std::string_view kind)> fn) {
-  return state_->listen(std::string(kEnqueued),
-                        [fn = std::move(fn)](std::string_view kind, const JobEvent&) { fn(kind); });
+  return on_message(std::string(kEnqueued), std::move(fn));
 }
 
 JobEvents::Handle JobEvents::on_cancelled(std::function<void(std::string_view id)> fn) {
-  return state_->listen(std::string(kCancelled),
-                        [fn = std::move(fn)](std::string_view id, const JobEvent&) { fn(id); });
+  return on_message(std::string(kCancelled), std::move(fn));
+}
+
+JobEvents::Handle JobEvents::on_message(const std::string& channel, std::function<void(std::string_view message)> fn) {
+  return state_->listen(channel, [fn = std::move(fn)](std::string_view message, const JobEvent&) { fn(message); });
 }
 
 JobEvents::Handle JobEvents::on_gap(std::function<void()> fn) {

@@ -44,6 +44,8 @@ class JobEvents {
   Handle watch(std::string id, std::function<void(const JobEvent&)> on_event);
   Handle on_enqueued(std::function<void(std::string_view kind)> fn);
   Handle on_cancelled(std::function<void(std::string_view id)> fn);
+  // Of any other channel.
+  Handle on_message(const std::string& channel, std::function<void(std::string_view message)> fn);
   // Messages may have been missed.
   Handle on_gap(std::function<void()> fn);
   bool listening() const;  // is Redis there?

@@ -62,6 +62,13 @@ std::string JobFeed::opening(std::optional<int> last_seen) const {
 
 std::string ending_event(const ToldJob& job) { return event_text(job.row.event_number, job.row.status, job_json(job)); }
 
+// A client that has more streams open than it may, and comes back at once each time, would displace its own for ever.
+std::string displaced_event() {
+  return "retry: 30000\nevent: displaced\n"
+         R"(data: {"message":"a newer stream of yours took this one's place; it may go on in 30 s"})"
+         "\n\n";
+}
+
 bool has_seen_the_end(const JobView& row, std::optional<int> last_seen) {
   return is_terminal(row.status) && last_seen == row.event_number;
 }

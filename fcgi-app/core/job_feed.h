@@ -5,6 +5,8 @@
 //   event: snapshot          data = the job, as GET answers it; left out for who has seen its number already
 //   event: queued|processing|progress      data = {"id", "status", "progress", "message"}
 //   event: completed|failed|cancelled      data = the job with its result; the last event, and the only such one
+//   event: displaced         data = {"message"}: a newer stream of the client took this one's place, and it ends here.
+//                            No id and a longer retry: whoever comes back goes on where he was
 //
 // Every event's id is the job's number then, which goes up with each change. An ended job's snapshot has the number
 // before, so that who comes late gets both the snapshot and the last event, under different ids. (A crash of PostgreSQL
@@ -41,6 +43,9 @@ class JobFeed {
 
 // The last event.
 std::string ending_event(const ToldJob& job);
+
+// What the stream that is displaced ends with.
+std::string displaced_event();
 
 // Whether the event `last_seen` is the last one of this job.
 bool has_seen_the_end(const JobView& row, std::optional<int> last_seen);

@@ -38,7 +38,7 @@ struct JobStreams::State : std::enable_shared_from_this<JobStreams::State> {
         payloads(the_payloads),
         events(the_events),
         lookup(std::in_place, reactor, jobs),
-        places(std::in_place, reactor, redis, limits),
+        places(std::in_place, reactor, redis, events, limits),
         timer(reactor) {}
 
   std::shared_ptr<Watched> watch(const std::string& id);
@@ -125,7 +125,7 @@ class JobStreams::Watched : public std::enable_shared_from_this<JobStreams::Watc
 
 class JobStreams::Stream : public BodyStream {
  public:
-  Stream(std::shared_ptr<State> state, std::shared_ptr<Watched> watched, StreamPlaces::Place place,
+  Stream(std::shared_ptr<State> state, std::shared_ptr<Watched> watched, std::shared_ptr<StreamPlace> place,
          std::optional<int> last_seen)
       : state_(std::move(state)), watched_(std::move(watched)), place_(std::move(place)), last_seen_(last_seen) {}
   ~Stream() override { closed(); }
@@ -138,6 +138,7 @@ class JobStreams::Stream : public BodyStream {
     sink.write(watched_->feed().opening(last_seen_));
     if (watched_->over()) return end(watched_->ended() ? ending_event(*watched_->ended()) : "");
     watched_->settle_where_ended();
+    place_->on_displaced([this] { displaced(); });
   }
   void closed() override {
     if (!std::exchange(sink_, nullptr)) return;
@@ -152,9 +153,17 @@ class JobStreams::Stream : public BodyStream {
   }
 
  private:
+  void displaced() {
+    BodySink* const sink = sink_;
+    if (!sink) return;
+    closed();
+    sink->write(displaced_event());
+    sink->end();
+  }
+
   const std::shared_ptr<State> state_;
   const std::shared_ptr<Watched> watched_;
-  const StreamPlaces::Place place_;
+  const std::shared_ptr<StreamPlace> place_;
   const std::optional<int> last_seen_;
   std::size_t beats_ = 0;
   BodySink* sink_ = nullptr;  // while it is open

@@ -27,8 +27,9 @@ class JobStreams {
   Async<std::optional<JobView>> look(std::string id);
 
   // The events of a job, for a client (Call::client_key) that has seen those up to `last_seen`; null where
-  // the job has ended and it has seen them all. `may_see` throws where the job is not for this client. Throws Failure:
-  // not_found; unavailable where the process has no room; rate_limited where the client has too many streams.
+  // the job has ended and it has seen them all. `may_see` throws where the job is not for this client. It may take the
+  // place of the client's oldest stream, which is told so and ended. Throws Failure: not_found; unavailable where the
+  // process has no room.
   Async<std::shared_ptr<BodyStream>> open(std::string client, std::string id, std::optional<int> last_seen,
                                           std::function<void(const JobView&)> may_see);
   std::int64_t open_streams() const;

@@ -16,7 +16,7 @@
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 3;
+inline constexpr int kModuleAbi = 4;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -62,7 +62,9 @@ class Handler {
 
 struct RouteOptions {
   Auth auth = Auth::none;
-  std::optional<RateLimit> limit;       // for each client (Call::client_key)
+  std::optional<RateLimit> limit;       // for each client (Call::client_key); none: REQUESTS_PER_MINUTE, for all such
+  bool limited = true;                  // false: neither; what operators and their programs ask for
+  bool streams = false;                 // an event stream: one that resumes (Last-Event-ID) is counted, never refused
   std::optional<std::size_t> body_max;  // bytes; the setting BODY_MAX where it is not said
   bool recorded = true;                 // one row in api_calls for each request
 };

@@ -2,8 +2,8 @@
 //
 //   L1  Within one window at most `points` are taken, however many processes ask at once.
 //   L2  A key that is refused keeps its window's end, or gets the block's when that is later; further tries move
-//   nothing. L3  Neither a hostile key nor a number of keys makes memory grow: a key is at most 81 bytes, and over
-//   100,000 keys
+//       nothing. No wait is longer than the window or the block, though Redis's clock be set back.
+//   L3  Neither a hostile key nor a number of keys makes memory grow: a key is at most 81 bytes, and over 100,000 keys
 //       the one whose window ends first is forgotten.
 #include "core/rate_limit.h"
 
@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "base/metrics.h"
+#include "core/redis_time.h"
 
 namespace plugfleet {
 namespace {
@@ -23,10 +24,11 @@ constexpr std::size_t kMemoryKeys = 100'000;
 constexpr Clock::duration kRedisPause = 1s;
 
 // Gives {1 or 0, points used, milliseconds until the window ends}. While a key is blocked it holds points + 1.
-const RedisScript kTake(R"lua(
+const RedisScript kTake(std::string(kTimeLeft) + R"lua(
   local points, window, block, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-  local left = redis.call('PTTL', KEYS[1])
-  local used = left > 0 and tonumber(redis.call('GET', KEYS[1])) or 0
+  local used = tonumber(redis.call('GET', KEYS[1]) or 0)
+  local left = time_left(KEYS[1], used > points and math.max(window, block) or window)
+  if left <= 0 then used = 0 end
   if used + cost <= points then
     if left > 0 then
       if cost > 0 then redis.call('INCRBY', KEYS[1], cost) end

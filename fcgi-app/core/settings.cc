@@ -189,6 +189,8 @@ void Settings::rows(SettingReader& s) {
   s.duration("DRAIN_TIMEOUT", drain_timeout, "125s", 1s, 900s);
   s.integer("REQUESTS_IN_FLIGHT_MAX", requests_in_flight_max, 2000, 1, 100'000);
   s.integer("MAX_REQUESTS", max_requests, 0, 0, 1'000'000'000);
+  s.integer("REQUESTS_PER_MINUTE", requests_per_minute, 600, 1, 1'000'000);
+  s.integer("CLIENT_PREFIX", client_prefix, 64, 32, 128);
   s.size("BODY_MAX", body_max, "20MiB", 1024, std::size_t{1} << 30);
   s.size("MEMORY_LIMIT", memory_limit, "1GiB", std::size_t{64} << 20, std::size_t{64} << 30);
 

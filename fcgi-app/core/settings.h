@@ -77,7 +77,7 @@ struct Settings {
   std::string log_file, log_level;
 
   Clock::duration request_timeout{}, drain_timeout{};
-  std::int64_t requests_in_flight_max = 0, max_requests = 0;
+  std::int64_t requests_in_flight_max = 0, max_requests = 0, requests_per_minute = 0, client_prefix = 0;
   std::size_t body_max = 0, memory_limit = 0;
 
   std::string database_url, reports_database_url, replica_database_url;

@@ -86,7 +86,7 @@ Module analytics_routes() {
     return show(reports, call);
   };
   return {.name = "analytics",
-          .routes = {{Method::GET, "/api/analytics", std::move(handler), {.auth = Auth::operator_token, .limit = {}}}}};
+          .routes = {{Method::GET, "/api/analytics", std::move(handler), {.auth = Auth::operator_token}}}};
 }
 
 }  // namespace plugfleet

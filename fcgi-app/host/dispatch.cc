@@ -109,8 +109,11 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   served->entry = match.entry;
   const Route& route = match.entry->route;
   call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
-  if (route.options.auth == Auth::operator_token) co_await admit_operator(call);
-  if (route.options.limit) co_await limit(call, route);
+  if (route.options.auth == Auth::operator_token) {
+    co_await admit_operator(call);
+  } else if (route.options.limited) {
+    co_await limit(call, route);
+  }
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
     throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
@@ -151,8 +154,12 @@ void Dispatch::set_streaming(Incoming& incoming) {
 }
 
 Async<void> Dispatch::limit(Call& call, const Route& route) {
-  const LimitState state =
-      co_await platform_.limiter.take(fmt::format("{}:{}", route.path, call.client_key()), *route.options.limit);
+  const RouteOptions& options = route.options;
+  const RateLimit all{.points = platform_.settings.requests_per_minute, .duration = 1min};
+  const std::string key = fmt::format("{}:{}", options.limit ? route.path : "all", call.client_key());
+  LimitState state = co_await platform_.limiter.take(key, options.limit.value_or(all));
+  // A 429 would end an EventSource for good.
+  if (options.streams && !call.header("last-event-id").empty()) state.allowed = true;
   keep_to(state, call);
 }
 

@@ -84,7 +84,7 @@ Module job_routes() {
   return {.name = "jobs",
           .routes = {{Method::GET, "/api/jobs/{id}", show, open},
                      {Method::DELETE, "/api/jobs/{id}", cancel, open},
-                     {Method::GET, "/api/jobs/{id}/stream", stream, open}}};
+                     {Method::GET, "/api/jobs/{id}/stream", stream, {.auth = Auth::optional, .streams = true}}}};
 }
 
 }  // namespace plugfleet

@@ -182,7 +182,7 @@ std::size_t resident_memory() {
 }
 
 Module operator_routes() {
-  const RouteOptions quiet{.recorded = false};
+  const RouteOptions quiet{.limited = false, .recorded = false};
   const auto last = std::make_shared<LastLook>();
   const std::function<Async<Reply>(Call&, const PathValues&)> shared_health = [last](Call& call, const PathValues&) {
     return health(call, last);

@@ -59,6 +59,14 @@ Async<Breaker::Permit> probe(Breaker& breaker) {
   }
 }
 
+// As a key is found whose end was set an hour ago, before the clock of Redis was set back by that hour.
+Async<void> set_clock_back(Fleet& fleet, std::string part = "") {
+  const std::string key = "plugfleet:breaker:" + fleet.name + part;
+  const auto left = co_await fleet.one_redis.command({"PTTL", key});
+  CHECK(left.integer > 0);
+  co_await fleet.one_redis.command({"PEXPIRE", key, std::to_string(left.integer + 3'600'000)});
+}
+
 // Whatever was sent before has been carried out when this ends: commands of one connection keep their order.
 Async<void> settled(Redis& redis) { co_await redis.command({"PING"}); }
 
@@ -219,6 +227,45 @@ ASYNC_TEST(a_probe_that_fails_doubles_the_time_up_to_the_cap) {
     const auto left = fleet.two.view().until - WallClock::now();
     CHECK(left > expected - 50ms && left <= expected + 5ms);
   }
+}
+
+ASYNC_TEST(no_wait_is_longer_than_the_time_open_when_the_clock_of_redis_is_set_back) {
+  Fleet fleet(reactor);
+  co_await fail_until_open(fleet.one);
+  co_await set_clock_back(fleet);
+  const auto told = co_await fleet.two.look();
+  CHECK(told.state == BreakerState::open);
+  CHECK(told.until - WallClock::now() <= 100ms);
+  const auto permit = co_await probe(fleet.two);
+  CHECK(permit.allowed());
+}
+
+ASYNC_TEST(a_dead_probe_holds_nobody_up_for_longer_when_the_clock_of_redis_is_set_back) {
+  auto rules = kRules;
+  rules.probe_for = 150ms;
+  rules.open_max = 60s;  // so that it is not the state which expires
+  Fleet fleet(reactor, rules);
+  co_await fail_until_open(fleet.one);
+  const auto lost = co_await probe(fleet.one);
+  CHECK(lost.allowed());
+  co_await set_clock_back(fleet, ":probe");
+  const auto next = co_await probe(fleet.two);
+  CHECK(next.allowed());
+}
+
+ASYNC_TEST(failures_count_for_their_window_only_when_the_clock_of_redis_is_set_back) {
+  auto rules = kRules;
+  rules.window = 200ms;
+  Fleet fleet(reactor, rules);
+  for (int i = 0; i < 2; ++i) co_await call(fleet.one, CallResult::failure);
+  co_await settled(fleet.one_redis);
+  co_await set_clock_back(fleet, ":window");
+  co_await call(fleet.one, CallResult::failure);
+  co_await settled(fleet.one_redis);
+  co_await sleep_for(250ms);
+  co_await call(fleet.one, CallResult::failure);
+  co_await settled(fleet.one_redis);
+  CHECK(fleet.one.view().state == BreakerState::closed);
 }
 
 ASYNC_TEST(B5_a_cancelled_call_counts_as_neither_and_a_cancelled_probe_is_given_back) {

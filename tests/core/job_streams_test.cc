@@ -1,5 +1,6 @@
 #include "core/job_streams.h"
 
+#include "core/job_feed.h"
 #include "core/jobs_support.h"
 #include "io/redis_support.h"
 
@@ -306,14 +307,19 @@ ASYNC_TEST(a_job_that_is_not_there_or_not_for_this_client_is_refused_and_takes_n
   CHECK_EQ(fleet.streams.open_streams(), 0);
 }
 
-ASYNC_TEST(a_client_has_so_many_streams) {
+ASYNC_TEST(a_client_has_so_many_streams_and_the_oldest_is_ended_so_that_it_comes_back_later) {
   Streaming fleet(reactor, shared_socket(), {.process = 10, .client = 2});
   co_await fleet.start();
   const auto id = co_await fleet.add();
-  const auto first = co_await fleet.watch(id), second = co_await fleet.watch(id);
-  const auto third = co_await failure_of(fleet.watch(id));
-  CHECK(third == Kind::rate_limited);
-  CHECK_EQ(fleet.streams.open_streams(), 2);
+  const auto first = co_await fleet.watch(id), second = co_await fleet.watch(id), third = co_await fleet.watch(id);
+  CHECK(first->ended && !second->ended && !third->ended);
+  CHECK(first->text.ends_with("\n\n" + displaced_event()));
+  CHECK(displaced_event().starts_with("retry: 30000\n"));
+  const auto lease = co_await fleet.take();
+  co_await fleet.complete(lease);
+  UNTIL(second->ended && third->ended);
+  CHECK_EQ(first->after_end, "");
+  CHECK_EQ(third->events().back().name, "completed");
 }
 
 ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {

@@ -147,6 +147,39 @@ ASYNC_TEST(L1_processes_that_ask_at_once_share_one_window) {
   CHECK_EQ(*allowed, 10);
 }
 
+// As a key is found whose end was set an hour ago, before the clock of Redis was set back by that hour.
+Async<void> set_clock_back(Redis& redis, std::string key) {
+  const auto left = co_await redis.command({"PTTL", "plugfleet:limit:" + key});
+  CHECK(left.integer > 0);
+  co_await redis.command({"PEXPIRE", "plugfleet:limit:" + key, std::to_string(left.integer + 3'600'000)});
+}
+
+ASYNC_TEST(L2_no_wait_is_longer_than_its_window_when_the_clock_of_redis_is_set_back) {
+  Redis redis(reactor, shared_redis());
+  RateLimiter limiter(redis);
+  const std::string key = new_key();
+  const RateLimit limit{.points = 1, .duration = 200ms};
+  co_await limiter.take(key, limit);
+  co_await set_clock_back(redis, key);
+  const auto refused = co_await limiter.take(key, limit);
+  CHECK(!refused.allowed);
+  CHECK_EQ(refused.reset_after.count(), 1);
+  const auto waited = co_await time_to_next(limiter, key, limit);
+  CHECK(waited < 400ms);
+}
+
+ASYNC_TEST(L2_no_wait_is_longer_than_its_block_when_the_clock_of_redis_is_set_back) {
+  Redis redis(reactor, shared_redis());
+  RateLimiter limiter(redis);
+  const std::string key = new_key();
+  const RateLimit limit{.points = 1, .duration = 10s, .block = 30s};
+  for (int i = 0; i < 2; ++i) co_await limiter.take(key, limit);
+  co_await set_clock_back(redis, key);
+  const auto blocked = co_await limiter.take(key, limit);
+  CHECK(!blocked.allowed);
+  CHECK_EQ(blocked.reset_after.count(), 30);
+}
+
 ASYNC_TEST(L3_a_long_key_is_short_in_redis_and_expires) {
   Redis redis(reactor, shared_redis());
   RateLimiter limiter(redis);

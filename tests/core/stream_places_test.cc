@@ -1,6 +1,7 @@
 #include "core/stream_places.h"
 
 #include "base/ids.h"
+#include "core/job_events.h"
 #include "io/redis_support.h"
 
 using namespace plugfleet;
@@ -8,110 +9,181 @@ using namespace plugfleet::test;
 
 namespace {
 
-Async<std::optional<Kind>> refusal(StreamPlaces& places, std::string client, std::vector<StreamPlaces::Place>& taken) {
-  try {
-    auto place = co_await places.take(std::move(client));
-    taken.push_back(std::move(place));
-  } catch (const Failure& failure) {
-    co_return failure.kind();
-  }
-  co_return std::nullopt;
-}
+constexpr auto kLease = 200ms;
 
-// Until the client gets a place.
-Async<void> until_taken(StreamPlaces& places, std::string client, std::vector<StreamPlaces::Place>& taken) {
-  for (const auto deadline = Clock::now() + 8s;; co_await sleep_for(5ms)) {
-    const auto refused = co_await refusal(places, client, taken);
-    if (!refused) co_return;
+// A worker process: connections of its own, which its death closes.
+struct Process {
+  Process(Reactor& reactor, StreamLimits limits, Clock::duration lease = 120s, std::string socket = shared_socket())
+      : redis(reactor, {.address = socket}),
+        events(reactor, redis, {.address = socket}),
+        places(std::in_place, reactor, redis, events, limits, lease) {}
+
+  // One more stream: its number.
+  Async<std::size_t> open(std::string client) {
+    auto place = co_await places->take(std::move(client));
+    const std::size_t number = ended.size();
+    ended.push_back(false);
+    place->on_displaced([this, number] { ended[number] = true; });
+    streams.push_back(std::move(place));
+    co_return number;
+  }
+  Async<void> open(std::string client, int count) {
+    for (int i = 0; i < count; ++i) co_await open(client);
+  }
+  std::int64_t open_now() const { return std::ranges::count(ended, false); }
+
+  Redis redis;
+  JobEvents events;
+  std::optional<StreamPlaces> places;
+  std::vector<std::shared_ptr<StreamPlace>> streams;
+  std::vector<bool> ended;  // of each: whether it was displaced
+};
+
+std::string fresh_client() { return "user:" + random_hex(6); }
+
+Async<void> until_known(Redis& redis, std::string client, std::int64_t places) {
+  for (const auto deadline = Clock::now() + 8s;; co_await sleep_for(2ms)) {
+    const auto reply = co_await redis.command({"ZCARD", "streams:" + sha1_hex(client)});
+    if (reply.integer == places) co_return;
     CHECK(Clock::now() < deadline);
   }
 }
 
-std::string fresh_client() { return "user:" + random_hex(6); }
+// Until the processes that have these places listen, as Redis sees it.
+Async<void> until_heard(Redis& redis, std::string client) {
+  const auto members = co_await redis.command({"ZRANGE", "streams:" + sha1_hex(client), "0", "-1"});
+  for (const auto& member : members.items) {
+    co_await listeners_are(redis, "streams:" + member.text.substr(0, member.text.find('-')), 1);
+  }
+}
 
 }  // namespace
 
 ASYNC_TEST(a_process_has_so_many_places) {
-  Redis redis(reactor, {.address = shared_socket()});
-  StreamPlaces places(reactor, redis, {.process = 2, .client = 10});
-  std::vector<StreamPlaces::Place> taken;
-  for (int i = 0; i < 2; ++i) {
-    const auto refused = co_await refusal(places, fresh_client(), taken);
-    CHECK(!refused);
-  }
-  const auto third = co_await refusal(places, fresh_client(), taken);
+  Process process(reactor, {.process = 2, .client = 10});
+  for (int i = 0; i < 2; ++i) co_await process.open(fresh_client());
+  const auto third = co_await failure_of(process.open(fresh_client()));
   CHECK(third == Kind::unavailable);
-  CHECK_EQ(places.taken(), 2);
-  taken.pop_back();
-  const auto again = co_await refusal(places, fresh_client(), taken);
-  CHECK(!again);
+  CHECK_EQ(process.places->taken(), 2);
+  process.streams.pop_back();
+  co_await process.open(fresh_client());
 }
 
-ASYNC_TEST(a_client_has_so_many_places_in_the_whole_fleet) {
-  Redis redis(reactor, {.address = shared_socket()});
-  StreamPlaces one(reactor, redis, {.process = 10, .client = 2}), other(reactor, redis, {.process = 10, .client = 2});
+ASYNC_TEST(the_newest_stream_of_a_client_displaces_its_oldest_and_nobody_elses) {
+  Process process(reactor, {.process = 10, .client = 2});
   const std::string client = fresh_client();
-  std::vector<StreamPlaces::Place> taken;
-  const auto first = co_await refusal(one, client, taken);
-  const auto second = co_await refusal(other, client, taken);
-  CHECK(!first && !second);
-  const auto third = co_await refusal(one, client, taken);
-  CHECK(third == Kind::rate_limited);
-  CHECK_EQ(one.taken(), 1);
-  const auto stranger = co_await refusal(one, fresh_client(), taken);
-  CHECK(!stranger);
-  taken.erase(taken.begin());
-  co_await until_taken(other, client, taken);
+  const auto other = co_await process.open(fresh_client());
+  const auto first = co_await process.open(client), second = co_await process.open(client);
+  CHECK(!process.ended[first]);
+  const auto third = co_await process.open(client);
+  CHECK(process.ended[first] && !process.ended[second] && !process.ended[third]);
+  process.streams[second].reset();
+  const auto fourth = co_await process.open(client);
+  CHECK(!process.ended[third] && !process.ended[fourth] && !process.ended[other]);
 }
 
-ASYNC_TEST(the_places_of_a_process_that_died_come_back_and_those_of_a_living_one_do_not) {
-  Redis redis(reactor, {.address = shared_socket()});
+ASYNC_TEST(a_client_has_so_many_places_in_the_whole_fleet_and_the_oldest_goes_wherever_it_is) {
+  Process one(reactor, {.process = 10, .client = 2}), two(reactor, {.process = 10, .client = 2});
   const std::string client = fresh_client();
-  std::vector<StreamPlaces::Place> of_the_dead, of_the_living;
-  StreamPlaces living(reactor, redis, {.process = 10, .client = 2}, 200ms);
-  const auto first = co_await refusal(living, client, of_the_living);
-  CHECK(!first);
+  const auto first = co_await one.open(client), second = co_await two.open(client);
+  co_await until_heard(one.redis, client);
+  const auto third = co_await two.open(client);
+  UNTIL(one.ended[first]);
+  CHECK(!two.ended[second] && !two.ended[third]);
+  const auto fourth = co_await one.open(client);
+  UNTIL(two.ended[second]);
+  CHECK(!two.ended[third] && !one.ended[fourth]);
+  co_await until_known(one.redis, client, 2);
+}
+
+ASYNC_TEST(who_is_displaced_before_it_is_told_how_hears_of_it_then) {
+  Process process(reactor, {.process = 10, .client = 1});
+  const std::string client = fresh_client();
+  const auto first = co_await process.places->take(client);
+  const auto second = co_await process.places->take(client);
+  bool told = false;
+  first->on_displaced([&told] { told = true; });
+  CHECK(told);
+}
+
+ASYNC_TEST(the_places_of_a_process_that_died_go_first_though_older_ones_live) {
+  Process living(reactor, {.process = 50, .client = 20});
+  const std::string client = fresh_client();
+  co_await living.open(client, 7);
   {
-    StreamPlaces dead(reactor, redis, {.process = 10, .client = 2}, 200ms);
-    const auto second = co_await refusal(dead, client, of_the_dead);
-    CHECK(!second);
+    Process dead(reactor, {.process = 50, .client = 20});
+    co_await dead.open(client, 8);
+    co_await until_heard(dead.redis, client);
+    dead.places.reset();  // so that nothing is given back
   }
-  const auto third = co_await refusal(living, client, of_the_living);
-  CHECK(third == Kind::rate_limited);
-  co_await until_taken(living, client, of_the_living);
-  StreamPlaces another(reactor, redis, {.process = 10, .client = 2}, 200ms);
-  const auto fourth = co_await refusal(another, client, of_the_living);
-  CHECK(fourth == Kind::rate_limited);
+  co_await until_known(living.redis, client, 15);
+  co_await living.open(client, 8);
+  co_await until_known(living.redis, client, 15);
+  CHECK_EQ(living.open_now(), 15);
+}
+
+ASYNC_TEST(all_streams_of_a_client_resume_when_every_process_died) {
+  const std::string client = fresh_client();
+  {
+    Process dead(reactor, {.process = 50, .client = 20});
+    co_await dead.open(client, 15);
+    co_await until_heard(dead.redis, client);
+    dead.places.reset();
+  }
+  Process fresh(reactor, {.process = 50, .client = 20});
+  co_await fresh.open(client, 15);
+  co_await until_known(fresh.redis, client, 15);
+  CHECK_EQ(fresh.open_now(), 15);
+}
+
+ASYNC_TEST(no_clock_orders_places_nor_holds_them) {
+  Process process(reactor, {.process = 10, .client = 2}, kLease);
+  const std::string client = fresh_client(), key = "streams:" + sha1_hex(client);
+  co_await process.open(client, 2);
+  // As they are found when the clock of Redis is set back by an hour.
+  for (const char* member : {"0000-1", "0000-2"}) {
+    co_await process.redis.command(
+        {"ZADD", key, fmt::format("{}", to_ms(WallClock::now().time_since_epoch()) + 3.6e6), member});
+  }
+  co_await process.redis.command({"PEXPIRE", key, "3600000"});
+  co_await process.open(client);
+  CHECK_EQ(process.open_now(), 2);
+  CHECK(process.ended[0]);
+  co_await until_known(process.redis, client, 2);
 }
 
 ASYNC_TEST(without_redis_each_process_counts_alone) {
-  Redis redis(reactor, {.address = "/nowhere/redis.sock"});
-  StreamPlaces places(reactor, redis, {.process = 10, .client = 2});
-  std::vector<StreamPlaces::Place> taken;
-  for (int i = 0; i < 2; ++i) {
-    const auto refused = co_await refusal(places, "addr:10.0.0.1", taken);
-    CHECK(!refused);
-  }
-  const auto third = co_await refusal(places, "addr:10.0.0.1", taken);
-  CHECK(third == Kind::rate_limited);
+  Process process(reactor, {.process = 10, .client = 2}, 120s, "/nowhere/redis.sock");
+  co_await process.open("addr:10.0.0.1", 3);
+  CHECK_EQ(process.open_now(), 2);
+  CHECK(process.ended[0]);
 }
 
 ASYNC_TEST(a_redis_that_forgot_everything_is_told_again) {
   RedisServer server;
-  Redis redis(reactor, {.address = server.socket()});
-  UNTIL(redis.connected());
-  StreamPlaces places(reactor, redis, {.process = 10, .client = 1}, 200ms);
-  StreamPlaces other(reactor, redis, {.process = 10, .client = 1}, 200ms);
-  std::vector<StreamPlaces::Place> taken;
-  const auto first = co_await refusal(places, "user:1", taken);
-  CHECK(!first);
-  co_await redis.command({"FLUSHALL"});
-  std::int64_t known = 0;
-  for (const auto deadline = Clock::now() + 8s; known == 0; co_await sleep_for(2ms)) {
-    const auto reply = co_await redis.command({"DBSIZE"});
-    known = reply.integer;
-    CHECK(Clock::now() < deadline);
-  }
-  const auto second = co_await refusal(other, "user:1", taken);
-  CHECK(second == Kind::rate_limited);
+  Process one(reactor, {.process = 10, .client = 2}, kLease, server.socket());
+  Process two(reactor, {.process = 10, .client = 2}, kLease, server.socket());
+  UNTIL(one.redis.connected() && two.redis.connected());
+  co_await one.open("user:1");
+  co_await two.open("user:1");
+  co_await one.redis.command({"FLUSHALL"});
+  co_await until_known(one.redis, "user:1", 2);
+  CHECK_EQ(one.open_now() + two.open_now(), 2);
+  co_await until_heard(one.redis, "user:1");
+  const auto third = co_await two.open("user:1");
+  CHECK(!two.ended[third]);
+  UNTIL(one.open_now() + two.open_now() == 2);
+  co_await until_known(one.redis, "user:1", 2);
+}
+
+ASYNC_TEST(who_was_displaced_and_did_not_hear_of_it_is_told_when_it_says_what_it_has) {
+  Process process(reactor, {.process = 10, .client = 2}, kLease), other(reactor, {.process = 10, .client = 2});
+  const std::string client = fresh_client(), key = "streams:" + sha1_hex(client);
+  const auto first = co_await process.open(client);
+  const auto members = co_await process.redis.command({"ZRANGE", key, "0", "0"});
+  co_await process.redis.command({"ZREM", key, members.items.at(0).text});
+  co_await other.open(client, 2);
+  co_await until_heard(other.redis, client);
+  UNTIL(process.ended[first]);
+  CHECK_EQ(other.open_now(), 2);
 }

@@ -43,11 +43,14 @@ struct Idle : BodyStream {
 };
 Async<Reply> events(Call&) { co_return Reply{.stream = std::make_shared<Idle>(), .content_type = "text/event-stream"}; }
 
+Async<Reply> plain(Call&) { co_return text(200, "plain"); }
+
 Async<Reply> show_client(Call& call) { co_return text(200, call.client_key()); }
 
 struct Fleet : test::Served {
   explicit Fleet(Reactor& reactor)
       : Served(reactor, {{"REQUESTS_IN_FLIGHT_MAX", "1"},
+                         {"REQUESTS_PER_MINUTE", "2000"},
                          {"JWT_ALG", "HS256"},
                          {"JWT_SECRET", std::string(32, 's')},
                          {"JWT_ISSUER", "i"},
@@ -58,9 +61,23 @@ struct Fleet : test::Served {
                 {Method::GET, "/wait", wait, {}},
                 {Method::GET, "/events", events, {}},
                 {Method::GET, "/mine", fault, {.auth = Auth::required}},
-                {Method::GET, "/perhaps", show_client, {.auth = Auth::optional}}});
+                {Method::GET, "/perhaps", show_client, {.auth = Auth::optional}},
+                {Method::GET, "/plain", plain, {}},
+                {Method::GET, "/well", plain, {.limited = false}},
+                {Method::GET, "/events/few", plain, {.limit = per_client(1, 1min), .streams = true}}});
   }
 };
+
+std::string rate_limit(std::string_view reply) {
+  std::string said;
+  for (const char* name : {"RateLimit-Limit: ", "RateLimit-Remaining: "}) {
+    const std::size_t at = reply.find(name);
+    if (at == reply.npos) return said + "none";
+    const std::size_t begin = at + std::string_view(name).size();
+    said.append(reply.substr(begin, reply.find('\r', begin) - begin)).append(" ");
+  }
+  return said;
+}
 
 }  // namespace
 
@@ -121,6 +138,50 @@ ASYNC_TEST(one_too_many_is_told_when_to_come_back) {
   CHECK_CONTAINS(reply, "Status: 429");
   CHECK_CONTAINS(reply, "Retry-After: ");
   CHECK_CONTAINS(reply, "RateLimit-Remaining: 0\r\n");
+}
+
+ASYNC_TEST(every_route_says_what_is_left_and_those_without_a_limit_of_their_own_share_one) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("GET", "/plain");
+  CHECK_EQ(rate_limit(reply), "2000 1999 ");
+  CHECK_CONTAINS(reply, "RateLimit-Reset: ");
+  reply = co_await fleet.ask("GET", "/show/1");
+  CHECK_EQ(rate_limit(reply), "2000 1998 ");
+  reply = co_await fleet.ask("POST", "/greet", "{broken");
+  CHECK_EQ(rate_limit(reply), "3 2 ");
+  reply = co_await fleet.ask("GET", "/fault");
+  CHECK_EQ(rate_limit(reply), "2000 1997 ");
+  reply = co_await fleet.ask("GET", "/well");
+  CHECK_EQ(rate_limit(reply), "none");
+}
+
+ASYNC_TEST(one_client_is_whoever_has_the_ipv6_network_or_the_ipv4_address_however_it_is_written) {
+  Fleet fleet(reactor);
+  for (const auto& [address, left] : {std::pair("2001:db8:1:2::1", 2),
+                                      {"2001:db8:1:2:ffff::9", 1},
+                                      {"2001:db8:1:3::1", 2},
+                                      {"203.0.113.5", 2},
+                                      {"::ffff:203.0.113.5", 1},
+                                      {"::ffff:cb00:7105", 0},
+                                      {"203.0.113.6", 2}}) {
+    const std::string reply = co_await fleet.ask("POST", "/greet", "{broken", {{"REMOTE_ADDR", address}});
+    CHECK_CONTAINS(reply, fmt::format("RateLimit-Remaining: {}\r\n", left));
+  }
+}
+
+ASYNC_TEST(a_stream_that_resumes_is_counted_and_never_refused) {
+  Fleet fleet(reactor);
+  std::string reply = co_await fleet.ask("GET", "/events/few");
+  CHECK_CONTAINS(reply, "Status: 200");
+  for (int i = 0; i < 3; ++i) {
+    reply = co_await fleet.ask("GET", "/events/few", "", {{"HTTP_LAST_EVENT_ID", "4"}});
+    CHECK_CONTAINS(reply, "Status: 200");
+    CHECK_CONTAINS(reply, "RateLimit-Remaining: 0\r\n");
+  }
+  reply = co_await fleet.ask("GET", "/events/few");
+  CHECK_CONTAINS(reply, "Status: 429");
+  for (int i = 0; i < 4; ++i) reply = co_await fleet.ask("POST", "/greet", "{", {{"HTTP_LAST_EVENT_ID", "4"}});
+  CHECK_CONTAINS(reply, "Status: 429");
 }
 
 ASYNC_TEST(a_fault_is_a_500_that_tells_nothing) {

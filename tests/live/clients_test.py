@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import unittest
+import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -35,6 +36,22 @@ HMAC = {
 def some_address():
     """One that nobody has asked from: limits are counted by address."""
     return "127." + ".".join(str(1 + byte % 254) for byte in os.urandom(3))
+
+
+def some_network():
+    """The 64 bits of an IPv6 network that nobody has asked from."""
+    return ":".join(["2001", "db8", os.urandom(2).hex(), os.urandom(2).hex()])
+
+
+def mapped(address):
+    """An IPv4 address as IPv6 writes it."""
+    high, low = bytes(map(int, address.split("."))).hex(":", 2).split(":")
+    return [f"::ffff:{address}", f"::ffff:{high}:{low}", f"0:0:0:0:0:FFFF:{address}"]
+
+
+def of(address):
+    """How a request is sent that comes from there, as the proxy says."""
+    return {"address": PROXY, "headers": {"X-Forwarded-For": address}}
 
 
 def claims(**more):
@@ -80,9 +97,9 @@ class ClientCase(live.Case):
 
 
 class AddressLimitTest(ClientCase):
-    """nginx's, at the defaults of conf/fleet.conf: 30 requests a minute and 30 at once, 10 and 10 for renames."""
+    """nginx's guard, where a test can reach it: 31 requests at once and then one a minute, 11 of them renames."""
 
-    settings = {**HMAC, **{f"{kind}_{zone}": "" for kind in ("RATE", "BURST") for zone in ("GENERAL", "RENAME")}}
+    settings = {**HMAC, "RATE_GENERAL": "1r/m", "BURST_GENERAL": "30", "RATE_RENAME": "1r/m", "BURST_RENAME": "10"}
 
     def ask_until_refused(self, ask, at_least):
         """The first refusal; a request more than `at_least` may pass while the bucket drains."""
@@ -97,7 +114,7 @@ class AddressLimitTest(ClientCase):
         for secure in (False, True):
             address = some_address()
             reply = self.ask_until_refused(lambda: live.get("/nothing", address=address, secure=secure), 31)
-            self.assert_limited(reply, limit=30, most=2)
+            self.assert_limited(reply, limit=1, most=60)
             self.assertEqual(reply.headers["Content-Type"], "application/json")
             self.assertEqual(live.get("/nothing", address=some_address()).status, 404)
 
@@ -109,10 +126,29 @@ class AddressLimitTest(ClientCase):
             return live.rename(frame(layer("1")), address=address, headers=headers)
 
         reply = self.ask_until_refused(rename, 11)
-        self.assert_limited(reply, limit=10, most=6)
+        self.assert_limited(reply, limit=1, most=60)
         self.assertEqual(live.get("/nothing", address=address).status, 404)
         path = "//api/./rename-layers/"
         self.assertEqual(live.ask("POST", path, {}, address=address).status, 429, "another spelling is not limited")
+
+    def test_an_ipv6_network_is_one_client_and_so_is_an_address_however_it_is_written(self):
+        network, other = some_network(), some_network()
+        self.ask_until_refused(lambda: live.get("/nothing", **of(f"{network}::{os.urandom(2).hex()}")), 31)
+        self.assertEqual(live.get("/nothing", **of(f"{network}:ffff::1")).status, 429)
+        self.assertEqual(live.get("/nothing", **of(f"{other}::1")).status, 404)
+        address = some_address()
+        self.ask_until_refused(lambda: live.get("/nothing", **of(address)), 31)
+        for same in mapped(address):
+            self.assertEqual(live.get("/nothing", **of(same)).status, 429, same)
+
+    def test_a_stream_that_resumes_is_never_refused(self):
+        address, path = some_address(), f"/api/jobs/{uuid.uuid4()}/stream"
+        self.ask_until_refused(lambda: live.get(path, address=address), 31)
+        for _ in range(3):
+            self.assertEqual(live.get(path, address=address, headers={"Last-Event-ID": "4"}).status, 404)
+        for headers in ({"Last-Event-ID": ""}, {}):
+            self.assertEqual(live.get(path, address=address, headers=headers).status, 429)
+        self.assertEqual(live.get("/api/prompts", address=address, headers={"Last-Event-ID": "4"}).status, 429)
 
     def test_preflights_and_operators_requests_are_not_counted(self):
         address = some_address()
@@ -168,6 +204,18 @@ class ClientLimitTest(ClientCase):
             headers = bearing(signed_with(SECRET, claims()))
             self.assertEqual(self.answers(POINTS + 2, address=address, headers=headers), [200] * POINTS + [429] * 2)
         self.assertEqual(self.answers(POINTS + 2, address=address), [200] * POINTS + [429] * 2)
+
+    def test_an_ipv6_network_is_one_client_and_so_is_an_address_however_it_is_written(self):
+        network, address = some_network(), some_address()
+        for same in ([f"{network}::{number:x}:1" for number in range(1, POINTS + 2)],
+                     [address, *mapped(address)] * 2):
+            statuses = [live.rename(frame(layer("1")), **of(one)).status for one in same[:POINTS + 1]]
+            self.assertEqual(statuses, [200] * POINTS + [429], same)
+
+    def test_an_operators_tries_are_counted_by_the_network_too(self):
+        network = some_network()
+        statuses = [live.get("/api/analytics", **of(f"{network}::{number:x}")).status for number in range(11)]
+        self.assertEqual(statuses, [401] * 10 + [429])
 
     def test_what_a_body_says_of_its_sender_is_not_who_is_counted(self):
         address = some_address()

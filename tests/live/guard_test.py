@@ -13,8 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from bodies import bearer
 from live import PATIENCE, Live
 from servers import ROOT, wait_for
+
+SECRET = "a live test's secret of more than 32 bytes"
+CLAIMS = {"iss": "issuer", "aud": "audience"}
 
 live = Live(__file__)
 tearDownModule = live.stop
@@ -68,13 +72,15 @@ class Jail:
 
 
 class Fail2banTest(live.Case):
-    settings = {"RATE_EDIT": "1r/m", "BURST_EDIT": "1", "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1"}
+    settings = {"RATE_EDIT": "1r/m", "BURST_EDIT": "1", "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1",
+                "PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET": SECRET, "PLUGFLEET_JWT_ISSUER": CLAIMS["iss"],
+                "PLUGFLEET_JWT_AUDIENCE": CLAIMS["aud"]}
     scan, flood = Jail("plugfleet-scan"), Jail("plugfleet-flood")
 
-    def found(self, path, body=None, status=None):
+    def found(self, path, body=None, status=None, headers=None):
         """Whom each jail finds in the line that the request left, in whichever log."""
         trace = f"t-{uuid.uuid4()}"
-        reply = live.ask("POST" if body else "GET", path, body, headers={"x-trace-id": trace})
+        reply = live.ask("POST" if body else "GET", path, body, headers={"x-trace-id": trace, **(headers or {})})
         self.assertEqual(reply.status, status)
         logs = [live.fleet.folder / f"log/{name}.log" for name in ("worker", "nginx-access")]
 
@@ -104,6 +110,11 @@ class Fail2banTest(live.Case):
                 for _ in range(4):
                     live.ask("POST", path, {})
                 self.assertEqual(self.found(path, {"layers": []}, 429), (None, "127.0.0.1"))
+
+    def test_a_user_over_a_limit_of_their_own_shuts_nobody_out_who_shares_the_address(self):
+        user = {"Authorization": f"Bearer {bearer(SECRET, {'sub': str(uuid.uuid4()), **CLAIMS})}"}
+        self.assertEqual(live.ask("POST", "/api/rename-layers", {}, headers=user).status, 422)
+        self.assertEqual(self.found("/api/rename-layers", {"layers": []}, 429, user), (None, None))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Three hosts on this machine, as conf/hosts/ describes them: network namespaces joined by a bridge, with the addresses
-10.8.0.1 to 10.8.0.3. Root alone can make them; nothing of them is seen outside, and they end with this process.
+"""Hosts on this machine: network namespaces joined by a bridge, with the addresses 10.8.0.1 and so on. Root alone can
+make them; nothing of them is seen outside, and they end with this process, which becomes part of the first host:
+127.0.0.1 is that host's.
 
-This process becomes part of the first host, so that 127.0.0.1 is that host's. Each has both Redis and a sentinel from
-conf/hosts/; what else runs there is its Fleet's, which `settings(n)` are for.
+Hosts are three as conf/hosts/ describes them. Each has both Redis and a sentinel from there; what else runs there is its
+Fleet's, which `settings(n)` are for.
 """
 
 import ctypes
@@ -28,20 +29,16 @@ def run(*words):
     subprocess.run(words, check=True, timeout=30, stdout=subprocess.DEVNULL)
 
 
-class Hosts:
-    def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="plugfleet-hosts-"))
-        self.servers, self.kept = {}, {}
+class Network:
+    def __init__(self, count):
+        self.kept = {}
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "a network namespace could not be made: this test wants root")
         self.own = os.readlink("/proc/self/ns/net")
         run("ip", "link", "add", "hosts", "type", "bridge")
         self.bring_up((), 1, "hosts")
-        for host in range(2, COUNT + 1):
+        for host in range(2, count + 1):
             self.join(host)
-        for host in range(1, COUNT + 1):
-            for name in PORTS:
-                self.start(name, host)
 
     def join(self, host):
         # It ends with this process, which has the other end of its stdin.
@@ -58,7 +55,6 @@ class Hosts:
         run(*inside, "ip", "link", "set", "lo", "up")
         run(*inside, "ip", "address", "add", f"{address(host)}/24", "dev", device)
         run(*inside, "ip", "link", "set", device, "up")
-        run(*inside, "sysctl", "-q", "-p", CONF / "sysctl.conf")
 
     def inside(self, host):
         """The words that have a command run on that host."""
@@ -69,6 +65,22 @@ class Hosts:
 
     def join_again(self, host):
         run("ip", "link", "set", f"host{host}", "up")
+
+    def close(self):
+        for keeper in self.kept.values():
+            keeper.stdin.close()
+            keeper.wait()
+
+
+class Hosts(Network):
+    def __init__(self):
+        super().__init__(COUNT)
+        self.folder = Path(tempfile.mkdtemp(prefix="plugfleet-hosts-"))
+        self.servers = {}
+        for host in range(1, COUNT + 1):
+            run(*self.inside(host), "sysctl", "-q", "-p", CONF / "sysctl.conf")
+            for name in PORTS:
+                self.start(name, host)
 
     # ---- Redis ---------------------------------------------------------------------------------------------------
 
@@ -138,7 +150,5 @@ class Hosts:
     def close(self):
         for server in self.servers.values():
             end(server)
-        for keeper in self.kept.values():
-            keeper.stdin.close()
-            keeper.wait()
+        super().close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -45,7 +45,7 @@ class Stream:
             name, _, value = line.partition(":")
             if not line:
                 if "data" in fields:
-                    yield Event(int(fields["id"]), fields["event"], fields["data"])
+                    yield Event(int(fields.get("id", 0)), fields["event"], fields["data"])
                 fields = {}
             elif not name:
                 self.comments += 1

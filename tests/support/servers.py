@@ -115,6 +115,7 @@ class Fleet:
             "PLUGFLEET_RUNNERS_MAX": "0",
             **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME", "EDIT")},
             **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME", "EDIT")},
+            "PLUGFLEET_REQUESTS_PER_MINUTE": "1000000",
         }
         self.modules = {}
         if probe:
