@@ -343,7 +343,7 @@ void JobRunner::answered(std::vector<JobEnding> endings, std::vector<std::option
                            .progress = change->status == "completed" ? 100
                                        : waits                       ? 0
                                                                      : running->percent,
-                           .message = waits ? "" : running->message});
+                           .message = waits ? endings[i].error_message : running->message});
     if (!waits && running->claimed.has_body) bodies.push_back(change->id);
     forget(running, !waits ? change->status : endings[i].outcome == JobOutcome::released ? "released" : "retried");
   }
