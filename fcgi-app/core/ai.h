@@ -14,9 +14,9 @@
 //       first good answer counts and the other call is broken off; where both fail, the first one's fault counts.
 //   P6  After the deadline nothing is asked any more, and no wait goes beyond it.
 //   P7  Where a job is told to wait (base/failure.h: Retry::later) no call was an attempt: there was none, or each one
-//       was told when to come back, or was a breaker's probe. A failure is for good (Retry::never) where each provider's
-//       was, and none has to be waited for; a call's, where what was asked is refused, or where no second try with the
-//       same key would help though neither the key nor the provider's health is to blame.
+//       was told when to come back, or was a breaker's probe. It fails for good (Retry::never) where each provider did
+//       and none has to be waited for: what was asked was refused, or no second try with that key would have helped
+//       although neither the key nor the provider's health was to blame.
 //
 // A prompt's image is a view into the client's body and goes out as it came in: nothing is copied.
 #pragma once
