@@ -7,23 +7,26 @@ namespace plugfleet {
 namespace {
 
 // Indexed by Kind.
-constexpr std::array<KindInfo, 16> kTable{{
-    {"invalid_request", 400, false, Severity::info},
-    {"unauthorized", 401, false, Severity::info},
-    {"forbidden", 403, false, Severity::info},
-    {"not_found", 404, false, Severity::info},
-    {"method_not_allowed", 405, false, Severity::info},
-    {"request_timeout", 408, true, Severity::warning},
-    {"conflict", 409, false, Severity::info},
-    {"payload_too_large", 413, false, Severity::info},
-    {"unsupported_media_type", 415, false, Severity::info},
-    {"unprocessable", 422, false, Severity::info},
-    {"rate_limited", 429, true, Severity::info},
-    {"internal", 500, false, Severity::error},
-    {"provider_error", 502, true, Severity::warning},
-    {"unavailable", 503, true, Severity::warning},
-    {"provider_timeout", 504, true, Severity::warning},
-    {"cancelled", 499, false, Severity::info},
+constexpr std::array<KindInfo, 19> kTable{{
+    {"invalid_request", 400, Retry::never, Severity::info},
+    {"unauthorized", 401, Retry::never, Severity::info},
+    {"forbidden", 403, Retry::never, Severity::info},
+    {"not_found", 404, Retry::never, Severity::info},
+    {"method_not_allowed", 405, Retry::never, Severity::info},
+    {"request_timeout", 408, Retry::again, Severity::warning},
+    {"conflict", 409, Retry::never, Severity::info},
+    {"payload_too_large", 413, Retry::never, Severity::info},
+    {"unsupported_media_type", 415, Retry::never, Severity::info},
+    {"unprocessable", 422, Retry::never, Severity::info},
+    {"rate_limited", 429, Retry::again, Severity::info},
+    {"internal", 500, Retry::never, Severity::error},
+    {"provider_error", 502, Retry::again, Severity::warning},
+    {"unavailable", 503, Retry::again, Severity::warning},
+    {"provider_timeout", 504, Retry::again, Severity::warning},
+    {"provider_error", 502, Retry::never, Severity::warning},
+    {"provider_error", 502, Retry::later, Severity::warning},
+    {"unavailable", 503, Retry::later, Severity::warning},
+    {"cancelled", 499, Retry::never, Severity::info},
 }};
 
 }  // namespace

@@ -1,5 +1,5 @@
 // What can go wrong, told once. A Failure ends a request or a job; the table in failure.cc says, for each kind, the
-// code and status a client sees (the contract's "Codes"), whether trying again may help, and how loudly it is logged.
+// code and status a client sees (the contract's "Codes"), what a job makes of it, and how loudly it is logged.
 //
 // Thrown only in wire/, io/ and core/; caught only in host/, main/ and the tests' support.
 #pragma once
@@ -29,20 +29,30 @@ enum class Kind {
   provider_error,
   unavailable,
   provider_timeout,
-  cancelled,  // the client left; nobody reads the answer (nginx's 499)
+  provider_refused,  // what the AI provider was asked, it would refuse or fail of again
+  provider_limited,  // the AI provider was asked, and wants to be left alone for a while
+  provider_closed,   // the AI provider was not asked: it can't be for a while
+  cancelled,         // the client left; nobody reads the answer (nginx's 499)
 };
 
 enum class Severity { debug, info, warning, error };
 
+// What becomes of a job that fails so.
+enum class Retry {
+  never,  // another attempt would end the same
+  again,  // another attempt may fare better
+  later,  // it was no attempt, and costs none: the job waits for what was not there
+};
+
 struct KindInfo {
   std::string_view code;
   int status;
-  bool retryable;
+  Retry retry;
   Severity severity;
 };
 
 const KindInfo& info(Kind kind);
-// The kind with that code; internal where there is none.
+// The first kind with that code; internal where there is none.
 Kind kind_of(std::string_view code);
 
 // One thing that is wrong with a request: `field` as the client would write it, e.g. "layers[3].id".

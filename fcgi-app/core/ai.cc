@@ -13,7 +13,8 @@ namespace {
 
 constexpr auto kBackoffFirst = 500ms;
 constexpr auto kBackoffMost = 8s;
-constexpr auto kWaitMost = 30s;  // who asks for longer is not waited for
+constexpr auto kWaitMost = 30s;      // who asks for longer is not waited for
+constexpr auto kClosedDefault = 1s;  // for who does not say how long
 
 // `full`, less or more by chance: those who failed together do not come back together.
 Clock::duration part_of(Clock::duration full) { return full * static_cast<std::int64_t>(random_u64() % 1024) / 1024; }
@@ -60,9 +61,8 @@ Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point dea
     const auto now = Clock::now();
     const auto wait = *back - now + part_of((*back - now) / 4);
     if (errand.waited + wait > kWaitMost || now + wait >= deadline) {
-      if (!errand.failure)
-        errand.failure = Failure(Kind::unavailable, "the AI provider wants to be asked less often")
-                             .retry_after(std::chrono::ceil<milliseconds>(wait));
+      if (!errand.closed || errand.closed->until <= now)
+        errand.note_closed(Failure(Kind::provider_closed, "the AI provider wants to be asked less often"), wait);
       break;
     }
     errand.waited += wait;
@@ -71,7 +71,35 @@ Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point dea
   for (std::size_t i = 0; i < providers_.size(); ++i) {
     if (errand.tries[i].attempts > 0 && !errand.tries[i].over) give_up(errand, i);
   }
-  throw errand.failure.value_or(Failure(Kind::provider_error, "no AI provider is set up for this"));
+  throw errand.end();
+}
+
+// P7. `probe`: it was a breaker's.
+void Ai::Errand::note(const ProviderFault& fault, bool probe) {
+  const Failure& its = fault.failure;
+  const bool down = fault.blame == Blame::outage || fault.blame == Blame::key;
+  if (fault.blame == Blame::limit || (fault.blame == Blame::outage && its.retry_after()) || (down && probe))
+    return note_closed(Failure(Kind::provider_limited, its.message()), its.retry_after().value_or(kClosedDefault));
+  const bool for_good = fault.blame == Blame::prompt || (fault.blame == Blame::call && !fault.retryable);
+  if (!for_good) {
+    failure = its;
+  } else if (!failure) {
+    failure = Failure(Kind::provider_refused, its.message());
+  }
+}
+
+void Ai::Errand::note_closed(Failure why, Clock::duration wait) {
+  const auto now = Clock::now();
+  const bool one_is_back_sooner = closed && closed->until > now && closed->until <= now + wait;
+  if (!one_is_back_sooner) closed = {std::move(why), now + wait};
+}
+
+Failure Ai::Errand::end() const {
+  if (!closed) return failure.value_or(Failure(Kind::provider_refused, "no AI provider is set up for this"));
+  const bool for_good = failure && info(failure->kind()).retry == Retry::never;
+  Failure last = for_good ? Failure(Kind::provider_error, failure->message()) : failure.value_or(closed->why);
+  const auto wait = std::chrono::ceil<milliseconds>(closed->until - Clock::now());
+  return std::move(last).retry_after(std::max(wait, 1ms));
 }
 
 Async<std::optional<Completion>> Ai::ask_in_order(Errand& errand, Keys which) {
@@ -92,14 +120,13 @@ Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t in
     if (!answer) co_return std::nullopt;
     if (*answer) co_return std::move(**answer);
     const ProviderFault& fault = answer->error();
-    errand.failure = fault.failure;
     if (fault.form && !errand.prompt.plain && (!errand.prompt.schema.empty() || errand.prompt.wants == Answer::image)) {
       errand.prompt.plain = true;
       continue;
     }
     if (fault.blame == Blame::prompt) {
       give_up(errand, index);
-      throw fault.failure;
+      throw Failure(Kind::provider_refused, fault.failure.message());
     }
     const auto now = Clock::now();
     if (fault.blame == Blame::key || fault.blame == Blame::limit) {
@@ -130,12 +157,17 @@ Async<std::optional<AiAnswer>> Ai::try_once(Errand& errand, AiProvider& provider
   if (!key) co_return std::nullopt;
   Breaker::Permit permit = co_await provider.breaker.admit();
   if (!permit.allowed()) {
-    co_return std::unexpected(
-        ProviderFault{Failure(Kind::unavailable, "the AI provider is out of order").retry_after(permit.retry_after())});
+    const Failure why(Kind::provider_closed, "the AI provider is out of order");
+    errand.note_closed(why, permit.retry_after());
+    co_return std::unexpected(ProviderFault{why});
   }
-  if (Clock::now() >= errand.deadline)
-    co_return std::unexpected(ProviderFault{Failure(Kind::provider_timeout, "no time is left to ask the AI provider")});
+  if (Clock::now() >= errand.deadline) {
+    errand.failure = Failure(Kind::provider_timeout, "no time is left to ask the AI provider");
+    co_return std::unexpected(ProviderFault{*errand.failure});
+  }
+  const bool probe = permit.is_probe();
   AiAnswer answer = co_await call_and_hedge(errand, provider, *key, std::move(permit));
+  if (!answer) errand.note(answer.error(), probe);
   co_return answer;
 }
 

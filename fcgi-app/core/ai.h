@@ -13,6 +13,10 @@
 //   P5  A call that is late is made a second time (core/ai_hedge.h), at another key or provider where there is one. The
 //       first good answer counts and the other call is broken off; where both fail, the first one's fault counts.
 //   P6  After the deadline nothing is asked any more, and no wait goes beyond it.
+//   P7  Where a job is told to wait (base/failure.h: Retry::later) no call was an attempt: there was none, or each one
+//       was told when to come back, or was a breaker's probe. It fails for good (Retry::never) where each provider did
+//       and none has to be waited for: what was asked was refused, or no second try with that key would have helped
+//       although neither the key nor the provider's health was to blame.
 //
 // A prompt's image is a view into the client's body and goes out as it came in: nothing is copied.
 #pragma once
@@ -37,7 +41,8 @@ class Ai {
  public:
   Ai(Reactor& reactor, HttpClient& http, Redis& redis, const Settings& settings);
 
-  // Throws Failure: provider_error, provider_timeout, unavailable (with retry_after, while nobody can be asked).
+  // Throws Failure: provider_error, provider_timeout; by P7 provider_refused, provider_limited and provider_closed,
+  // these two with retry_after, as any other has while somebody can't be asked.
   // What `prompt` looks into must live until this returns. Waits for its turn among AI_IN_FLIGHT_MAX.
   Async<Completion> complete(Prompt prompt, Trace trace, Clock::time_point deadline);
 
@@ -83,9 +88,18 @@ struct Ai::Errand {
   Prompt& prompt;
   const Trace& trace;
   Clock::time_point deadline;
+  struct Closed {
+    Failure why;
+    Clock::time_point until;
+  };
   std::vector<Tries> tries;          // at each provider
   Clock::duration waited{};          // for limited keys
-  std::optional<Failure> failure{};  // the latest
+  std::optional<Failure> failure{};  // the latest; one that is for good only where no other was
+  std::optional<Closed> closed{};    // why somebody can't be asked: of those, the one who is back first
+
+  void note(const ProviderFault& fault, bool probe);
+  void note_closed(Failure why, Clock::duration wait);
+  Failure end() const;
 };
 
 }  // namespace plugfleet

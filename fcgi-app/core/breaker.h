@@ -62,6 +62,7 @@ class Breaker::Permit {
   ~Permit();
 
   bool allowed() const { return allowed_; }
+  bool is_probe() const { return !token_.empty(); }                       // of a breaker that is half-open
   std::chrono::milliseconds retry_after() const { return retry_after_; }  // over 0 where it is not allowed
 
   // Once, and without waiting.

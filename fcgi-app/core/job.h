@@ -9,7 +9,7 @@
 //
 // A handler may run more than once for a job (its process may die after its work): what it does must bear repeating. It
 // is cancelled (Failure, Kind::cancelled, at its next wait) when the job is cancelled, when its lease is lost and when
-// its time is over.
+// its time is over. What becomes of a job whose handler throws: host/job_outcome.h.
 #pragma once
 
 #include <functional>
@@ -75,7 +75,7 @@ class Job : public Work {
 struct JobHandler {
   std::string kind;  // the job's type
   std::function<Async<Outcome>(Job&)> run;
-  int attempts = 3;  // with a pause between that doubles from 1 s
+  int attempts = 3;  // with a pause between that doubles from 1 s; while no AI can be asked (core/ai.h) none is used up
   Clock::duration timeout = 10min;
   std::optional<int> at_once = {};  // of this kind, in the whole fleet
 };

@@ -47,8 +47,8 @@
 //      -9 of a runner with fifty jobs of 30 s the last would start 25 minutes later.)
 //
 // Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
-// LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end; cancel() and
-// progress() one job.
+// LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end, or has put back;
+// cancel() and progress() one job.
 #include "core/jobs.h"
 
 #include <algorithm>
@@ -325,22 +325,42 @@ void place(const Rows& rows, const std::vector<JobEnding>& endings, std::vector<
   for (const Row row : rows) changes[places.at({row.text("id"), row.integer("lease_token")})] = change_of(row);
 }
 
+// Those that wait again, and why.
+std::vector<JobEnding> put_back(const std::vector<JobEnding>& endings,
+                                const std::vector<std::optional<JobChange>>& changes) {
+  std::vector<JobEnding> waiting;
+  for (std::size_t i = 0; i < endings.size(); ++i) {
+    if (changes[i] && changes[i]->status == "queued" && !endings[i].error_message.empty())
+      waiting.push_back(endings[i]);
+  }
+  return waiting;
+}
+
 }  // namespace
 
 Async<std::vector<std::optional<JobChange>>> Jobs::settle(std::vector<JobEnding> endings) {
   std::vector<std::optional<JobChange>> changes(endings.size());
   const Rows rows = co_await database_.query(jobs_sql::kFinish, columns_of(endings));
   place(rows, endings, changes);
-  if (rows.size() == endings.size()) co_return changes;
-
-  std::vector<JobLease> missing;
-  for (std::size_t i = 0; i < endings.size(); ++i) {
-    if (!changes[i]) missing.push_back(endings[i].lease);
+  if (rows.size() < endings.size()) {
+    std::vector<JobLease> missing;
+    for (std::size_t i = 0; i < endings.size(); ++i) {
+      if (!changes[i]) missing.push_back(endings[i].lease);
+    }
+    const Params sought(column(missing, [](const JobLease& l) { return l.id; }),
+                        column(missing, [](const JobLease& l) { return l.token; }));
+    const Rows before = co_await database_.query(jobs_sql::kFinishedBefore, sought);
+    place(before, endings, changes);
   }
-  const Params sought(column(missing, [](const JobLease& l) { return l.id; }),
-                      column(missing, [](const JobLease& l) { return l.token; }));
-  const Rows before = co_await database_.query(jobs_sql::kFinishedBefore, sought);
-  place(before, endings, changes);
+
+  const std::vector<JobEnding> waiting = put_back(endings, changes);
+  if (!waiting.empty()) {
+    const Params whys(column(waiting, [](const JobEnding& e) { return e.lease.id; }),
+                      column(waiting, [](const JobEnding& e) { return e.lease.token; }),
+                      column(waiting, [](const JobEnding& e) { return storable(e.error_message); }));
+    const Rows told = co_await database_.query(jobs_sql::kSayWhy, whys);
+    place(told, endings, changes);
+  }
   co_return changes;
 }
 

@@ -107,9 +107,9 @@ struct JobEnding {
   std::optional<std::string> result;  // JSON, never an image
   bool result_apart = false;          // the whole result, with images, is in the payload Redis for its time
   std::optional<int> variant_count;
-  std::string error_code, error_message, error_stack;
-  std::optional<milliseconds> wait;  // before it may be claimed again; with released too
-  Usage usage{};                     // of this attempt: added to what those before it used
+  std::string error_code, error_message, error_stack;  // the message also tells who watches why a job waits again
+  std::optional<milliseconds> wait;                    // before it may be claimed again; with released too
+  Usage usage{};                                       // of this attempt: added to what those before it used
 };
 
 // What a write made of a job: what a stream is told.

@@ -60,6 +60,13 @@ inline constexpr const char* kProgress =
 inline constexpr const char* kFinish =
     "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
+// Of jobs that were put back: why they wait, until they are claimed. What is said already is not told again.
+inline constexpr const char* kSayWhy =
+    "update live_jobs j set progress_message = g.why, event_number = event_number + 1 "
+    "from unnest($1::uuid[], $2::bigint[], $3::text[]) as g(id, token, why) "
+    "where j.id = g.id and j.lease_token = g.token and j.status = 'queued' and progress_message is distinct from why "
+    "returning j.id, j.type, j.status, j.event_number, j.lease_token";
+
 // Rows that others have locked are being ended or renewed. What is not late does not count against the batch. A dead
 // runner's leases end within a heartbeat of each other: it is judged when all have (or, should it live and have left
 // some of its jobs alone, two seconds later). While it has a suspect none of its other jobs is to blame (J14); suspects

@@ -8,9 +8,15 @@ Async<Completion> Work::complete(Prompt prompt) {
     Clock::time_point begun = Clock::now();
     ~Timed() { total += Clock::now() - begun; }
   } const timed{upstream_time_};
-  Completion completion = co_await services.ai.complete(std::move(prompt), trace_, deadline());
-  usage_ += completion.usage;
-  co_return completion;
+  try {
+    Completion completion = co_await services.ai.complete(std::move(prompt), trace_, deadline());
+    tried_ = true;
+    usage_ += completion.usage;
+    co_return completion;
+  } catch (const Failure& failure) {
+    tried_ = tried_ || info(failure.kind()).retry != Retry::later;
+    throw;
+  }
 }
 
 }  // namespace plugfleet

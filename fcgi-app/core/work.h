@@ -23,6 +23,8 @@ class Work {
 
   // Asks the AI (core/ai.h), until deadline() at the latest.
   Async<Completion> complete(Prompt prompt);
+  // Whether one of those calls was answered, or failed of something else than that the AI can't be asked for a while.
+  bool tried() const { return tried_; }
   // What those calls have used so far; recorded with the job.
   const Usage& usage() const { return usage_; }
   // Spent in such calls so far, added up where they ran side by side.
@@ -32,6 +34,7 @@ class Work {
 
  private:
   const Trace trace_;
+  bool tried_ = false;
   Usage usage_;
   Clock::duration upstream_time_{};
 };

@@ -1,5 +1,6 @@
 #include "host/job_outcome.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -15,9 +16,15 @@ Outcome fault(const ClaimedJob& job, const char* what) {
           .message = "something went wrong here; the job's id helps to find it"};
 }
 
+// As long as it asks for, and a tenth of the time the job has waited: many that wait for long do not look all the time.
+milliseconds wait_of(const Failure& failure, const ClaimedJob& job) {
+  constexpr milliseconds kLeast = 1s, kMost = 30s;
+  return std::max(failure.retry_after().value_or(0ms), std::clamp(job.age / 10, kLeast, kMost));
+}
+
 }  // namespace
 
-Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, std::string& stack) {
+Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, bool tried, std::string& stack) {
   try {
     std::rethrow_exception(std::move(thrown));
   } catch (const Failure& failure) {
@@ -25,11 +32,16 @@ Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, std::string
     const KindInfo& its = info(failure.kind());
     const bool ours = failure.kind() == Kind::internal || failure.kind() == Kind::cancelled;
     if (ours) return fault(job, failure.what());
-    if (!its.retryable) return fail_job(failure.kind(), failure.message());
-    return {.what = JobOutcome::retry,
-            .code = std::string(its.code),
-            .message = failure.message(),
-            .wait = failure.retry_after()};
+    if (its.retry == Retry::never) return fail_job(failure.kind(), failure.message());
+    Outcome outcome{.what = JobOutcome::retry,
+                    .code = std::string(its.code),
+                    .message = failure.message(),
+                    .wait = failure.retry_after()};
+    if (its.retry == Retry::later) {
+      if (!tried) outcome.what = JobOutcome::released;
+      outcome.wait = wait_of(failure, job);
+    }
+    return outcome;
   } catch (const std::exception& other) {
     stack = other.what();
     return fault(job, other.what());
@@ -39,10 +51,15 @@ Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, std::string
 }
 
 Outcome no_longer_than(Outcome outcome, const ClaimedJob& job, Clock::duration bound) {
-  if (outcome.what != JobOutcome::retry || !job.has_body || !outcome.wait) return outcome;
-  if (*outcome.wait < bound - job.age) return outcome;
-  outcome.what = JobOutcome::failed;
-  outcome.wait.reset();
+  const bool waits = outcome.what == JobOutcome::retry || outcome.what == JobOutcome::released;
+  if (!waits || !outcome.wait) return outcome;
+  if (*outcome.wait >= (job.has_body ? bound - job.age : bound)) {
+    outcome.what = JobOutcome::failed;
+    outcome.message += "; the job can't wait as long as that";
+    outcome.wait.reset();
+  } else if (!job.has_body && job.age >= bound) {
+    outcome.what = JobOutcome::retry;
+  }
   return outcome;
 }
 

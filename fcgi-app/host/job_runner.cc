@@ -31,7 +31,7 @@ Gauge slot_gauge(std::string_view name, std::string_view help, const Settings& s
   return gauge(name, fmt::format("slot=\"{}\"", settings.slot), help);
 }
 
-Outcome given_back(std::optional<milliseconds> wait = {}) { return {.what = JobOutcome::released, .wait = wait}; }
+Outcome given_back() { return {.what = JobOutcome::released}; }
 
 }  // namespace
 
@@ -73,8 +73,9 @@ struct JobRunner::Running {
   Stop stop = Stop::none;
   bool ended = false;  // its task has; what became of it may not be written yet
 
-  Outcome outcome;    // as its handler returned it
-  std::string stack;  // of what it threw
+  Outcome outcome;     // as its handler returned it
+  bool tried = false;  // Work::tried
+  std::string stack;   // of what it threw
   bool result_apart = false;
   Clock::duration upstream{};
   Usage usage;
@@ -168,6 +169,7 @@ Async<void> JobRunner::run_job(RunningPtr running) {
     const Job& job;
     Running& running;
     ~Timed() {
+      running.tried = job.tried();
       running.upstream = job.upstream_time();
       running.usage = job.usage();
     }
@@ -190,7 +192,10 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
   }
   const bool expired = job.age > platform_.settings.job_payload_bound;
   if (down) {
-    running->outcome = given_back(kReleasedWait);
+    running->outcome = {.what = JobOutcome::released,
+                        .code = std::string(info(Kind::unavailable).code),
+                        .message = "what it was sent can't be read now",
+                        .wait = kReleasedWait};
   } else if (!body) {
     running->outcome = {.what = JobOutcome::failed,
                         .code = expired ? "payload_expired" : "payload_lost",
@@ -239,8 +244,11 @@ void JobRunner::ended(const RunningPtr& running, std::exception_ptr thrown) {
     case Stop::none:
       break;
   }
-  if (thrown) running->outcome = outcome_of(std::move(thrown), running->claimed, running->stack);
-  end(running, no_longer_than(std::move(running->outcome), running->claimed, platform_.settings.job_payload_bound));
+  const ClaimedJob& job = running->claimed;
+  Outcome outcome = thrown ? outcome_of(thrown, job, running->tried, running->stack) : std::move(running->outcome);
+  if (thrown || job.has_body)  // otherwise it waits as its handler likes
+    outcome = no_longer_than(std::move(outcome), job, platform_.settings.job_payload_bound);
+  end(running, std::move(outcome));
 }
 
 void JobRunner::end(const RunningPtr& running, Outcome outcome) {
@@ -349,7 +357,7 @@ void JobRunner::answered(std::vector<JobEnding> endings, std::vector<std::option
                            .progress = change->status == "completed" ? 100
                                        : waits                       ? 0
                                                                      : running->percent,
-                           .message = waits ? "" : running->message});
+                           .message = waits ? endings[i].error_message : running->message});
     if (!waits && running->claimed.has_body) bodies.push_back(change->id);
     forget(running, !waits ? change->status : endings[i].outcome == JobOutcome::released ? "released" : "retried");
   }

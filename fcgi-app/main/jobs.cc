@@ -109,6 +109,7 @@ Async<void> list(Desk& desk) {
   for (const JobView& job : views) {
     std::string what = job.error_code;
     if (job.status == "completed" && job.duration_ms) what = "took " + shown_duration(milliseconds(*job.duration_ms));
+    if (job.status == "queued") what = job.progress_message;
     if (job.status == "processing") what = fmt::format("{}% {}", job.progress, job.progress_message);
     if (job.status == "processing" && job.cancel_requested) what = "to be cancelled";
     table.add({job.id, printable(job.kind, 18), job.status, tries(job), shown_age(job.created_at),
@@ -137,6 +138,7 @@ Async<void> show(Desk& desk) {
   print_row("status", job->status + (job->status == "processing" && job->cancel_requested ? ", to be cancelled" : ""));
   print_row("tries", tries(*job));
   if (job->status == "processing") print_row("progress", fmt::format("{}% {}", job->progress, job->progress_message));
+  if (job->status == "queued") print_row("waits", job->progress_message);
   print_row("email", job->user_email);
   print_row("user", job->user_id.value_or(""));
   print_row("owner", job->owner ? *job->owner + "  (proved by a token)" : "");

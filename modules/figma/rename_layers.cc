@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "figma/layer_image.h"
 #include "figma/layer_name.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr const char* kKind = "rename-layers";  // the jobs' type
 constexpr auto kAnswerMargin = 3s;              // before the request's deadline: answer with what there is
+constexpr milliseconds kAgainLeast = 1s;        // before what could not be asked is asked again
 
 struct Layer {
   std::string id, current_name, type;
@@ -77,8 +80,10 @@ Async<RenameRequest> read_request(Source& source) {
 struct Renamed {
   std::vector<std::optional<std::string>> names;  // empty: the layer keeps its own
   std::size_t asked = 0;                          // calls that have ended
+  std::vector<std::size_t> unasked;               // the AI can't be asked for them for a while
   std::optional<Failure> hitch;                   // one of them failed, and another time it might not
   bool all_failed = true;                         // none was answered, each failed so
+  std::string why;                                // the last one that failed did
 
   std::size_t renamed() const {
     return static_cast<std::size_t>(std::ranges::count_if(names, [](const auto& name) { return name.has_value(); }));
@@ -97,10 +102,16 @@ Async<void> rename_one(Work& work, const RenameRequest& request, Renamed& rename
     renamed.all_failed = false;
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
-    if (info(failure.kind()).retryable) {
-      renamed.hitch = failure;
-    } else {
+    renamed.why = failure.message();
+    const Retry retry = info(failure.kind()).retry;
+    if (retry == Retry::never) {
       renamed.all_failed = false;
+    } else {
+      renamed.hitch = failure;
+    }
+    if (retry == Retry::later) {
+      renamed.unasked.push_back(index);
+      co_return;
     }
     if (log_wants(Severity::info)) {
       log(Severity::info, "layer_kept", {{"trace", work.trace().id}, {"layer", index}, {"why", failure.message()}});
@@ -138,28 +149,44 @@ Json result_of(const RenameRequest& request, const Renamed& renamed) {
 
 std::int64_t in_flight_per_request = 10;  // set once, at start
 
-enum class Attempt { last, one_of_several };
+enum class Attempt { a_requests, one_of_several, last };
 
-// Where not one call could be answered it fails, unless this is the last attempt.
+// Where not one call could be answered it fails, unless this is the last attempt or a request's.
 Async<Outcome> rename(Work& work, const RenameRequest& request, Attempt attempt) {
   Renamed renamed;
   renamed.names.resize(request.layers.size());
-  std::function<Async<void>(std::size_t)> each = [&](std::size_t index) {
-    return rename_one(work, request, renamed, index);
-  };
-  co_await for_each_parallel(
-      work.services.reactor, request.layers.size(),
-      {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = work.deadline() - kAnswerMargin},
-      std::move(each));
-  if (renamed.hitch && renamed.all_failed && attempt != Attempt::last) throw *renamed.hitch;
+  std::vector<std::size_t> left(request.layers.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  const auto until = work.deadline() - kAnswerMargin;
+  for (;;) {
+    std::function<Async<void>(std::size_t)> each = [&](std::size_t place) {
+      return rename_one(work, request, renamed, left[place]);
+    };
+    co_await for_each_parallel(work.services.reactor, left.size(),
+                               {.width = static_cast<std::size_t>(in_flight_per_request), .deadline = until},
+                               std::move(each));
+    if (renamed.unasked.empty() || renamed.all_failed || attempt == Attempt::a_requests) break;
+    const auto wait = std::max(renamed.hitch->retry_after().value_or(kAgainLeast), kAgainLeast);
+    if (Clock::now() + wait >= until) break;
+    left = std::exchange(renamed.unasked, {});
+    co_await sleep_for(wait);
+  }
+  if (!renamed.unasked.empty())
+    log(Severity::info, "layers_not_asked",
+        {{"trace", work.trace().id}, {"layers", renamed.unasked.size()}, {"why", renamed.hitch->message()}});
+  const bool again = attempt == Attempt::one_of_several || (attempt == Attempt::last && !work.tried());
+  if (renamed.hitch && renamed.all_failed && again) throw *renamed.hitch;
   Outcome outcome = done(result_of(request, renamed));
   if (renamed.kept() > 0) outcome.message = fmt::format("{} layers kept their names", renamed.kept());
+  if (renamed.kept() > 0 && !renamed.why.empty()) outcome.message += fmt::format(" ({})", renamed.why);
   co_return outcome;
 }
 
 Async<Reply> rename_layers(Call& call) {
   const RenameRequest request = co_await read_request(call);
-  std::function<Async<Outcome>(Work&)> now = [&request](Work& work) { return rename(work, request, Attempt::last); };
+  std::function<Async<Outcome>(Work&)> now = [&request](Work& work) {
+    return rename(work, request, Attempt::a_requests);
+  };
   Reply reply = co_await call.answer(job_of(request), std::move(now));
   co_return reply;
 }

@@ -3,7 +3,9 @@
 //
 // A layer whose call fails keeps its name and the request still succeeds; every id comes back once, in order. What is
 // wrong with the request itself (an id twice, an image that is none) refuses it whole, naming each field, before it
-// becomes a job. A job none of whose calls could be answered is tried again; its last attempt keeps every name.
+// becomes a job. A job none of whose calls could be answered is tried again; its last attempt keeps every name, unless
+// the AI could not even be asked: then the job waits. One that has some names waits for the others until its time is
+// up.
 #pragma once
 
 #include <plugfleet/module.h>

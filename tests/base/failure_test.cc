@@ -13,6 +13,17 @@ TEST(every_kind_has_the_contracts_code_and_status) {
   CHECK_EQ(info(Kind::cancelled).status, 499);
 }
 
+TEST(a_kind_says_what_a_job_makes_of_it_and_clients_see_no_more_codes) {
+  CHECK(info(Kind::provider_error).retry == Retry::again);
+  CHECK(info(Kind::provider_refused).retry == Retry::never);
+  CHECK(info(Kind::provider_limited).retry == Retry::later);
+  CHECK(info(Kind::provider_closed).retry == Retry::later);
+  CHECK_EQ(info(Kind::provider_refused).code, "provider_error");
+  CHECK_EQ(info(Kind::provider_closed).status, 503);
+  CHECK(kind_of("provider_error") == Kind::provider_error);
+  CHECK(kind_of("unavailable") == Kind::unavailable);
+}
+
 TEST(a_failure_carries_its_wait_and_its_fields) {
   const Failure failure =
       Failure(Kind::rate_limited, "slow down").retry_after(std::chrono::seconds(3)).details({{"a", "b"}});

@@ -126,12 +126,13 @@ struct TestAi {
     ai.emplace(reactor, http, redis, settings);
   }
 
-  // The answer's text, or "status: message" of what it failed with.
+  // The answer's text, or "status: message" of what it failed with, which is kept in `failed`.
   Async<std::string> ask(Clock::duration within = 9s, Prompt prompt = {.text = "name it"}) {
     try {
       const Completion completion = co_await ai->complete(std::move(prompt), {}, Clock::now() + within);
       co_return completion.text;
     } catch (const Failure& failure) {
+      failed = failure;
       co_return fmt::format("{}: {}", info(failure.kind()).status, failure.message());
     }
   }
@@ -140,6 +141,7 @@ struct TestAi {
   Redis redis;
   HttpClient http;
   std::optional<Ai> ai;
+  std::optional<Failure> failed;
 };
 
 }  // namespace plugfleet::test

@@ -297,3 +297,114 @@ ASYNC_TEST(P6_what_the_deadline_ends_is_not_the_providers_fault) {
   for (int turn = 0; turn < 10; ++turn) co_await sleep_for(1ms);  // a breaker opens behind the call
   CHECK_EQ(counter("plugfleet_breaker_opened_total", "provider=\"openai\"").value(), opened);
 }
+
+// ---- P7 ----
+
+namespace {
+
+// What a job makes of the failure that the call ends with.
+Async<Retry> retry_of(TestAi& test, Prompt prompt = {.text = "name it"}) {
+  test.failed.reset();
+  const std::string answer = co_await test.ask(9s, std::move(prompt));
+  if (!test.failed) test::fail("it was answered: " + answer);
+  co_return info(test.failed->kind()).retry;
+}
+
+}  // namespace
+
+ASYNC_TEST(P7_a_prompt_that_is_refused_is_refused_for_good_and_so_is_what_no_other_try_mends) {
+  for (const int status : {400, 404, 413, 422}) {
+    TestProvider refusing(always({.status = status}));
+    TestAi test(reactor, one(refusing, "key"));
+    const Retry retry = co_await retry_of(test);
+    CHECK(retry == Retry::never);
+    CHECK_EQ(test.failed->message(), fmt::format("the AI provider answered {}", status));
+    CHECK_EQ(refusing.calls(), 1);
+  }
+  TestProvider texts(always({}));
+  TestAi neither(reactor, one(texts, "key", {{"OPENAI_IMAGE_MODEL", ""}}));
+  const Retry retry = co_await retry_of(neither, {.text = "draw", .wants = Answer::image});
+  CHECK(retry == Retry::never);
+}
+
+ASYNC_TEST(P7_what_fails_for_good_at_one_provider_and_not_at_another_is_worth_another_attempt) {
+  TestProvider odd(always({.status = 404})), broken(always({.status = 500})), well(always({}));
+  for (const auto& [first, second] : {std::pair(&odd, &broken), std::pair(&broken, &odd)}) {
+    TestAi test(reactor, two(*first, *second, {{"AI_ATTEMPTS", "1"}}));
+    const Retry retry = co_await retry_of(test);
+    CHECK(retry == Retry::again);
+    CHECK_EQ(test.failed->message(), "the AI provider answered 500");
+  }
+  TestProvider limited(always({.status = 429, .headers = "Retry-After: 60\r\n"}));
+  TestAi test(reactor, two(odd, limited));
+  const Retry retry = co_await retry_of(test);
+  CHECK(retry == Retry::again);
+  CHECK(test.failed->retry_after() > 50s);
+}
+
+ASYNC_TEST(P7_a_refused_key_or_a_timeout_is_an_attempt) {
+  TestProvider dead(always({.status = 401})), slow(always({.wait = 60s}));
+  TestAi refused(reactor, one(dead, "key"));
+  Retry retry = co_await retry_of(refused);
+  CHECK(retry == Retry::again);
+  TestAi late(reactor, one(slow, "key", {{"AI_TIMEOUT", "100ms"}, {"AI_ATTEMPTS", "1"}}));
+  retry = co_await retry_of(late);
+  CHECK(retry == Retry::again);
+}
+
+ASYNC_TEST(P7_who_is_told_when_to_come_back_has_made_no_attempt) {
+  for (const int status : {429, 503}) {
+    TestProvider limited(always({.status = status, .headers = "Retry-After: 3600\r\n"}));
+    TestAi test(reactor, one(limited, "key"));
+    Retry retry = co_await retry_of(test);
+    CHECK(retry == Retry::later);
+    CHECK_EQ(test.failed->message(), fmt::format("the AI provider answered {}", status));
+    CHECK(test.failed->retry_after() > 3500s);
+    retry = co_await retry_of(test);  // all keys rest by now
+    CHECK(retry == Retry::later);
+    CHECK_EQ(test.failed->message(), "the AI provider wants to be asked less often");
+    CHECK(test.failed->retry_after() > 30s);
+    CHECK_EQ(limited.calls(), 1);
+  }
+}
+
+ASYNC_TEST(P7_of_those_who_cant_be_asked_the_first_that_is_back_is_waited_for) {
+  TestProvider hour(always({.status = 429, .headers = "Retry-After: 3600\r\n"}));
+  TestProvider minute(always({.status = 429, .headers = "Retry-After: 60\r\n"}));
+  for (const auto& [first, second] : {std::pair(&hour, &minute), std::pair(&minute, &hour)}) {
+    TestAi test(reactor, two(*first, *second));
+    const Retry retry = co_await retry_of(test);
+    CHECK(retry == Retry::later);
+    CHECK(test.failed->retry_after() <= 60s);
+  }
+}
+
+ASYNC_TEST(P7_while_a_breaker_is_open_nothing_is_an_attempt_and_neither_is_its_probe) {
+  for (const int status : {500, 401}) {
+    TestProvider broken(always({.status = status}));
+    TestAi test(reactor,
+                one(broken, "key", {{"BREAKER_FAILURES", "1"}, {"BREAKER_OPEN_FOR", "200ms"}, {"AI_ATTEMPTS", "1"}}));
+    Retry retry = co_await retry_of(test);
+    CHECK(retry == Retry::again);
+    co_await until_state(*test.ai, AiState::open);
+    const int before = broken.calls();
+    retry = co_await retry_of(test);
+    CHECK(retry == Retry::later);
+    CHECK_EQ(test.failed->message(), "the AI provider is out of order");
+    CHECK(test.failed->retry_after() <= 200ms);
+    CHECK_EQ(broken.calls(), before);
+    co_await until_state(*test.ai, AiState::probing);
+    retry = co_await retry_of(test);
+    CHECK(retry == Retry::later);
+    CHECK_EQ(broken.calls(), before + 1);
+  }
+}
+
+ASYNC_TEST(P7_a_call_that_failed_before_the_breaker_opened_is_an_attempt_that_waits_as_long) {
+  TestProvider broken(always({.status = 500}));
+  TestAi test(reactor, one(broken, "key", {{"BREAKER_FAILURES", "1"}, {"BREAKER_OPEN_FOR", "60s"}}));
+  const Retry retry = co_await retry_of(test);
+  CHECK(retry == Retry::again);
+  CHECK_EQ(broken.calls(), 1);
+  CHECK(test.failed->retry_after() > 50s);
+}

@@ -239,6 +239,25 @@ ASYNC_TEST(backoffs_grow_unless_the_handler_says_how_long) {
   CHECK_EQ(*errors->at(19)["attempt"].integer(), 60);
 }
 
+// J12
+ASYNC_TEST(a_job_that_waits_again_says_why_until_it_is_claimed) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  const std::string id = co_await queue.add();
+  for (const JobOutcome outcome : {JobOutcome::released, JobOutcome::retry}) {
+    const JobLease lease = co_await queue.take();
+    const auto change = co_await queue.end(ending(lease, outcome));
+    auto view = co_await queue.jobs.get(id);
+    CHECK_EQ(view->status, "queued");
+    CHECK_EQ(view->progress_message, "no luck");
+    CHECK_EQ(view->event_number, change->event_number);
+    co_await queue.let_time_pass(id);
+  }
+  co_await queue.take();
+  const auto view = co_await queue.jobs.get(id);
+  CHECK_EQ(view->progress_message, "");
+}
+
 // J5
 ASYNC_TEST(a_released_job_has_its_attempt_back) {
   Queue queue(reactor);

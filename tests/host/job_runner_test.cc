@@ -165,6 +165,26 @@ ASYNC_TEST(a_failure_that_may_pass_is_tried_again_when_it_says) {
   CHECK_EQ(first_code(view), "provider_error");
 }
 
+ASYNC_TEST(a_job_whose_provider_cannot_be_asked_waits_says_why_and_keeps_its_attempts) {
+  int refusals = 0;
+  House house(reactor, [&refusals](Job& job) {
+    CHECK_EQ(job.attempt(), 1);
+    return refusals++ == 0 ? throw_it(job, Failure(Kind::provider_closed, "out of order").retry_after(1ms))
+                           : give(job, done(Json::object()));
+  });
+  NewJob job = house.queue.job();
+  job.max_attempts = 1;
+  std::vector<std::string> told;
+  const auto watching = house.platform->events.watch(
+      job.id, [&](const JobEvent& event) { told.push_back(fmt::format("{}: {}", event.status, event.message)); });
+  UNTIL(house.platform->events.listening());
+  const JobView view = co_await house.run_one("completed", job);
+  CHECK_EQ(view.attempt, 1);
+  CHECK_EQ(view.attempt_errors, "[]");
+  UNTIL(told.size() >= 4);
+  CHECK(told == (std::vector<std::string>{"processing: ", "queued: out of order", "processing: ", "completed: "}));
+}
+
 ASYNC_TEST(a_fault_is_tried_again_and_tells_nobody_its_words) {
   House house(reactor, [](Job& job) { return throw_it(job, std::runtime_error("a secret detail")); });
   NewJob job = house.queue.job();
@@ -251,6 +271,7 @@ ASYNC_TEST(without_the_payload_redis_a_job_with_a_body_waits_and_keeps_its_attem
   }
   const JobView view = co_await house.becomes(id, "queued");
   CHECK_EQ(view.attempt, 0);
+  CHECK_EQ(view.progress_message, "what it was sent can't be read now");
   CHECK_EQ(house.seen.begun, 0);
   co_await house.end();
 }

@@ -174,7 +174,8 @@ class FaultsTest(FaultCase):
         self.assertEqual(names, expected)
         self.assertEqual((reply.json["renamed"], reply.json["kept"]), (28, 2))
         (row,) = live.rows(f"select status, layer_count, error_message from jobs where id = '{reply.json['jobId']}'")
-        self.assertEqual(row, ["completed", "30", "2 layers kept their names"])
+        self.assertEqual(row[:2], ["completed", "30"])
+        self.assertRegex(row[2], r"^2 layers kept their names \((the AI provider answered 500|no answer in time)\)$")
 
     def test_the_log_says_why_a_layer_kept_its_name_and_what_the_provider_said(self):
         self.assert_kept({"status": 402, "text": "Out of credits: " + "x" * 400}, calls=1)

@@ -250,7 +250,7 @@ class OfflineTest(RenameCase):
         self.assertEqual(reply.json["layers"][0], {"id": "1", "newName": "Mine"})
         self.assertEqual((reply.json["renamed"], reply.json["kept"]), (1, 1))
         (row,) = live.rows(f"select status, error_message from jobs where id = '{reply.json['jobId']}'")
-        self.assertEqual(row, ["completed", "1 layers kept their names"])
+        self.assertEqual(row, ["completed", "1 layers kept their names (the image can't be decoded)"])
 
     def test_nine_of_ten_everyday_parts_have_a_name_that_is_true_and_one_in_all_formats(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -93,7 +93,7 @@ Async<Outcome> ModuleTest::run_job(NewJob job, std::string body) {
     failure = std::current_exception();
   }
   std::string stack;
-  co_return outcome_of(failure, claimed, stack);
+  co_return outcome_of(failure, claimed, running.tried(), stack);
 }
 
 void check_reply(const Reply& reply, int status, std::string_view part, std::source_location where) {

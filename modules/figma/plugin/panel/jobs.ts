@@ -45,7 +45,8 @@ function readJob(value: unknown): Job | null {
 }
 
 function progressOf(job: Job): Progress {
-  if (job.status === 'queued') return { share: null, text: 'Waiting for its turn' };
+  if (job.status === 'queued')
+    return { share: null, text: job.message ? `Waiting: ${job.message}` : 'Waiting for its turn' };
   return { share: job.progress, text: job.message || 'The server is at work' };
 }
 
