@@ -40,6 +40,8 @@ std::string utf8_repaired(std::string_view text) {
   return out;
 }
 
+std::string_view without_mark(std::string_view text) { return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0); }
+
 std::size_t utf8_count(std::string_view text) {
   std::size_t count = 0;
   for (const char c : text) count += (static_cast<std::uint8_t>(c) & 0xC0) != 0x80;

@@ -14,6 +14,9 @@ bool is_utf8(std::string_view text);
 // `text` with U+FFFD for every byte that is no UTF-8.
 std::string utf8_repaired(std::string_view text);
 
+// `text` without the byte order mark that some editors put before it.
+std::string_view without_mark(std::string_view text);
+
 // Code points in valid UTF-8.
 std::size_t utf8_count(std::string_view text);
 
