@@ -6,7 +6,7 @@
 
 namespace plugfleet {
 
-// The file's bytes; empty where it can't be read.
+// The file's bytes, but for a byte order mark before them; empty where it can't be read.
 std::optional<std::string> read_file(const std::string& path);
 
 }  // namespace plugfleet

@@ -17,6 +17,9 @@ std::string utf8_repaired(std::string_view text);
 // Appends a code point. Half of a surrogate pair becomes three bytes that are no UTF-8.
 void append_utf8(std::string& out, char32_t point);
 
+// `text` without the byte order mark that some editors put before it.
+std::string_view without_mark(std::string_view text);
+
 // Code points in valid UTF-8.
 std::size_t utf8_count(std::string_view text);
 

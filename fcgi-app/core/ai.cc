@@ -114,6 +114,7 @@ Async<std::optional<Completion>> Ai::ask_in_order(Errand& errand, Keys which) {
 // None where it gave up, or where its keys rest and one of them may be waited for.
 Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t index, Keys which) {
   AiProvider& provider = *providers_[index];
+  const KeyRing& keys = provider.model(errand.prompt.wants).keys;
   Errand::Tries& tries = errand.tries[index];
   for (std::size_t moves = 0;;) {
     auto answer = co_await try_once(errand, provider, which);
@@ -130,9 +131,9 @@ Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t in
     }
     const auto now = Clock::now();
     if (fault.blame == Blame::key || fault.blame == Blame::limit) {
-      if (provider.keys.resting(now) < provider.keys.size() && moves++ < provider.keys.size()) continue;
+      if (keys.resting(now) < keys.size() && moves++ < keys.size()) continue;
       if (fault.blame == Blame::limit) ++tries.attempts;
-      if (tries.attempts >= attempts_ || !provider.keys.limited_until(now)) give_up(errand, index);
+      if (tries.attempts >= attempts_ || !keys.limited_until(now)) give_up(errand, index);
       co_return std::nullopt;
     }
     const auto asked_to_wait = fault.failure.retry_after().value_or(0ms);
@@ -149,13 +150,14 @@ Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t in
 // One call, with its hedge; none where all keys rest. It holds its place at the gate only while it is out, not while it
 // waits to be tried again.
 Async<std::optional<AiAnswer>> Ai::try_once(Errand& errand, AiProvider& provider, Keys which) {
-  const bool awake = provider.keys.resting(Clock::now()) < provider.keys.size();
+  AiProvider::Model& model = provider.model(errand.prompt.wants);
+  const bool awake = model.keys.resting(Clock::now()) < model.keys.size();
   if (!awake && which == Keys::awake) co_return std::nullopt;
   const Gate::Pass pass = co_await gate_.enter();
-  auto key = provider.choose_key();
-  if (!key && which == Keys::refused_too) key = provider.keys.back_first();
+  auto key = provider.choose_key(errand.prompt.wants);
+  if (!key && which == Keys::refused_too) key = model.keys.back_first();
   if (!key) co_return std::nullopt;
-  Breaker::Permit permit = co_await provider.breaker.admit();
+  Breaker::Permit permit = co_await model.breaker.admit();
   if (!permit.allowed()) {
     const Failure why(Kind::provider_closed, "the AI provider is out of order");
     errand.note_closed(why, permit.retry_after());
@@ -181,7 +183,7 @@ std::optional<Clock::time_point> Ai::first_back(const Errand& errand) const {
   std::optional<Clock::time_point> first;
   for (std::size_t i = 0; i < providers_.size(); ++i) {
     if (errand.tries[i].over || !providers_[i]->can_answer(errand.prompt.wants)) continue;
-    const auto back = providers_[i]->keys.limited_until(Clock::now());
+    const auto back = providers_[i]->model(errand.prompt.wants).keys.limited_until(Clock::now());
     if (back && (!first || *back < *first)) first = back;
   }
   return first;
@@ -201,8 +203,9 @@ Async<Completion> Ai::answer_offline(Prompt& prompt) {
 Async<AiView> Ai::look() {
   AiView best{offline_ ? AiState::offline : AiState::no_key, WallClock::time_point::max()};
   for (const auto& provider : providers_) {
-    const BreakerView view = co_await provider->breaker.look();
-    const bool has_key = !provider->keys.all_refused(Clock::now());
+    AiProvider::Model& texts = provider->model(Answer::text);
+    const BreakerView view = co_await texts.breaker.look();
+    const bool has_key = !texts.keys.all_refused(Clock::now());
     if (view.state == BreakerState::closed && has_key) co_return AiView{AiState::ok, {}};
     if (offline_) continue;
     if (view.state == BreakerState::half_open) best.state = AiState::probing;

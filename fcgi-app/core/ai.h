@@ -2,12 +2,14 @@
 // which key, how often, how many at once and when to stop asking is decided here, by the settings.
 //
 //   P1  Providers are asked in AI_PROVIDER's order. One that has failed AI_ATTEMPTS times, is out of order (its breaker
-//       says) or whose keys all rest gives way to the next. One without a model for images is not asked for them.
+//       says) or whose keys all rest gives way to the next, and so does one whose answer another try would not mend.
+//       One without a model for images is not asked for them; what is found out of one model says nothing of the other.
 //   P2  A refused key (401, 402, 403) or a limited one (429) rests (core/ai_keys.h), and another key, then another
 //       provider, is asked at once: that is none of the attempts. Only where all rest is there a wait, until the first
 //       limited one is back, of 30 s in all at most.
-//   P3  A prompt that was refused for what it says is sent to nobody else. One refused for how it was asked (by a
-//       schema, say) is asked once more plainly.
+//   P3  A prompt that was refused for what it says is sent to nobody else: a refusal of what it says, by its word or
+//       its code, not of the model's name or of how it was asked. One refused for how it was asked (by a schema, say)
+//       is asked once more plainly.
 //   P4  Where nobody is left, a provider whose keys are all refused is asked all the same, with one of them: a bill may
 //       have been paid. Its breaker says how often.
 //   P5  A call that is late is made a second time (core/ai_hedge.h), at another key or provider where there is one. The
@@ -46,8 +48,8 @@ class Ai {
   // What `prompt` looks into must live until this returns. Waits for its turn among AI_IN_FLIGHT_MAX.
   Async<Completion> complete(Prompt prompt, Trace trace, Clock::time_point deadline);
 
-  // Who can be asked, as far as this process knows and without a call: ok where it is a provider, offline where it is
-  // only the module, else the best that is to be said of a provider.
+  // Who can be asked for texts, as far as this process knows and without a call: ok where it is a provider, offline
+  // where it is only the module, else the best that is to be said of a provider.
   Async<AiView> look();
   std::size_t in_flight() const { return gate_.inside(); }
 

@@ -154,9 +154,11 @@ void look_for_image(const JsonView* part, Heard& heard) {
   }
 }
 
+bool is_refusal(std::string_view word) { return is_one_of(kRefusals, word); }
+
 Answered checked(Heard heard, Answer wants) {
   Completion& completion = heard.completion;
-  if (heard.refused.empty() && is_one_of(kRefusals, heard.finish)) heard.refused = heard.finish;
+  if (heard.refused.empty() && is_refusal(heard.finish)) heard.refused = heard.finish;
   if (!heard.refused.empty())
     return ended("the AI provider refused to answer", false, Blame::prompt, std::move(heard.refused));
   if (is_one_of(kOutages, heard.finish))

@@ -1,4 +1,5 @@
-// The two protocols behind ai_protocol.h, a .cc each, and what both read with. For ai_protocol*.cc alone.
+// The two protocols behind ai_protocol.h and their errors, a .cc each, and what all read with. For ai_protocol*.cc
+// alone.
 #pragma once
 
 #include <string>
@@ -31,6 +32,10 @@ struct Heard {
   std::string_view no_image{};  // why an image there was could not be taken
 };
 
+// core/ai_protocol_errors.cc: what is wrong where the document holds an error, and where the status says all there is.
+std::optional<ProviderFault> read_error(const JsonView& document, const HttpReply& reply);
+ProviderFault status_fault(std::int64_t status, const HttpReply& reply);
+
 // The answer in a reply of status 200 that holds no error.
 Answered read_chat(const std::vector<JsonView>& documents, Answer wants);
 Answered read_images(const std::vector<JsonView>& documents);
@@ -49,6 +54,9 @@ std::int64_t tokens_of(const JsonView* usage, std::string_view name);     // 0: 
 // names in use. The last one that is a PNG, JPEG or WebP by its bytes counts: those before it are drafts. Links are not
 // followed: they are the model's, and may lead anywhere.
 void look_for_image(const JsonView* part, Heard& heard);
+
+// Whether a model that ended with that word, or a server that gives it as an error's code, refused what it was asked.
+bool is_refusal(std::string_view word);
 
 // What was heard, where it is what was wanted and the model was not kept from ending it.
 Answered checked(Heard heard, Answer wants);

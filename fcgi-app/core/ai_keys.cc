@@ -6,6 +6,7 @@
 #include <charconv>
 #include <expected>
 
+#include "base/utf8.h"
 #include "wire/http.h"
 
 namespace plugfleet {
@@ -28,7 +29,7 @@ std::string ordinal(std::size_t number) {
 // "sk-a*3" -> the key and its weight; what is wrong with it, as a sentence's end.
 std::expected<AiKey, std::string> read_key(std::string_view part) {
   const std::size_t star = std::min(part.rfind('*'), part.size());
-  AiKey key{.text = std::string(trimmed(part.substr(0, star)))};
+  AiKey key{.text = std::string(without_mark(trimmed(part.substr(0, star))))};
   if (star < part.size()) {
     const std::string_view weight = trimmed(part.substr(star + 1));
     const char* const end = weight.data() + weight.size();
@@ -39,6 +40,7 @@ std::expected<AiKey, std::string> read_key(std::string_view part) {
   if (key.text.empty()) return std::unexpected(" is empty");
   if (!std::ranges::all_of(key.text, [](char c) { return c > ' ' && c <= '~'; }))
     return std::unexpected(" holds a space, or another character that no key has");
+  if (key.text.find_first_of("\"'") != key.text.npos) return std::unexpected(" holds a quotation mark");
   return key;
 }
 

@@ -1,5 +1,5 @@
-// The keys of one AI provider: which is used next, and which rest because the provider would not take them. All times
-// are the caller's. What is learnt here this process alone knows: each process finds out by a call of its own.
+// The keys of one AI provider's model: which is used next, and which rest because the provider would not take them. All
+// times are the caller's. What is learnt here this process alone knows: each process finds out by a call of its own.
 //
 //   K1  Among those that do not rest, one is chosen by chance, in proportion to their weights; one of weight 0 only
 //       where all others rest.

@@ -54,7 +54,7 @@ Async<bool> Ai::second_call(Pair& pair, Clock::duration late) {
   budget_.take_one();
   AiProvider& provider = *second->first;
   const Gate::Pass pass = co_await gate_.enter();
-  Breaker::Permit permit = co_await provider.breaker.admit();
+  Breaker::Permit permit = co_await provider.model(pair.errand.prompt.wants).breaker.admit();
   if (!permit.allowed()) co_return false;
   provider.hedges.add();
   pair.second_at = &provider;
@@ -67,13 +67,14 @@ Async<bool> Ai::second_call(Pair& pair, Clock::duration late) {
 
 // Another key of the same provider, else another provider that is in order, else the same key.
 std::optional<std::pair<AiProvider*, std::size_t>> Ai::choose_second(const Pair& pair) {
-  if (const auto key = pair.provider.choose_key(pair.key)) return std::pair{&pair.provider, *key};
+  const Answer wanted = pair.errand.prompt.wants;
+  if (const auto key = pair.provider.choose_key(wanted, pair.key)) return std::pair{&pair.provider, *key};
   for (const auto& other : providers_) {
-    if (other.get() == &pair.provider || !other->can_answer(pair.errand.prompt.wants)) continue;
-    if (other->breaker.view().state != BreakerState::closed) continue;
-    if (const auto key = other->choose_key()) return std::pair{other.get(), *key};
+    if (other.get() == &pair.provider || !other->can_answer(wanted)) continue;
+    if (other->model(wanted).breaker.view().state != BreakerState::closed) continue;
+    if (const auto key = other->choose_key(wanted)) return std::pair{other.get(), *key};
   }
-  if (pair.provider.keys.rests(pair.key, Clock::now())) return std::nullopt;
+  if (pair.provider.model(wanted).keys.rests(pair.key, Clock::now())) return std::nullopt;
   return std::pair{&pair.provider, pair.key};
 }
 

@@ -33,7 +33,7 @@ struct Prompt {
   Answer wants = Answer::text;
   std::string schema{};  // a JSON Schema that the answer must meet: asked for, never relied on. Empty: free text
   bool plain = false;    // without what some servers refuse: the schema, a text beside the image. Set by core/ai.cc
-  std::size_t reply_max = 256 * 1024;  // bytes of the provider's whole reply
+  std::size_t reply_max = 256 * 1024;  // bytes of the provider's whole reply; of an image's AI_IMAGE_REPLY_MAX
   // The module's own answer, used by the provider "offline": the same for the same prompt. The text, or the image's
   // base64. Runs on another thread and may look into what the caller owns; throws Failure where it has no answer.
   std::function<std::string()> offline;
@@ -69,15 +69,16 @@ struct AiTarget {
   Protocol protocol = Protocol::chat_completions;
   std::string base_url, api_key, model;
   std::string image_model{};  // asked where the prompt wants an image
+  std::string proxy{};        // HttpRequest's
 };
 
 // Whose fault it is that there is no answer, which decides who else is asked (core/ai.h).
 enum class Blame {
   outage,  // the provider is out of order or out of reach: what the breaker counts
-  key,     // this key is wrong or not paid for
+  key,     // this key is wrong, not paid for or not for this model
   limit,   // this key has asked too often; the failure's retry_after says until when, where the provider does
-  prompt,  // what was asked is refused: nobody else is asked
-  call,    // this call alone: an answer of no use, say
+  prompt,  // what was asked is refused for what it says: nobody else is asked
+  call,    // this call alone: an answer of no use, say, or a request that this provider does not understand
 };
 
 struct ProviderFault {

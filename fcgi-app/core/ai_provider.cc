@@ -12,8 +12,9 @@ namespace {
 
 std::string label(const AiProviderSettings& provider) { return fmt::format("provider=\"{}\"", provider.target.name); }
 
-constexpr Clock::duration kLateLeast = 50ms;  // what is over sooner anyway is not worth a second call
-constexpr auto kCurlsMillisecond = 5ms;       // its timeouts are whole ones, and end a little early
+constexpr Clock::duration kLateLeast = 50ms;     // what is over sooner anyway is not worth a second call
+constexpr std::size_t kLargeReply = 256 * 1024;  // reading it would hold up everybody else
+constexpr auto kCurlsMillisecond = 5ms;          // its timeouts are whole ones, and end a little early
 
 struct InFlight {
   const Gauge& gauge;
@@ -21,33 +22,52 @@ struct InFlight {
   ~InFlight() { gauge.add(-1); }
 };
 
+AiProvider::Model make_model(Reactor& reactor, Redis& redis, const AiProviderSettings& provider,
+                             const Settings& settings, const std::string& name) {
+  return {.name = name,
+          .keys = KeyRing(provider.keys),
+          .breaker = Breaker(reactor, redis, name,
+                             {.failures = static_cast<int>(settings.breaker_failures),
+                              .window = settings.breaker_window,
+                              .open_for = settings.breaker_open_for}),
+          .resting = gauge("plugfleet_ai_keys_resting", fmt::format("provider=\"{}\"", name))};
+}
+
+// On another thread where it takes its time.
+Async<AiAnswer> read_aside(Reactor& reactor, AiTarget target, HttpReply reply, Answer wants) {
+  const bool large = reply.body.size() > kLargeReply;
+  std::function<AiAnswer()> read = [&] { return read_reply(target, std::move(reply), wants); };
+  if (!large) co_return read();
+  AiAnswer answer = co_await reactor.offload(std::move(read));
+  co_return answer;
+}
+
 }  // namespace
 
 AiProvider::AiProvider(Reactor& reactor, HttpClient& http, Redis& redis, AiProviderSettings provider,
                        const Settings& settings)
-    : keys(provider.keys),
-      breaker(reactor, redis, provider.target.name,
-              {.failures = static_cast<int>(settings.breaker_failures),
-               .window = settings.breaker_window,
-               .open_for = settings.breaker_open_for}),
-      retries(counter("plugfleet_ai_retries_total", label(provider), "Calls made again after one failed.")),
+    : retries(counter("plugfleet_ai_retries_total", label(provider), "Calls made again after one failed.")),
       unanswered(counter("plugfleet_ai_failures_total", label(provider), "Calls that had no answer after every try.")),
       hedges(counter("plugfleet_ai_hedges_total", label(provider), "Second calls made because the first was slow.")),
       hedge_wins(counter("plugfleet_ai_hedge_wins_total", label(provider), "Second calls that answered first.")),
+      reactor_(reactor),
       http_(http),
+      for_texts_(make_model(reactor, redis, provider, settings, provider.target.name)),
+      for_images_(make_model(reactor, redis, provider, settings, provider.target.name + "-images")),
       timeout_(settings.ai_timeout),
+      image_reply_max_(settings.ai_image_reply_max),
       calls_(counter("plugfleet_ai_calls_total", label(provider))),
       in_flight_(gauge("plugfleet_ai_in_flight", label(provider), "Calls that wait for the provider.")),
-      resting_(gauge("plugfleet_ai_keys_resting", label(provider), "Keys that are not used for a while.")),
       seconds_(histogram("plugfleet_ai_call_seconds", label(provider), "How long a call took.")) {
   for (AiKey& key : provider.keys) key_texts_.push_back(std::move(key.text));
   target_ = std::move(provider.target);
 }
 
-std::optional<std::size_t> AiProvider::choose_key(std::optional<std::size_t> except) {
+std::optional<std::size_t> AiProvider::choose_key(Answer wanted, std::optional<std::size_t> except) {
+  Model& of = model(wanted);
   const auto now = Clock::now();
-  const auto key = keys.choose(now, random_u64(), except);
-  resting_.set(static_cast<std::int64_t>(keys.resting(now)));
+  const auto key = of.keys.choose(now, random_u64(), except);
+  of.resting.set(static_cast<std::int64_t>(of.keys.resting(now)));
   return key;
 }
 
@@ -70,6 +90,7 @@ Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const 
   const auto begun = Clock::now();
   call.request.trace = trace.id;
   call.request.timeout = std::min(timeout_, deadline - begun);
+  if (prompt.wants == Answer::image) call.request.reply_max = image_reply_max_;
   std::optional<ProviderFault> broken;
   HttpReply reply;
   try {
@@ -80,34 +101,42 @@ Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const 
     broken = ProviderFault{failure, true, in_time ? Blame::outage : Blame::call};
   }
   seconds_.observe(Clock::now() - begun);
-  AiAnswer answer = broken ? std::unexpected(std::move(*broken)) : read_reply(target, std::move(reply), prompt.wants);
+  AiAnswer answer;
+  if (broken) {
+    answer = std::unexpected(std::move(*broken));
+  } else {
+    AiAnswer read = co_await read_aside(reactor_, std::move(target), std::move(reply), prompt.wants);
+    answer = std::move(read);
+  }
   if (answer) latencies_of(prompt).record(Clock::now() - begun, Clock::now());
-  if (!broken || answer.error().blame == Blame::outage) learn(key, permit, answer, begun);
+  if (!broken || answer.error().blame == Blame::outage) learn(model(prompt.wants), key, permit, answer, begun);
   if (!answer) tell(key, answer.error(), trace);
   co_return answer;
 }
 
-void AiProvider::learn(std::size_t key, Breaker::Permit& permit, const AiAnswer& answer, Clock::time_point begun) {
+void AiProvider::learn(Model& of, std::size_t key, Breaker::Permit& permit, const AiAnswer& answer,
+                       Clock::time_point begun) {
   const auto now = Clock::now();
   if (!answer && answer.error().blame == Blame::key) {
-    if (const auto rest = keys.refused(key, begun, now)) {
+    if (const auto rest = of.keys.refused(key, begun, now)) {
       log(Severity::warning, "ai_key_rests",
-          {{"provider", name()},
+          {{"provider", of.name},
            {"key", key + 1},
            {"for_s", std::chrono::duration_cast<std::chrono::seconds>(*rest).count()}});
     }
-    if (keys.all_refused(now)) permit.record(CallResult::failure);
+    if (of.keys.all_refused(now)) permit.record(CallResult::failure);
   } else if (!answer && answer.error().blame == Blame::outage) {
     permit.record(CallResult::failure);
     if (const auto wait = answer.error().failure.retry_after()) {  // it says so of itself, not of this key
-      for (std::size_t each = 0; each < keys.size(); ++each) keys.limited(each, now, *wait);
+      for (std::size_t each = 0; each < of.keys.size(); ++each) of.keys.limited(each, now, *wait);
     }
   } else {
     permit.record(CallResult::success);
-    keys.accepted(key, begun);
-    if (!answer && answer.error().blame == Blame::limit) keys.limited(key, now, answer.error().failure.retry_after());
+    of.keys.accepted(key, begun);
+    if (!answer && answer.error().blame == Blame::limit)
+      of.keys.limited(key, now, answer.error().failure.retry_after());
   }
-  resting_.set(static_cast<std::int64_t>(keys.resting(now)));
+  of.resting.set(static_cast<std::int64_t>(of.keys.resting(now)));
 }
 
 void AiProvider::tell(std::size_t key, const ProviderFault& fault, const Trace& trace) const {

@@ -7,6 +7,7 @@
 #include <ranges>
 #include <string_view>
 
+#include "core/ai_addresses.h"
 #include "wire/http.h"
 
 namespace plugfleet {
@@ -20,6 +21,15 @@ struct Known {
   AiProviderSettings provider;
 };
 
+void take(std::string& target, const std::string& name, std::expected<std::string, std::string> read,
+          const Complain& complain) {
+  if (read) {
+    target = std::move(*read);
+  } else {
+    complain(fmt::format("{}: {}", name, read.error()));
+  }
+}
+
 // In the order of `auto`.
 std::array<Known, 3> known_providers(const Settings& s, const Complain& complain) {
   constexpr auto kChat = Protocol::chat_completions;
@@ -31,7 +41,17 @@ std::array<Known, 3> known_providers(const Settings& s, const Complain& complain
         s.gemini_api_key,
         {{"gemini", Protocol::gemini, s.gemini_base_url, "", s.gemini_model, s.gemini_image_model}}},
        {"OPENAI", s.openai_api_key, {{"openai", kChat, s.openai_base_url, "", s.openai_model, s.openai_image_model}}}}};
+  std::string proxy;
+  take(proxy, "HTTP_PROXY", read_proxy(s.http_proxy), complain);
+  const PlainHttp plain = s.ai_plain_http == "anywhere" ? PlainHttp::anywhere : PlainHttp::loopback;
   for (Known& one : known) {
+    AiTarget& target = one.provider.target;
+    target.proxy = proxy;
+    take(target.base_url, one.prefix + "_BASE_URL", read_base_url(target.base_url, plain), complain);
+    if (target.protocol == Protocol::gemini) {
+      take(target.model, "GEMINI_MODEL", read_gemini_model(target.model), complain);
+      take(target.image_model, "GEMINI_IMAGE_MODEL", read_gemini_model(target.image_model), complain);
+    }
     one.provider.keys = read_keys(
         one.api_key, [&](const std::string& what) { complain(fmt::format("{}_API_KEY: {}", one.prefix, what)); });
   }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "wire/http.h"
 
 namespace plugfleet {
@@ -26,7 +27,7 @@ void read_secrets(const std::string& text, JwtRules& rules) {
         Kind::internal,
         "JWT_SECRET: a second line must be like \"until 2026-11-23T10:00:00Z SECRET\", and there is no third");
   }
-  rules.previous = rest + 1;
+  rules.previous = without_mark(rest + 1);
   rules.previous_until = std::chrono::sys_seconds(std::chrono::seconds(::timegm(&time)));
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "core/ai_providers.h"
 #include "io/postgres.h"
 #include "io/redis_address.h"
@@ -97,7 +98,11 @@ std::string SettingReader::take(const std::string& name, const std::string& type
   rows_.push_back({name, type, default_value, range});
   claimed_.insert(name);
   const auto found = values_.find(name);
-  return found == values_.end() ? default_value : found->second;
+  if (found == values_.end()) return default_value;
+  std::string_view value = without_mark(found->second);
+  const bool quoted = value.size() > 1 && value.front() == value.back() && (value[0] == '"' || value[0] == '\'');
+  if (quoted && type != "secret") value = value.substr(1, value.size() - 2);  // as a shell would take it
+  return std::string(value);
 }
 
 void SettingReader::text(const std::string& name, std::string& target, std::string default_value) {
@@ -112,6 +117,10 @@ void SettingReader::secret(const std::string& name, std::string& target) {
   const auto content = read_file(file->second);
   if (!content) return complain(fmt::format("{}_FILE: cannot read {}", name, file->second));
   target = *content;
+  if (target.starts_with("\xFF\xFE") || target.starts_with("\xFE\xFF")) {
+    complain(fmt::format("{}_FILE: {} is written in UTF-16, and must be in UTF-8", name, file->second));
+    return target.clear();
+  }
   while (target.ends_with('\n') || target.ends_with('\r')) target.pop_back();
 }
 
@@ -240,7 +249,10 @@ void Settings::rows(SettingReader& s) {
   s.integer("AI_IN_FLIGHT_MAX", ai_in_flight_max, 400, 1, 10'000);
   s.integer("AI_ATTEMPTS", ai_attempts, 3, 1, 10);
   s.duration("AI_TIMEOUT", ai_timeout, "60s", 100ms, 600s);
+  s.size("AI_IMAGE_REPLY_MAX", ai_image_reply_max, "20MiB", std::size_t{1} << 20, std::size_t{64} << 20);
   s.integer("AI_HEDGE_PERCENT", ai_hedge_percent, 3, 0, 20);
+  s.choice("AI_PLAIN_HTTP", ai_plain_http, "loopback", {"loopback", "anywhere"});
+  s.secret("HTTP_PROXY", http_proxy);
   s.secret("OPENROUTER_API_KEY", openrouter_api_key);
   s.text("OPENROUTER_BASE_URL", openrouter_base_url, "https://openrouter.ai/api/v1");
   s.text("OPENROUTER_MODEL", openrouter_model, "google/gemini-2.5-flash-lite");

@@ -11,7 +11,8 @@
 //   };
 //
 // A wrong value, and a name that no row claims, stop the process at its start with one sentence each. Durations are
-// written 500ms, 10s, 5m or 1h; sizes 512KiB, 20MiB or plain bytes. A secret may instead be put in a file, named by
+// written 500ms, 10s, 5m or 1h; sizes 512KiB, 20MiB or plain bytes. A value may stand in quotation marks, a secret may
+// not. A secret may instead be put in a file, named by
 // NAME_FILE; it is never shown.
 #pragma once
 
@@ -91,9 +92,10 @@ struct Settings {
 
   std::string jwt_alg, jwt_secret, jwt_jwks_file, jwt_issuer, jwt_audience;
 
-  std::string ai_provider;
+  std::string ai_provider, ai_plain_http, http_proxy;
   std::int64_t ai_in_flight_max = 0, ai_attempts = 0, ai_hedge_percent = 0;
   Clock::duration ai_timeout{};
+  std::size_t ai_image_reply_max = 0;
   std::string openrouter_api_key, openrouter_base_url, openrouter_model, openrouter_image_model;
   std::string gemini_api_key, gemini_base_url, gemini_model, gemini_image_model;
   std::string openai_api_key, openai_base_url, openai_model, openai_image_model;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <list>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -16,14 +17,24 @@ constexpr std::size_t kSmallBody = 16 * 1024;  // copied, to leave with the head
 constexpr std::size_t kLargeBody = 64 * 1024;  // worth a larger buffer, which its handle then holds for ever
 constexpr long kLargeBodyBuffer = 128 * 1024;
 constexpr std::size_t kEasyKept = 64;
+constexpr std::size_t kSmallReply = 1024 * 1024;             // needs no room of its own
+constexpr std::size_t kLargeRepliesMax = 256 * 1024 * 1024;  // of all that are larger, together
+constexpr std::size_t kHeadersMax = 64 * 1024;
 constexpr std::chrono::seconds kRetryAfterMost = 24h;  // more is as good as never, and no clock may run over
+
+constexpr const char* kTooManyHeaders = "has more than 64 KB of headers";
+
+class LargeReplies;
 
 struct Transfer {
   HttpRequest request;
-  HttpReply reply;
-  Waiter done;
+  CURL* handle;
+  LargeReplies& large;
+  HttpReply reply{};
+  Waiter done{};
   CURLcode result = CURLE_OK;
-  bool too_large = false;
+  std::size_t header_bytes = 0;
+  std::size_t room = 0;               // what it has of `large`
   std::size_t piece = 0, offset = 0;  // where in request.body the next read begins
   char error[CURL_ERROR_SIZE] = {};
 
@@ -32,6 +43,47 @@ struct Transfer {
     for (const std::string_view part : request.body) size += part.size();
     return size;
   }
+};
+
+// The memory of replies of over kSmallReply. Each takes all that it may grow to at once, or is paused until it can: two
+// that have a part each would wait for each other.
+class LargeReplies {
+ public:
+  // False: it is to be paused, and goes on once it has its room.
+  bool admit(Transfer& transfer) {
+    if (transfer.room > 0) return true;
+    const std::size_t room = std::min(transfer.request.reply_max, kLargeRepliesMax);
+    const bool first = line_.empty() || line_.front() == &transfer;
+    if (!first || room > left_) {
+      if (!waits(transfer)) line_.push_back(&transfer);
+      return false;
+    }
+    line_.remove(&transfer);
+    left_ -= transfer.room = room;
+    transfer.reply.body.reserve(room);
+    return true;
+  }
+
+  void leave(Transfer& transfer) {
+    line_.remove(&transfer);
+    left_ += std::exchange(transfer.room, 0);
+    while (!line_.empty()) {
+      Transfer& next = *line_.front();
+      if (!admit(next)) return;
+      const CURLcode resumed = curl_easy_pause(next.handle, CURLPAUSE_CONT);
+      if (resumed == CURLE_OK || next.done.resumed()) continue;
+      next.result = resumed;
+      next.done.resume();
+    }
+  }
+
+  bool waits(Transfer& transfer) const { return std::ranges::find(line_, &transfer) != line_.end(); }
+  std::size_t left() const { return left_; }
+  std::size_t waiting() const { return line_.size(); }
+
+ private:
+  std::size_t left_ = kLargeRepliesMax;
+  std::list<Transfer*> line_;
 };
 
 std::size_t read_body(char* to, std::size_t, std::size_t room, void* user) {
@@ -61,12 +113,23 @@ int seek_body(void* user, curl_off_t offset, int origin) {
 
 std::size_t write_reply(char* from, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (transfer.reply.body.size() + size > transfer.request.reply_max) {
-    transfer.too_large = true;
+  const std::size_t whole = transfer.reply.body.size() + size;
+  if (whole > transfer.request.reply_max) {
+    transfer.reply.unread = "is larger than allowed";
     return 0;  // ends the transfer
   }
+  if (whole > kSmallReply && !transfer.large.admit(transfer)) return CURL_WRITEFUNC_PAUSE;
   transfer.reply.body.append(from, size);
   return size;
+}
+
+// A line of the reply's head; curl keeps them.
+std::size_t count_header(char*, std::size_t, std::size_t size, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  transfer.header_bytes += size;
+  if (transfer.header_bytes <= kHeadersMax) return size;
+  transfer.reply.unread = kTooManyHeaders;
+  return 0;
 }
 
 long to_curl_ms(Clock::duration duration) {
@@ -164,6 +227,7 @@ struct HttpClient::State {
   CURLM* multi = nullptr;
   std::unordered_map<curl_socket_t, std::unique_ptr<FdWatch>> watches;
   std::vector<CURL*> kept;
+  LargeReplies large;
   std::size_t in_flight = 0;
 };
 
@@ -172,12 +236,18 @@ HttpClient::HttpClient(Reactor& reactor, std::size_t kept_connections)
 HttpClient::~HttpClient() = default;
 
 std::size_t HttpClient::in_flight() const { return state_->in_flight; }
+std::size_t HttpClient::room() const { return state_->large.left(); }
+std::size_t HttpClient::paused() const { return state_->large.waiting(); }
 
 Async<HttpReply> HttpClient::send(HttpRequest request) {
-  Transfer transfer{.request = std::move(request)};
   std::string small_body;
   CURL* const handle = state_->take_handle();
   if (!handle) throw Failure(Kind::internal, "no memory for a call");
+  Transfer transfer{.request = std::move(request), .handle = handle, .large = state_->large};
+  struct Leaving {
+    Transfer& transfer;
+    ~Leaving() { transfer.large.leave(transfer); }
+  } leaving{transfer};
   Easy easy{state_->multi, handle, nullptr, state_->kept};
   for (const std::string& header : transfer.request.headers)
     easy.headers = curl_slist_append(easy.headers, header.c_str());
@@ -186,6 +256,9 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   const auto set = [handle](CURLoption option, auto value) { curl_easy_setopt(handle, option, value); };
   set(CURLOPT_URL, transfer.request.url.c_str());
   if (!transfer.request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, transfer.request.unix_socket.c_str());
+  set(CURLOPT_PROXY, transfer.request.proxy.c_str());  // empty: none, whatever the environment says
+  set(CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1");
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_HTTPHEADER, easy.headers);
   set(CURLOPT_PRIVATE, static_cast<void*>(&transfer));
   set(CURLOPT_ERRORBUFFER, transfer.error);
@@ -197,6 +270,11 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   set(CURLOPT_CONNECTTIMEOUT_MS, to_curl_ms(transfer.request.connect_timeout));
   set(CURLOPT_WRITEFUNCTION, &write_reply);
   set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
+  set(CURLOPT_HEADERFUNCTION, &count_header);
+  set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer));
+  set(CURLOPT_ACCEPT_ENCODING, "identity");  // and so curl undoes what comes all the same
+  // On one connection of HTTP/2 a paused reply would hold up the others, which it waits for.
+  if (transfer.request.reply_max > kSmallReply) set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   if (!transfer.request.body.empty()) {
     const std::size_t size = transfer.body_size();
     easy.large = size > kLargeBody;
@@ -223,13 +301,19 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   curl_multi_add_handle(state_->multi, handle);
   co_await transfer.done.wait();
 
+  std::string& unread = transfer.reply.unread;
+  if (transfer.result == CURLE_BAD_CONTENT_ENCODING) unread = "has an encoding that cannot be undone";
+  if (transfer.result == CURLE_OUT_OF_MEMORY && transfer.reply.body.empty()) unread = kTooManyHeaders;  // in one line
+  if (transfer.result == CURLE_OPERATION_TIMEDOUT && transfer.large.waits(transfer))
+    unread = "is large, and no memory was free for it";
   if (transfer.result != CURLE_OK) {
-    if (transfer.too_large) throw Failure(Kind::provider_error, "the reply is larger than allowed");
+    const char* const why = transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result);
     log(Severity::info, "http_call_failed",
-        {{"trace", transfer.request.trace},
-         {"why", transfer.error[0] ? transfer.error : curl_easy_strerror(transfer.result)}});
-    if (transfer.result == CURLE_OPERATION_TIMEDOUT) throw Failure(Kind::provider_timeout, "no answer in time");
-    throw Failure(Kind::provider_error, "the connection failed");
+        {{"trace", transfer.request.trace}, {"why", unread.empty() ? std::string(why) : "the reply " + unread}});
+    const bool late = transfer.result == CURLE_OPERATION_TIMEDOUT;
+    if (unread.empty() && late) throw Failure(Kind::provider_timeout, "no answer in time");
+    if (unread.empty()) throw Failure(Kind::provider_error, "the connection failed");
+    transfer.reply.body.clear();
   }
   long status = 0;
   curl_off_t retry_after = 0;

@@ -80,6 +80,7 @@ Async<std::string> Supervisor::call(std::string method, std::string parameters) 
     throw Failure(Kind::unavailable, "supervisord does not answer");
   }
   if (reply.status != 200) throw Failure(Kind::unavailable, fmt::format("supervisord answers {}", reply.status));
+  if (!reply.unread.empty()) throw Failure(Kind::unavailable, fmt::format("supervisord's answer {}", reply.unread));
   co_return std::move(reply.body);
 }
 

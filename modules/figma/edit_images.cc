@@ -17,8 +17,7 @@ using namespace plugfleet;
 
 namespace {
 
-constexpr auto kAnswerMargin = 3s;  // before the work's deadline: it is answered with the pictures there are
-constexpr std::size_t kReplyMax = kPictureMax + 64 * 1024;
+constexpr auto kAnswerMargin = 3s;        // before the work's deadline: it is answered with the pictures there are
 constexpr std::uint32_t kSideMax = 4096;  // Figma's createImage takes no more
 
 struct Painting {
@@ -41,13 +40,12 @@ Prompt painting_prompt(const WantedPicture& wanted) {
                               "fills the layer: no frame around it, no text, no watermark. The picture shows:\n{}",
                               wanted.width, wanted.height, wanted.prompt),
           .wants = Answer::image,
-          .reply_max = kReplyMax,
           .offline = [&wanted] { return offline_picture(wanted); }};
 }
 
 // The picture with its padding; empty where it can't be decoded whole.
 std::string checked(const std::string& base64) {
-  const auto bytes = base64.size() <= kPictureMax ? decode_base64(base64) : std::nullopt;
+  const auto bytes = decode_base64(base64);
   if (!bytes) return {};
   const auto pixels = decode_image(*bytes, {.side = kSideMax});
   if (!pixels || !pixels->whole) return {};

@@ -9,7 +9,6 @@
 namespace figma {
 
 inline constexpr std::size_t kPicturesMax = 20;                     // of a request
-inline constexpr std::size_t kPictureMax = 4 * 1024 * 1024;         // of base64
 inline constexpr std::size_t kPicturesBytesMax = 24 * 1024 * 1024;  // in the reply, each as often as it is used
 
 struct WantedPicture {

@@ -52,6 +52,13 @@ TEST(keys_are_read_with_their_weights) {
   CHECK(read("").keys.empty() && read(" \n").keys.empty());
 }
 
+TEST(a_byte_order_mark_is_no_part_of_a_key) {
+  const Read marked = read("\xEF\xBB\xBFsk-a*3\n\xEF\xBB\xBFsk-b*0\n");
+  CHECK_EQ(fmt::format("{}", fmt::join(marked.keys, " ")), "sk-a*3 sk-b*0");
+  CHECK_EQ(marked.wrong, "");
+  CHECK_EQ(read("sk-a,\"sk-b\"").wrong, "the 2nd key holds a quotation mark. ");
+}
+
 TEST(every_wrong_key_is_complained_of_and_none_is_shown) {
   const Read wrong = read("sk-a*-1,sk-b*101,sk-c*x,sk-d*,,*3,sk e,sk-\x01,sk-fine,sk-fine,sk-g*2*3x");
   CHECK_EQ(fmt::format("{}", fmt::join(wrong.keys, " ")), "sk-fine*1");

@@ -79,6 +79,21 @@ TEST(what_trying_again_cannot_mend_is_not_retried) {
   CHECK(!fault(kGemini, 200, R"({"candidates":[{"finishReason":"SAFETY"}]})").retryable);
 }
 
+TEST(a_reply_that_could_not_be_read_is_not_asked_for_again_and_no_outage) {
+  for (const AiTarget& target : {kChat, kGemini}) {
+    for (const Answer wants : {Answer::text, Answer::image}) {
+      const auto over = read_reply(target, {.status = 200, .unread = "is larger than allowed"}, wants);
+      CHECK_EQ(over.error().failure.message(), "the AI provider's answer is larger than allowed");
+      CHECK(!over.error().retryable);
+      CHECK(over.error().blame == Blame::call);
+      const auto broken = read_reply(target, {.status = 503, .unread = "is larger than allowed"}, wants);
+      CHECK_EQ(broken.error().failure.message(), "the AI provider answered 503");
+      CHECK(broken.error().retryable);
+      CHECK(broken.error().blame == Blame::outage);
+    }
+  }
+}
+
 TEST(an_empty_answer_is_no_answer) {
   for (const char* body :
        {"{}", R"({"choices":[]})", R"({"choices":[{}]})", R"({"choices":[{"message":{"content":""}}]})",
@@ -99,8 +114,7 @@ TEST(no_key_and_nothing_of_the_provider_reaches_the_client) {
 TEST(whose_fault_it_is_decides_who_else_is_asked) {
   for (const int status : {401, 402, 403}) CHECK(fault(kChat, status, "{}").blame == Blame::key);
   for (const int status : {500, 502, 503, 529}) CHECK(fault(kChat, status, "<html>").blame == Blame::outage);
-  for (const int status : {400, 422}) CHECK(fault(kChat, status, "{}").blame == Blame::prompt);
-  for (const int status : {404, 408, 413}) CHECK(fault(kChat, status, "{}").blame == Blame::call);
+  for (const int status : {400, 404, 408, 413, 422}) CHECK(fault(kChat, status, "{}").blame == Blame::call);
   CHECK(fault(kChat, 429, R"({"error":{"type":"insufficient_quota"}})").blame == Blame::key);
   CHECK(fault(kGemini, 200, R"({"promptFeedback":{"blockReason":"SAFETY"}})").blame == Blame::prompt);
   CHECK(fault(kGemini, 200, R"({"candidates":[{"finishReason":"SAFETY"}]})").blame == Blame::prompt);
@@ -114,7 +128,7 @@ TEST(a_flagged_prompt_is_no_wrong_key_and_geminis_wrong_key_no_wrong_prompt) {
   const char* const second = R"({"error":{"details":[{"@type":"Help"},{"reason":"API_KEY_INVALID"}]}})";
   CHECK(fault(kGemini, 400, second).blame == Blame::key);
   CHECK(fault(kGemini, 400, R"({"error":{"status":"FAILED_PRECONDITION"}})").blame == Blame::key);
-  CHECK(fault(kGemini, 400, R"({"error":{"status":"INVALID_ARGUMENT"}})").blame == Blame::prompt);
+  CHECK(fault(kGemini, 400, R"({"error":{"status":"INVALID_ARGUMENT"}})").blame == Blame::call);
 }
 
 TEST(a_failure_with_a_wait_keeps_its_message) {

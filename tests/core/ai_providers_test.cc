@@ -59,6 +59,45 @@ TEST(each_provider_has_its_own_settings) {
   CHECK_EQ(order.providers[1].target.model, "gemini-2.5-flash-lite");
 }
 
+TEST(addresses_and_names_are_taken_as_they_are_meant) {
+  Settings settings = with("auto", {"openai", "gemini", "openrouter"});
+  settings.openai_base_url = "https://api.example.com/v1/";
+  settings.gemini_model = "models/gemini-x";
+  settings.gemini_image_model = "models/gemini-y";
+  settings.http_proxy = "http://10.8.0.9:3128/";
+  const AiOrder order = read_ai_order(settings, [](const std::string& what) { test::fail(what); });
+  CHECK_EQ(order.providers[2].target.base_url, "https://api.example.com/v1");
+  CHECK_EQ(order.providers[1].target.model, "gemini-x");
+  CHECK_EQ(order.providers[1].target.image_model, "gemini-y");
+  for (const AiProviderSettings& provider : order.providers) CHECK_EQ(provider.target.proxy, "http://10.8.0.9:3128");
+}
+
+TEST(addresses_and_names_that_are_wrong_are_complained_of_and_not_shown) {
+  for (const char* name : {"OPENROUTER", "GEMINI", "OPENAI"}) {
+    Settings settings = with("offline", {});
+    (name[2] == 'M'   ? settings.gemini_base_url
+     : name[4] == 'R' ? settings.openrouter_base_url
+                      : settings.openai_base_url) = "api.example.com/v1?key=sk-key";
+    const std::string wrong = complaints(settings);
+    CHECK_CONTAINS(wrong, std::string(name) + "_BASE_URL: must ");
+    CHECK(wrong.find("sk-key") == std::string::npos);
+  }
+  Settings settings = with("offline", {});
+  settings.openai_base_url = "http://api.example.com/v1";
+  settings.gemini_model = "google/gemini";
+  settings.gemini_image_model = "a b";
+  settings.http_proxy = "ada:sk-key@10.8.0.9";
+  const std::string wrong = complaints(settings);
+  for (const char* part : {"OPENAI_BASE_URL: must begin with https://", "GEMINI_MODEL: must be",
+                           "GEMINI_IMAGE_MODEL: must", "HTTP_PROXY: must be like"})
+    CHECK_CONTAINS(wrong, part);
+  CHECK(wrong.find("sk-key") == std::string::npos);
+  settings = with("offline", {});
+  settings.openai_base_url = "http://api.example.com/v1";
+  settings.ai_plain_http = "anywhere";
+  CHECK_EQ(complaints(settings), "");
+}
+
 TEST(every_wrong_part_is_complained_of_and_no_key_is_shown) {
   CHECK_EQ(complaints(with("gemini", {})), "GEMINI_API_KEY: must be set where AI_PROVIDER names it. ");
   CHECK_EQ(complaints(with("", {})),

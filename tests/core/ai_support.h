@@ -28,8 +28,8 @@ struct Said {
   milliseconds wait{0};         // before it is said
 };
 
-// Speaks chat completions. Each call is answered by `script`, which gets the call's key and how many calls with that
-// key came before.
+// Speaks chat completions, and OpenAI's way to images, which are Said::text. Each call is answered by `script`, which
+// gets the call's key ("image KEY" where it is for an image) and how many such calls came before.
 class TestProvider {
  public:
   using Script = std::function<Said(const std::string& key, int before)>;
@@ -83,7 +83,8 @@ class TestProvider {
       const std::size_t end = bytes.find("\r\n\r\n"), length = bytes.find("Content-Length: ");
       if (end == bytes.npos || bytes.size() < end + 4 + std::stoul(bytes.substr(length + 16))) continue;
       const std::size_t bearer = bytes.find("Bearer ") + 7;
-      const Said said = ask_script(bytes.substr(bearer, bytes.find("\r\n", bearer) - bearer));
+      const bool image = bytes.starts_with("POST /v1/images/");
+      const Said said = ask_script((image ? "image " : "") + bytes.substr(bearer, bytes.find("\r\n", bearer) - bearer));
       bytes.clear();
       pollfd watched{.fd = fd, .events = POLLIN, .revents = 0};
       if (said.wait > 0ms && ::poll(&watched, 1, static_cast<int>(said.wait.count())) > 0) {
@@ -91,7 +92,8 @@ class TestProvider {
         return;
       }
       const std::string body =
-          said.status == 200
+          said.status == 200 && image ? fmt::format(R"({{"data":[{{"b64_json":"{}"}}]}})", said.text)
+          : said.status == 200
               ? fmt::format(R"({{"choices":[{{"message":{{"content":"{}"}}}}],"usage":{{"prompt_tokens":3}}}})",
                             said.text)
               : fmt::format(R"({{"error":{{"message":"{}"}}}})", said.text);

@@ -36,6 +36,13 @@ Values two(const TestProvider& first, const TestProvider& second, Values more = 
   return one(first, "key", std::move(more));
 }
 
+std::uint64_t breakers_opened() {
+  std::uint64_t sum = 0;
+  for (const char* name : {"openai", "openai-images"})
+    sum += counter("plugfleet_breaker_opened_total", fmt::format("provider=\"{}\"", name)).value();
+  return sum;
+}
+
 Async<void> until_state(Ai& ai, AiState state) {
   const auto deadline = Clock::now() + 8s;
   for (;;) {
@@ -82,6 +89,65 @@ ASYNC_TEST(P1_an_answer_of_no_use_gives_way_to_the_next_as_well) {
   const std::string answer = co_await test.ask();
   CHECK_EQ(answer, "second");
   CHECK_EQ(odd.calls(), 1);
+}
+
+ASYNC_TEST(P1_a_request_that_one_provider_does_not_understand_goes_to_the_next) {
+  for (const char* words :
+       {"x is not a valid model ID", "image_url is not supported", "Your credit balance is too low"}) {
+    for (const int status : {400, 422}) {
+      TestProvider refusing(always({.status = status, .text = words})), well(always({.text = "second"}));
+      TestAi test(reactor, two(refusing, well));
+      const std::string answer = co_await test.ask();
+      CHECK_EQ(answer, "second");
+      CHECK_EQ(refusing.calls(), 1);
+    }
+  }
+}
+
+ASYNC_TEST(P1_a_reply_over_its_bound_is_asked_for_once_and_opens_no_breaker) {
+  TestProvider large(always({.text = std::string(1024 * 1024 + 1, 'x')}));
+  TestAi test(reactor, one(large, "key", {{"BREAKER_FAILURES", "1"}, {"AI_IMAGE_REPLY_MAX", "1MiB"}}));
+  const std::uint64_t opened = breakers_opened();
+  const std::string text = co_await test.ask();
+  CHECK_EQ(text, "502: the AI provider's answer is larger than allowed");
+  CHECK_EQ(large.calls("key"), 1);
+  const std::string image = co_await test.ask(9s, {.text = "draw", .wants = Answer::image});
+  CHECK_EQ(image, "502: the AI provider's answer is larger than allowed");
+  CHECK_EQ(large.calls("image key"), 1);
+  for (int turn = 0; turn < 10; ++turn) co_await sleep_for(1ms);  // a breaker opens behind the call
+  CHECK_EQ(breakers_opened(), opened);
+}
+
+ASYNC_TEST(P1_an_images_bound_is_its_setting_and_not_the_prompts) {
+  const std::string png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAAAAAA" + std::string(6 * 1024 * 1024, 'A');
+  TestProvider provider(always({.text = png}));
+  TestAi test(reactor, one(provider, "key"));
+  Prompt prompt{.text = "draw", .wants = Answer::image};
+  const Completion drawn = co_await test.ai->complete(std::move(prompt), {}, Clock::now() + 9s);
+  CHECK(drawn.image->base64 == png);
+}
+
+// What is found out about the one model, by whatever it says.
+ASYNC_TEST(P1_a_model_for_images_that_is_refused_limited_or_broken_says_nothing_of_texts) {
+  for (const Said& said :
+       {Said{.status = 403}, Said{.status = 402}, Said{.status = 429, .headers = "Retry-After: 60\r\n"},
+        Said{.status = 503, .headers = "Retry-After: 60\r\n"}, Said{.status = 500}}) {
+    TestProvider first([said](const std::string& key, int) { return key == "image key" ? said : Said{}; });
+    TestProvider second(always({.text = "second"}));
+    TestAi test(reactor,
+                two(first, second, {{"BREAKER_FAILURES", "1"}, {"BREAKER_OPEN_FOR", "60s"}, {"AI_ATTEMPTS", "1"}}));
+    for (int i = 0; i < 3; ++i) {
+      const std::string image = co_await test.ask(9s, {.text = "draw", .wants = Answer::image});
+      CHECK_CONTAINS(image, "50");                                   // the second draws nothing
+      for (int turn = 0; turn < 5; ++turn) co_await sleep_for(1ms);  // a breaker opens behind the call
+      const std::string text = co_await test.ask();
+      CHECK_EQ(text, "A Name");
+    }
+    CHECK_EQ(first.calls("key"), 3);
+    CHECK(first.calls("image key") <= 2);
+    const AiView view = co_await test.ai->look();
+    CHECK(view.state == AiState::ok);
+  }
 }
 
 ASYNC_TEST(P1_who_has_no_model_for_images_is_not_asked_for_them) {
@@ -200,7 +266,7 @@ ASYNC_TEST(P2_when_every_key_is_dead_the_provider_is_out_of_order) {
 
 ASYNC_TEST(P3_a_prompt_refused_for_what_it_says_is_sent_to_nobody_else) {
   for (const int status : {400, 422}) {
-    TestProvider refusing(always({.status = status})), other(always({}));
+    TestProvider refusing(always({.status = status, .text = "rejected by our safety system"})), other(always({}));
     TestAi test(reactor, two(refusing, other));
     const std::string answer = co_await test.ask();
     CHECK_CONTAINS(answer, "502");
@@ -291,11 +357,11 @@ ASYNC_TEST(P6_a_wait_that_would_go_beyond_the_deadline_is_not_begun) {
 ASYNC_TEST(P6_what_the_deadline_ends_is_not_the_providers_fault) {
   TestProvider provider(always({.wait = 60s}));
   TestAi test(reactor, one(provider, "key", {{"BREAKER_FAILURES", "1"}}));
-  const std::uint64_t opened = counter("plugfleet_breaker_opened_total", "provider=\"openai\"").value();
+  const std::uint64_t opened = breakers_opened();
   const std::string answer = co_await test.ask(500ms);
   CHECK_CONTAINS(answer, "504");
   for (int turn = 0; turn < 10; ++turn) co_await sleep_for(1ms);  // a breaker opens behind the call
-  CHECK_EQ(counter("plugfleet_breaker_opened_total", "provider=\"openai\"").value(), opened);
+  CHECK_EQ(breakers_opened(), opened);
 }
 
 // ---- P7 ----

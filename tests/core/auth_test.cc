@@ -49,6 +49,7 @@ TEST(the_secret_before_it_is_taken_until_the_time_that_stands_before_it) {
   CHECK_EQ(who(past, kSecret), "ada");
   CHECK_EQ(who(past, kBefore), "the token's signature is not right");
   CHECK_EQ(who(kSecret, kBefore), "the token's signature is not right");
+  CHECK_EQ(who(kSecret + "\nuntil 2999-01-01T00:00:00Z \xEF\xBB\xBF" + kBefore, kBefore), "ada");  // its file began so
 }
 
 TEST(a_second_line_that_says_no_time_stops_the_start_and_no_secret_is_shown) {

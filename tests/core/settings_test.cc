@@ -119,6 +119,35 @@ TEST(a_secret_may_stand_in_a_file_of_its_own_and_is_never_shown) {
   CHECK_CONTAINS(complaint({{"SECRET_FILE", "/nowhere"}}), "SECRET_FILE: cannot read /nowhere");
 }
 
+TEST(a_byte_order_mark_is_dropped_wherever_a_value_comes_from) {
+  char name[] = "/tmp/plugfleet-marked-XXXXXX";
+  ::close(::mkstemp(name));
+  std::ofstream(name) << "\xEF\xBB\xBFGREETING=\xEF\xBB\xBFgood day\nCOUNT=5\n";
+  SettingReader file{std::string(name)};
+  Demo demo;
+  demo.rows(file);
+  file.finish();
+  CHECK_EQ(demo.greeting, "good day");
+  CHECK_EQ(demo.count, 5);
+  std::ofstream(name) << "\xEF\xBB\xBFthe secret\r\n";
+  CHECK_EQ(read({{"SECRET_FILE", name}}).secret, "the secret");
+  CHECK_EQ(read({{"SECRET", "\xEF\xBB\xBFthe secret"}}).secret, "the secret");
+  std::ofstream(name) << std::string("\xFF\xFEk\0e\0y\0\n\0", 10);
+  CHECK_EQ(complaint({{"SECRET_FILE", name}}),
+           fmt::format("SECRET_FILE: {} is written in UTF-16, and must be in UTF-8", name));
+  ::unlink(name);
+}
+
+TEST(quotation_marks_around_a_value_are_no_part_of_it_and_those_of_a_secret_are) {
+  const Demo demo = read({{"GREETING", "\"good day\""}, {"LEVEL", "'high'"}, {"COUNT", "\"5\""}, {"SECRET", "\"s\""}});
+  CHECK_EQ(demo.greeting, "good day");
+  CHECK_EQ(demo.level, "high");
+  CHECK_EQ(demo.count, 5);
+  CHECK_EQ(demo.secret, "\"s\"");
+  CHECK_EQ(read({{"GREETING", "\""}}).greeting, "\"");
+  CHECK_EQ(read({{"GREETING", "\"say\" 'it'"}}).greeting, "\"say\" 'it'");
+}
+
 TEST(rules_over_several_settings_are_kept) {
   CHECK_CONTAINS(platform_complaint({{"WORKERS_MIN", "3"}, {"WORKERS_MAX", "2"}}), "WORKERS_MIN: must not be above");
   CHECK_EQ(platform_complaint({{"WORKERS_MIN", "3"}, {"WORKERS_MAX", "0"}}), "");
