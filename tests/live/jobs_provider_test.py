@@ -82,6 +82,14 @@ class DownTest(ProviderCase):
         renamed = live.fleet.sql(f"select distinct result->>'renamed' {mine} and type = 'rename-layers'")
         self.assertEqual(renamed, [["3"]])
 
+    def test_a_rename_in_its_last_attempt_waits_and_then_names_every_layer(self):
+        job = self.add_rename(some_user(), layers=3)
+        live.fleet.sql(f"update live_jobs set max_attempts = 1 where id = '{job}'")
+        self.wait_for_failed_probes(1)
+        self.end()  # the first call that passes is the breaker's probe: only one layer's
+        self.assertEqual(self.ended(job)[:2], ("completed", 1))
+        self.assertEqual(live.job(job)["result"]["renamed"], 3)
+
     def test_a_job_that_waits_is_cancelled_at_once(self):
         job = self.add_rename(some_user())
         wait_for(lambda: live.job(job)["progressMessage"] in DOWN, "it does not wait", PATIENCE)
