@@ -9,7 +9,7 @@ const kPostSeconds = 120; // the API's own
 const kAskSeconds = 15;
 const kSilenceSeconds = 45; // the server sends a comment every 30 s or sooner
 const kStreamsMax = 4; // broken ones without any news; then polling only
-const kPollSeconds = { first: 2, most: 10 }; // an address has some 30 requests a minute
+const kPollSeconds = { first: 2, most: 10 }; // many may share an address, and its limit
 const kLostSeconds = 120; // nothing heard: give up
 const kWholeSeconds = 1800;
 
@@ -112,7 +112,8 @@ async function follow(
     let end: Job | null = null;
     const read = eventReader((event) => {
       lastId = event.id;
-      broken = 0;
+      // One that was displaced would displace another of ours in turn.
+      broken = event.name === 'displaced' ? kStreamsMax : 0;
       // An ended job's snapshot is followed by its last event, which alone is sure to have the result.
       const job = learn(JSON.parse(event.data));
       if (job && event.name !== 'snapshot') end = job;
