@@ -1,5 +1,7 @@
 #include "core/job_events.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
@@ -53,6 +55,9 @@ std::string shown(const JobEvent& event) {
                        {"message", event.message}})
       .dump();
 }
+
+// There while nobody has answered what was told of the kind.
+std::string unanswered(const std::string& kind) { return fmt::format("{}:{}", kEnqueued, kind); }
 
 // No status where it is none of ours.
 JobEvent read(std::string_view id, std::string_view text) {
@@ -133,7 +138,20 @@ void JobEvents::tell_enqueued(const std::vector<std::string>& kinds) {
   std::vector<std::string> distinct = kinds;
   std::ranges::sort(distinct);
   distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
-  for (std::string& kind : distinct) state_->publish(std::string(kEnqueued), std::move(kind));
+  for (std::string& kind : distinct) {
+    state_->redis.send({"SET", unanswered(kind), "1"});
+    state_->publish(std::string(kEnqueued), std::move(kind));
+  }
+}
+
+Async<bool> JobEvents::answer_enqueued(std::string kind) {
+  bool first = true;
+  try {
+    const RedisReply removed = co_await state_->redis.command({"DEL", unanswered(kind)});
+    first = removed.integer > 0;
+  } catch (const Failure&) {
+  }
+  co_return first;
 }
 
 void JobEvents::tell_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }

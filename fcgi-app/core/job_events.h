@@ -36,7 +36,7 @@ class JobEvents {
 
   // ---- Telling: at once, in the background, never throwing ----
   void tell(JobEvent event);
-  void tell_enqueued(const std::vector<std::string>& kinds);  // for runners
+  void tell_enqueued(const std::vector<std::string>& kinds);  // for runners, of which one is to claim
   void tell_cancelled(const std::string& id);                 // for the runner that has it
 
   // ---- Listening: until the handle is gone ----
@@ -49,6 +49,10 @@ class JobEvents {
   // Messages may have been missed.
   Handle on_gap(std::function<void()> fn);
   bool listening() const;  // is Redis there?
+
+  // Of all who were told that jobs of the kind were enqueued the first who asks has true: it is to claim them. So has
+  // everybody while Redis can't say.
+  Async<bool> answer_enqueued(std::string kind);
 
  private:
   struct State;

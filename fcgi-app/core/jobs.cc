@@ -261,7 +261,7 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
   const auto now = Clock::now();
-  const bool sweep = now - swept_ >= kSweepEvery;
+  const bool sweep = request.sweep && now - swept_ >= kSweepEvery;
   if (sweep) swept_ = now;
   const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
   try {

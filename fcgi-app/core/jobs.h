@@ -86,6 +86,7 @@ struct ClaimedJob {
 struct ClaimRequest {
   std::map<std::string, int> rooms;  // for each kind that the caller can run, how many it has room for
   int batch = 100;                   // in all
+  bool sweep = true;                 // may look for turns long passed as well, which it does once a second
   std::string runner;                // its name: this process's, and no other's before or after (reap() judges by it)
 };
 

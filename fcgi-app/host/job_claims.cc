@@ -39,6 +39,11 @@ void JobClaims::wake(bool more) {
   if (napping_) napping_->resume();
 }
 
+void JobClaims::hear(std::string_view kind) {
+  heard_.emplace(kind);
+  wake(false);
+}
+
 void JobClaims::stop() {
   stopping_ = true;
   wake(false);
@@ -49,13 +54,27 @@ Async<void> JobClaims::claim_until_stopped(std::vector<JobKind> kinds) {
   for (;;) {
     co_await its_turn();
     if (stopping_) break;
-    const ClaimRequest request = owner_.request();
+    const bool all = all_are_due();
+    std::vector<std::string> answered;
+    if (all) {
+      more_ = false;
+      heard_.clear();
+    } else {
+      answered = co_await answer_heard();
+      if (answered.empty()) continue;
+    }
+    ClaimRequest request = owner_.request();
+    if (!all) {
+      std::erase_if(request.rooms, [&](const auto& room) { return !std::ranges::binary_search(answered, room.first); });
+      request.sweep = false;
+    }
     const auto asked = Clock::now();
-    more_ = false;
     auto claimed = co_await claim(request);
     last_ = Clock::now();
+    if (all) poll_at_ = last_ + jittered(kPollEvery);
     last_was_full_ = claimed && fills(*claimed, request);
     more_ |= last_was_full_;
+    if (last_was_full_ && !all) owner_.pass_on(answered);  // nobody else will answer for what is left
     if (claimed) {
       last_poll_.set(std::chrono::duration_cast<std::chrono::seconds>(WallClock::now().time_since_epoch()).count());
       for (ClaimedJob& job : *claimed) owner_.take(std::move(job), asked);
@@ -90,20 +109,34 @@ Async<std::optional<std::vector<ClaimedJob>>> JobClaims::claim(ClaimRequest requ
   co_return claimed;
 }
 
+bool JobClaims::all_are_due() const { return more_ || Clock::now() >= poll_at_; }
+
 // Waits until there is room, and a reason to claim; or until it is stopped.
 Async<void> JobClaims::its_turn() {
-  const auto poll_at = last_ + jittered(kPollEvery);
   const auto soonest = last_was_full_ ? last_ : last_ + kPause;
   while (!stopping_) {
     const auto now = Clock::now();
-    const auto turn = more_ ? soonest : poll_at;
-    const bool room = !owner_.request().rooms.empty();
-    if (room && now >= turn) co_return;
+    const auto rooms = owner_.request().rooms;
+    const bool heard = std::ranges::any_of(rooms, [&](const auto& room) { return heard_.contains(room.first); });
+    const auto turn = more_ || heard ? std::min(soonest, poll_at_) : poll_at_;
+    if (!rooms.empty() && now >= turn) co_return;
     Waiter woken;
     napping_ = &woken;
-    co_await woken.wait_for(room ? turn - now : 1h);
+    co_await woken.wait_for(rooms.empty() ? 1h : turn - now);
     napping_ = nullptr;
   }
+}
+
+// Of what was heard, and there is room for, the kinds that this runner is to claim. Sorted.
+Async<std::vector<std::string>> JobClaims::answer_heard() {
+  std::vector<std::string> answered;
+  const auto rooms = owner_.request().rooms;
+  for (const auto& [kind, room] : rooms) {
+    if (heard_.erase(kind) == 0) continue;
+    const bool first = co_await owner_.answer(kind);
+    if (first) answered.push_back(kind);
+  }
+  co_return answered;
 }
 
 }  // namespace plugfleet

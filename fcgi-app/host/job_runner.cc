@@ -96,6 +96,8 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
                          platform.settings),
               {.request = [this] { return request(); },
                .take = [this](ClaimedJob job, Clock::time_point asked) { take(std::move(job), asked); },
+               .answer = [this](std::string kind) { return platform_.events.answer_enqueued(std::move(kind)); },
+               .pass_on = [this](const auto& kinds) { platform_.events.tell_enqueued(kinds); },
                .stopped = [this] { perhaps_drained(); }}),
       completions_(reactor_, jobs_,
                    [this](std::vector<JobEnding> endings, std::vector<std::optional<JobChange>> changes) {
@@ -116,7 +118,7 @@ JobRunner::~JobRunner() = default;
 
 void JobRunner::start() {
   listening_.push_back(platform_.events.on_enqueued([this](std::string_view kind) {
-    if (kinds_.contains(kind)) claims_.wake(true);
+    if (kinds_.contains(kind)) claims_.hear(kind);
   }));
   listening_.push_back(platform_.events.on_cancelled([this](std::string_view id) {
     for (auto at = running_.lower_bound({std::string(id), INT64_MIN}); at != running_.end() && at->first.first == id;

@@ -18,7 +18,9 @@
 //  3. Nobody waits while a connection is idle.
 //  4. Who waits is served in the order of arrival. At most waiting_max wait, none longer than acquire_timeout; one that
 //     is cancelled leaves the queue, and what it was handed goes to the next.
-//  5. A statement whose caller has left runs on; past statement_timeout its connection is closed.
+//  5. A statement whose caller has left is cancelled, unless it ends in a moment; past statement_timeout its connection
+//  is
+//     closed. No connection whose statement is being cancelled is handed out: the next one might be hit.
 //  6. A statement is sent at most once. An idle connection that the other side has closed is not sent one.
 //  7. A connection is proven once a statement has run to its end on it; one lost before that is a failed attempt. After
 //     a failed attempt there is one at a time, each after a pause that grows to kPauseMax, whether or not anybody asks;
@@ -74,7 +76,7 @@ class Lease {
 class Pool final : public ConnectionOwner, public std::enable_shared_from_this<Pool> {
  public:
   Pool(Reactor& reactor, DatabaseOptions options)
-      : options_(std::move(options)), reactor_(reactor), retry_(reactor), expiry_(reactor) {}
+      : options_(std::move(options)), reactor_(reactor), canceller_(reactor), retry_(reactor), expiry_(reactor) {}
 
   Async<Lease> acquire();
   void give_back(const std::shared_ptr<Connection>& connection);
@@ -110,6 +112,7 @@ class Pool final : public ConnectionOwner, public std::enable_shared_from_this<P
 
   const DatabaseOptions options_;
   Reactor& reactor_;
+  Canceller canceller_;
   std::vector<std::shared_ptr<Connection>> connections_;  // all of them
   std::vector<std::shared_ptr<Connection>> idle_;         // the last one in is the first one out
   std::list<Ticket*> waiting_;                            // by deadline, and so by arrival
@@ -212,7 +215,7 @@ void Pool::refuse(std::string_view why) {
 // ---- A connection's way ------------------------------------------------------------------------------------------
 
 void Pool::open() {
-  auto connection = std::make_shared<Connection>(reactor_, *this);
+  auto connection = std::make_shared<Connection>(reactor_, *this, canceller_);
   connections_.push_back(connection);
   connection->open(options_.conninfo, options_.connect_timeout);
 }
@@ -246,7 +249,8 @@ void Pool::dispatch(std::shared_ptr<Connection> connection) {
 
 void Pool::give_back(const std::shared_ptr<Connection>& connection) {
   connection->leased = false;
-  if (!connection->is_closed() && !connection->is_busy()) retire(connection);
+  if (connection->is_closed()) return;
+  connection->is_busy() ? connection->abandon() : retire(connection);
 }
 
 void Pool::finished(Connection& connection) {
@@ -335,13 +339,9 @@ Database::Stats Pool::stats() const {
 
 namespace {
 
-// Gives the connection back when the statement has ended, whether or not anybody still waits for it.
 Async<Rows> run(std::shared_ptr<Pool> pool, std::string sql, Params params, Statement::Protocol protocol) {
-  std::shared_ptr<Statement> statement;
-  {
-    const Lease lease = co_await pool->acquire();
-    statement = lease.send(std::move(sql), std::move(params), protocol);
-  }
+  const Lease lease = co_await pool->acquire();
+  const std::shared_ptr<Statement> statement = lease.send(std::move(sql), std::move(params), protocol);
   co_await statement->done.wait();
   if (statement->failure) std::rethrow_exception(statement->failure);
   co_return std::move(statement->rows);

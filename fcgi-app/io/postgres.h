@@ -7,7 +7,8 @@
 // What fails: Failure(unavailable) when there is no database, no turn in time, or a statement took too long (whether
 // it took effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement: it took no
 // effect then.
-// A query whose caller is cancelled still runs to its end.
+// A statement whose caller is cancelled runs to its end where that takes a moment; it is cancelled after that, and a
+// transaction with it: nothing of it took effect then.
 #pragma once
 
 #include <fmt/format.h>
@@ -51,6 +52,7 @@ class SqlError : public Failure {
 // SQLSTATEs that callers tell apart (PostgreSQL manual, appendix A).
 inline constexpr std::string_view kUniqueViolation = "23505";
 inline constexpr std::string_view kReadOnlyTransaction = "25006";
+inline constexpr std::string_view kQueryCanceled = "57014";
 inline constexpr std::string_view kDiskFull = "53100";
 
 // The values of $1, $2, ... in text form: text, whole numbers, double, bool, nullopt or an empty optional (null), and

@@ -25,6 +25,8 @@ namespace postgres {
 namespace {
 
 constexpr std::size_t kSqlLogged = 200;
+constexpr auto kPatience =
+    250ms;  // a cancel costs more than most statements, and what writes had better end as it would
 
 std::string_view field(const PGresult* result, int code) {
   const char* const value = PQresultErrorField(result, code);
@@ -132,8 +134,9 @@ void Connection::take(PGresult* result) {
     return lose(sqlstate.empty() ? first_line(PQerrorMessage(conn_)) : primary);
   }
   const SqlError error{std::string(sqlstate), primary};
+  const bool is_cancelled = cancelling_ && sqlstate == kQueryCanceled;
   // Conflicts (23) and lost races (40) are part of a caller's day.
-  const bool expected = sqlstate.starts_with("23") || sqlstate.starts_with("40");
+  const bool expected = is_cancelled || sqlstate.starts_with("23") || sqlstate.starts_with("40");
   log(expected ? Severity::info : info(error.kind()).severity, "sql_error",
       {{"sqlstate", sqlstate}, {"message", primary}, {"sql", statement_->sql.substr(0, kSqlLogged)}});
   statement_->failure = std::make_exception_ptr(error);
@@ -141,14 +144,31 @@ void Connection::take(PGresult* result) {
 }
 
 void Connection::finish() {
+  patience_.disarm();
   std::exchange(statement_, {})->done.resume();
-  owner_.finished(*this);
+  if (!cancelling_) owner_.finished(*this);
+}
+
+void Connection::abandon() {
+  if (!cancelling_) patience_.arm(kPatience, [this] { cancel(); });
+}
+
+void Connection::cancel() {
+  PGcancel* const request = PQgetCancel(conn_);
+  if (!request) return;
+  cancelling_ = true;
+  canceller_.cancel(request, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->cancelling_ = false;
+    if (!self->closed_ && !self->statement_) self->owner_.finished(*self);
+  });
 }
 
 // The timer is left running from one statement to the next: arming it for each would cost more than it is worth.
 void Connection::watch_deadline() {
   timer_.arm(deadline_ - Clock::now(), [this] {
-    if (open_ && !statement_) return;
+    if (open_ && !is_busy()) return;
     if (Clock::now() < deadline_) return watch_deadline();
     const auto self = shared_from_this();
     lose(open_ ? "a statement took too long" : "connecting took too long");
@@ -166,6 +186,7 @@ void Connection::close() {
   closed_ = true;
   open_ = false;
   timer_.disarm();
+  patience_.disarm();
   watch_.reset();
   PQfinish(std::exchange(conn_, nullptr));
   if (const auto statement = std::exchange(statement_, {})) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/postgres.h"
+#include "io/postgres_cancel.h"
 #include "io/reactor.h"
 
 struct pg_conn;
@@ -45,11 +46,14 @@ class ConnectionOwner {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Reactor& reactor, ConnectionOwner& owner) : reactor_(reactor), owner_(owner), timer_(reactor) {}
+  Connection(Reactor& reactor, ConnectionOwner& owner, Canceller& canceller)
+      : reactor_(reactor), owner_(owner), canceller_(canceller), timer_(reactor), patience_(reactor) {}
   ~Connection() { close(); }
 
   void open(const std::string& conninfo, Clock::duration timeout);
   void send(std::shared_ptr<Statement> statement, Clock::duration timeout);
+  // Nobody waits for what it runs any more: that is cancelled, where it does not end in a moment.
+  void abandon();
   // Closes at once and tells the owner. What was running has failed.
   void lose(std::string_view why);
   // The same, and tells nobody.
@@ -57,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   bool is_open() const { return open_; }  // and not closed since
   bool is_closed() const { return closed_; }
-  bool is_busy() const { return statement_ != nullptr; }
+  bool is_busy() const { return statement_ != nullptr || cancelling_; }
   bool in_transaction() const;
   // A connection at rest has nothing to say: something to read means that the other side has left, or is about to.
   bool is_stale() const;
@@ -74,17 +78,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void flush();
   void take(pg_result* result);
   void finish();
+  void cancel();
   void watch_deadline();
 
   Reactor& reactor_;
   ConnectionOwner& owner_;
+  Canceller& canceller_;
   pg_conn* conn_ = nullptr;
   std::unique_ptr<FdWatch> watch_;  // ends before conn_ does
   Timer timer_;
+  Timer patience_;  // with a statement that is abandoned
   Clock::time_point deadline_;
   std::shared_ptr<Statement> statement_;
   std::vector<const char*> values_;  // kept for its memory alone
   bool open_ = false, closed_ = false;
+  bool cancelling_ = false;  // the server is being asked to: what is sent before that has returned may be hit
 };
 
 }  // namespace plugfleet::postgres

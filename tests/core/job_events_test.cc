@@ -218,3 +218,20 @@ TEST(the_three_ends_of_a_job_are_terminal) {
   for (const char* const status : {"completed", "failed", "cancelled"}) CHECK(is_terminal(status));
   for (const char* const status : {"queued", "processing", ""}) CHECK(!is_terminal(status));
 }
+
+ASYNC_TEST(of_all_who_hear_of_enqueued_jobs_one_is_to_claim_them) {
+  RedisServer server;
+  Process one(reactor, server), other(reactor, server);
+  UNTIL(one.redis.connected() && other.redis.connected());
+  for (int round = 0; round < 3; ++round) {
+    one.events->tell_enqueued({"a"});
+    const bool first = co_await one.events->answer_enqueued("a");
+    const bool second = co_await other.events->answer_enqueued("a");
+    const bool untold = co_await other.events->answer_enqueued("b");
+    CHECK(first && !second && !untold);
+  }
+  server.end();
+  UNTIL(!other.redis.connected());
+  const bool without_redis = co_await other.events->answer_enqueued("a");
+  CHECK(without_redis);
+}
