@@ -17,7 +17,7 @@ using namespace plugfleet;
 
 namespace {
 
-constexpr auto kAnswerMargin = 3s;  // before the work's deadline: it is answered with the pictures there are
+constexpr auto kAnswerMargin = 3s;        // before the work's deadline: it is answered with the pictures there are
 constexpr std::uint32_t kSideMax = 4096;  // Figma's createImage takes no more
 
 struct Painting {
