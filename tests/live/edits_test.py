@@ -9,7 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from live import EMAIL, KEY, PATIENCE, Live, edit_frame, edit_layer, picture
+from bodies import png
+from live import EMAIL, KEY, PATIENCE, Live, edit_frame, edit_layer, frame, layer, picture
 from servers import ROOT, wait_for
 
 live = Live(__file__)
@@ -52,6 +53,14 @@ class EditsCase(live.Case):
         self.assertEqual(reply.status, 202, reply)
         return reply.json["jobId"]
 
+    def assert_large_pictures_are_taken(self):
+        """Pictures of 2K and 4K are 4.8 MB of base64."""
+        large = base64.b64encode(png(1200, 1000, os.urandom(1200 * 1000 * 3))).decode()
+        live.provider.script({"wants": "image", "image": large})
+        pictures = images_of(self.edits(generateImages=True))
+        self.assertEqual([picture == large for picture in pictures.values()], [True] * 5)
+        self.assertEqual(live.provider.stats()["calls"], 6)
+
     def ended(self, job):
         def there():
             told = live.get(f"/api/jobs/{job}").json
@@ -79,6 +88,10 @@ class EditsByGeminiTest(EditsCase):
         self.assertEqual(len([one for one in pictures.values() if one]), 5)
         models = [call["model"] for call in live.provider.calls()]
         self.assertEqual(models, [f"{self.provider}-model"] + 5 * [f"{self.provider}-image-model"])
+
+
+    def test_large_pictures_are_taken(self):
+        self.assert_large_pictures_are_taken()
 
 
 class EditsByOpenaiTest(EditsByGeminiTest):
@@ -165,10 +178,35 @@ class ImagesTest(EditsCase):
             self.assertEqual(len([one for one in pictures.values() if one]), 4, fault)
             self.assertEqual(reply["dropped"], 0)
 
+    def test_large_pictures_are_taken(self):
+        self.assert_large_pictures_are_taken()
+
     def test_an_image_that_was_paid_for_is_not_asked_for_again(self):
         live.provider.script({"wants": "image", "image": "QUJDREVGR0hJSktMTU5PUA=="})
         self.assertEqual(set(images_of(self.edits(generateImages=True)).values()), {None})
         self.assertEqual(live.provider.stats()["calls"], 6)
+
+
+class ImageBoundTest(EditsCase):
+    settings = {**EditsCase.settings, "PLUGFLEET_BREAKER_FAILURES": "1", "PLUGFLEET_AI_IMAGE_REPLY_MAX": "1MiB"}
+
+    def test_an_image_over_its_bound_is_asked_for_once_and_is_no_fault_of_the_providers_health(self):
+        live.provider.script({"wants": "image", "image": "A" * 2**20})
+        for calls in (6, 12):
+            self.assertEqual(set(images_of(self.edits(generateImages=True)).values()), {None})
+            self.assertEqual(live.provider.stats()["calls"], calls)
+
+
+class ImageModelTest(EditsCase):
+    # Other workers than the other tests': their key rests for images, and no breaker may open for those who come after.
+    settings = {**EditsCase.settings, "PLUGFLEET_BREAKER_FAILURES": "10000"}
+
+    def test_a_key_that_may_not_use_it_is_good_for_texts(self):
+        live.provider.script({"wants": "image", "status": 403})
+        self.assertEqual(set(images_of(self.edits(generateImages=True)).values()), {None})
+        replies = live.by_worker(lambda headers: live.get("/health", headers=headers))
+        self.assertEqual({one.json["checks"]["provider"] for many in replies.values() for one in many}, {"ok"})
+        self.assertEqual(live.rename(frame(layer("1:1"))).json["renamed"], 1)
 
 
 class JobTest(EditsCase):
