@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <iterator>
 
 #include "base/utf8.h"
@@ -94,7 +93,7 @@ struct JsonSalvager {
   std::string_view without_escapes(std::string_view name) {
     const std::string said = unescaped(name);
     char* const place = text.data() + (name.data() - text.data());
-    std::memcpy(place, said.data(), said.size());
+    std::ranges::copy(said, place);
     return {place, said.size()};
   }
 

@@ -94,24 +94,34 @@ const std::string_view kEditSchema = R"({"type":"object","additionalProperties":
 "action":{"type":"string","enum":["generateImage"]},"layerId":{"type":"string"},"imagePrompt":{"type":"string"}}}
 ]}}}}}}})";
 
-std::string frame_as_data(const EditRequest& request) {
+std::string frame_as_data(const EditRequest& request, const std::vector<Variant>& kept) {
   Json layers = Json::array();
   for (const LayerMetadata& layer : request.layers) layers.push(as_data(layer));
-  return Json::object({{"frame", Json::object({{"name", utf8_prefix(request.frame_name, kNameShown)},
-                                               {"width", compact(request.frame_width)},
-                                               {"height", compact(request.frame_height)}})},
-                       {"layers", layers},
-                       {"imagesWanted", request.generate_images.value_or(false)}})
-      .dump();
+  Json data = Json::object({{"frame", Json::object({{"name", utf8_prefix(request.frame_name, kNameShown)},
+                                                    {"width", compact(request.frame_width)},
+                                                    {"height", compact(request.frame_height)}})},
+                            {"layers", layers},
+                            {"imagesWanted", request.generate_images.value_or(false)}});
+  if (kept.empty()) return data.dump();
+  Json themes = Json::array();
+  for (const Variant& variant : kept) themes.push(variant.theme);
+  data.set("themes", themes);
+  return data.dump();
 }
 
-Prompt edit_prompt(const EditTask& task, std::string_view complaint) {
+Prompt edit_prompt(const EditTask& task, std::string_view complaint, const std::vector<Variant>& kept) {
   Prompt prompt{.instructions = task.prompt + std::string(kRules),
-                .text = frame_as_data(task.request),
+                .text = frame_as_data(task.request, kept),
                 .schema = std::string(kEditSchema),
                 .reply_max = kReplyMax,
                 .offline = [&task] { return offline_edits(task.request); }};
   if (!complaint.empty()) prompt.instructions += fmt::format("\n\nYour last answer could not be used: {}.", complaint);
+  if (!kept.empty()) {
+    prompt.instructions += fmt::format(
+        " What it held that is usable is kept. Answer with {} more instead of five, clearly different from those whose "
+        "themes stand in the user's message under \"themes\".",
+        kVariants - kept.size());
+  }
   if (task.frame_image) prompt.image = PromptImage{task.frame_image->media_type, task.frame_image->base64};
   return prompt;
 }

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "figma/edit_request.h"
 
@@ -15,9 +16,10 @@ namespace figma {
 extern const std::string_view kEditSchema;
 
 // `task` outlives the prompt. `complaint`: what was wrong with the answer before, in words of our own; empty: nothing.
-plugfleet::Prompt edit_prompt(const EditTask& task, std::string_view complaint);
+// `kept`: its variants that could be used; only the others are asked for.
+plugfleet::Prompt edit_prompt(const EditTask& task, std::string_view complaint, const std::vector<Variant>& kept = {});
 
-// The frame and its layers as one line of JSON; long names and texts are cut.
-std::string frame_as_data(const EditRequest& request);
+// The frame, its layers and the themes there are already, as one line of JSON; long names and texts are cut.
+std::string frame_as_data(const EditRequest& request, const std::vector<Variant>& kept = {});
 
 }  // namespace figma

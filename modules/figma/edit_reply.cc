@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <expected>
+#include <iterator>
 #include <unordered_map>
 
 #include "base/utf8.h"
+#include "figma/colour_text.h"
 #include "figma/json_pieces.h"
 #include "figma/plain_text.h"
+#include "wire/json_string.h"
 
 namespace figma {
 
@@ -18,6 +22,7 @@ using namespace plugfleet;
 namespace {
 
 constexpr std::size_t kInstructionBytesMax = 64 * 1024;
+constexpr int kLevels = 3;  // the answer, what it is as a string, and what that is as one
 
 // ---- One instruction -----------------------------------------------------------------------------------------------
 
@@ -27,18 +32,26 @@ constexpr Wrong kUnreadable = "were no JSON objects", kUnknownAction = "had an u
                 kBadMember = "lacked a member of theirs or had one out of range",
                 kTooMany = "were more than a variant may have";
 
+// A number that was sent as a text, and is nothing else.
+std::optional<double> number_in(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
 struct Reading {
   const Json& json;
   Instruction& into;
 
   bool number(std::string_view name, std::optional<double>& target, double least, double most) const {
-    target = json[name].number();
+    const Json value = json[name];
+    target = value.string() ? number_in(*value.string()) : value.number();
     return target && *target >= least && *target <= most;
   }
 
   bool fill() const {
     const Json value = json["fill"];
-    into.fill = rgb(value.string().value_or(""));
+    into.fill = as_hex_colour(value.string().value_or(""));
     return into.fill.has_value();
   }
 
@@ -58,17 +71,6 @@ struct Reading {
     const Json value = json["imagePrompt"];
     into.image_prompt = utf8_prefix(one_line(value.string().value_or("")), kImagePromptMax);
     return !into.image_prompt->empty();
-  }
-
-  // "#RGB", "#RRGGBB" or "#RRGGBBAA" as "#RRGGBB".
-  static std::optional<std::string> rgb(std::string_view text) {
-    if (!text.starts_with('#') || text.find_first_not_of("0123456789abcdefABCDEF", 1) != text.npos) return {};
-    std::string out(text);
-    if (text.size() == 4) out = {'#', text[1], text[1], text[2], text[2], text[3], text[3]};
-    if (text.size() == 9) out.resize(7);
-    if (out.size() != 7) return {};
-    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 32) : c; });
-    return out;
   }
 };
 
@@ -129,10 +131,10 @@ std::string line_of(std::string_view json_string, std::size_t most) {
   return text ? std::string(utf8_prefix(one_line(text->string().value_or("")), most)) : std::string();
 }
 
-// Under "variants", or without any object around it.
-std::vector<std::string_view> variants_in(std::string_view answer) {
-  if (const std::string_view array = last_array_named(answer, "variants"); !array.empty()) return pieces_of(array);
-  return pieces_of(first_array_of_objects(answer));
+// JSON that was sent as a string in the JSON around it.
+std::string opened(std::string_view piece) {
+  const bool is_string = piece.size() > 1 && piece.starts_with('"') && piece.ends_with('"');
+  return is_string ? tidied(unescaped(piece.substr(1, piece.size() - 2))) : std::string(piece);
 }
 
 class Reader {
@@ -143,13 +145,15 @@ class Reader {
 
   void add_variant(std::string_view text) {
     if (reply_.complete()) return;
-    const auto members = pieces_of(text);
+    const std::string object = opened(text);
+    const auto members = pieces_of(object);
     Variant variant{.theme = line_of(member_of(members, "theme"), kThemeMax),
                     .description = line_of(member_of(members, "description"), kDescriptionMax)};
     if (variant.theme.empty()) variant.theme = fmt::format("Variant {}", reply_.variants.size() + 1);
-    for (const std::string_view piece : pieces_of(member_of(members, "instructions"))) {
-      auto instruction =
-          variant.instructions.size() < kInstructionsMax ? read_instruction(piece, layers_) : std::unexpected(kTooMany);
+    const std::string instructions = opened(member_of(members, "instructions"));
+    for (const std::string_view piece : pieces_of(instructions)) {
+      auto instruction = variant.instructions.size() < kInstructionsMax ? read_instruction(opened(piece), layers_)
+                                                                        : std::unexpected(kTooMany);
       if (instruction) {
         variant.instructions.push_back(std::move(*instruction));
       } else {
@@ -176,9 +180,34 @@ class Reader {
 }  // namespace
 
 EditReply read_edit_reply(std::string_view answer, const EditRequest& request) {
-  Reader reader(request);
-  for (const std::string_view piece : variants_in(answer)) reader.add_variant(piece);
-  return reader.finish();
+  EditReply best = Reader(request).finish();
+  const auto read = [&](std::string_view array) {
+    Reader reader(request);
+    const std::string tidy = tidied(array);
+    for (const std::string_view piece : pieces_of(tidy)) reader.add_variant(piece);
+    EditReply reply = reader.finish();
+    const bool better = reply.variants.size() > best.variants.size();
+    if (better || (best.variants.empty() && reply.dropped > best.dropped)) best = std::move(reply);
+  };
+  std::string inner(answer);
+  for (int level = 0; level < kLevels && best.variants.empty(); ++level) {
+    if (level > 0) inner = unescaped(inner);
+    for (const std::string_view array : arrays_named(inner, "variants")) {
+      if (!best.complete()) read(array);
+    }
+    if (best.variants.empty()) read(first_array_of_objects(inner));
+  }
+  return best;
+}
+
+EditReply completed(EditReply first, EditReply second) {
+  if (second.complete() || first.variants.empty()) return second;
+  const std::size_t wanted = std::min(kVariants - first.variants.size(), second.variants.size());
+  std::move(second.variants.begin(), second.variants.begin() + static_cast<std::ptrdiff_t>(wanted),
+            std::back_inserter(first.variants));
+  first.dropped += second.dropped;
+  first.complaint = first.complete() ? "" : second.complaint;
+  return first;
 }
 
 // ---- As it is answered ---------------------------------------------------------------------------------------------
@@ -220,7 +249,9 @@ std::string edits_json(const EditReply& reply, const Pictures& pictures) {
     }
     out += "]}";
   }
-  return out += fmt::format(R"(],"dropped":{}}})", reply.dropped);
+  out += fmt::format(R"(],"dropped":{})", reply.dropped);
+  if (!reply.complete()) out += fmt::format(R"(,"missing":{})", kVariants - reply.variants.size());
+  return out += '}';
 }
 
 }  // namespace figma

@@ -23,9 +23,13 @@ struct EditReply {
 
 EditReply read_edit_reply(std::string_view answer, const EditRequest& request);
 
+// What was usable in an answer, and then the variants of a second one that was asked for the rest.
+EditReply completed(EditReply first, EditReply second);
+
 using Pictures = std::map<std::string, std::string, std::less<>>;  // by their prompts, in base64
 
-// {"variants": [...], "dropped": N}; each generateImage whose picture is there has "generatedImageBase64".
+// {"variants": [...], "dropped": N}, and "missing" where there are fewer than five; each generateImage whose picture is
+// there has "generatedImageBase64".
 std::string edits_json(const EditReply& reply, const Pictures& pictures);
 
 }  // namespace figma

@@ -32,22 +32,38 @@ NewJob job_of(const EditTask& task) {
           .layer_count = static_cast<int>(request.layers.size())};
 }
 
-Async<EditReply> ask(Work& work, const EditTask& task, std::string complaint) {
-  const Completion completion = co_await work.complete(edit_prompt(task, complaint));
-  std::function<EditReply()> read = [&] { return read_edit_reply(completion.text, task.request); };
+// For what is missing in the answer before.
+Async<EditReply> ask(Work& work, const EditTask& task, EditReply before) {
+  const Completion completion = co_await work.complete(edit_prompt(task, before.complaint, before.variants));
+  std::function<EditReply()> read = [&] {
+    return completed(std::move(before), read_edit_reply(completion.text, task.request));
+  };
   EditReply reply = co_await work.services.reactor.offload(std::move(read));
   if (!reply.complete()) {
-    log(Severity::warning, "edits_unusable", {{"trace", work.trace().id}, {"why", reply.complaint}});
+    log(Severity::warning, "edits_unusable",
+        {{"trace", work.trace().id}, {"variants", reply.variants.size()}, {"why", reply.complaint}});
   }
   co_return reply;
 }
 
+// Fewer than five where a second answer did not complete them either.
 Async<EditReply> design(Work& work, const EditTask& task) {
-  EditReply reply = co_await ask(work, task, "");
-  if (!reply.complete()) reply = co_await ask(work, task, reply.complaint);
-  if (!reply.complete())
-    throw Failure(Kind::provider_error, "the AI provider's answers held no five variants that can be used");
+  EditReply reply = co_await ask(work, task, {});
+  if (reply.complete()) co_return reply;
+  try {
+    EditReply more = co_await ask(work, task, reply);
+    reply = std::move(more);
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled || reply.variants.empty()) throw;
+    log(Severity::warning, "edits_not_completed", {{"trace", work.trace().id}, {"why", failure.message()}});
+  }
+  if (reply.variants.empty())
+    throw Failure(Kind::provider_error, "the AI provider's answers held no variant that can be used");
   co_return reply;
+}
+
+std::string how_many(const EditReply& reply) {
+  return reply.complete() ? "five variants" : fmt::format("{} of five variants", reply.variants.size());
 }
 
 Async<Pictures> paint_all(Work& work, const EditTask& task, const EditReply& reply) {
@@ -66,13 +82,14 @@ Outcome outcome_of(const EditReply& reply, const Pictures& pictures) {
   Json result = *Json::parse(edits_json(reply, {}));
   Outcome outcome = pictures.empty() ? done(std::move(result)) : done(std::move(result), edits_json(reply, pictures));
   outcome.variant_count = static_cast<int>(reply.variants.size());
+  if (!reply.complete()) outcome.message = how_many(reply);
   return outcome;
 }
 
 Async<Outcome> generate_edits(Work& work, const EditTask& task) {
   work.progress(kAsked, "designing five variants");
   const EditReply reply = co_await design(work, task);
-  work.progress(kDesigned, "five variants");
+  work.progress(kDesigned, how_many(reply));
   Pictures pictures;
   if (task.request.generate_images.value_or(false)) pictures = co_await paint_all(work, task, reply);
   std::function<Outcome()> tell = [&] { return outcome_of(reply, pictures); };

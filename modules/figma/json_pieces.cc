@@ -8,7 +8,7 @@ namespace figma {
 
 namespace {
 
-constexpr const char* kSpace = " \t\r\n";
+constexpr std::string_view kSpace = " \t\r\n";
 
 // Only the front: looking at the end as well, for every place in a long text, would take the square of its length.
 std::string_view without_leading_space(std::string_view text) {
@@ -20,6 +20,53 @@ std::string_view after_name(std::string_view text, std::string_view quoted_name)
   if (!text.starts_with(quoted_name)) return {};
   text = without_leading_space(text.substr(quoted_name.size()));
   return text.starts_with(':') ? without_leading_space(text.substr(1)) : std::string_view();
+}
+
+std::string_view without_quote(std::string_view text) {
+  return text.substr(text.starts_with('"') || text.starts_with('\'') ? 1 : 0);
+}
+
+// ---- Tidying, a token at a time: each takes it off `text`
+// -------------------------------------------------------------
+
+std::string_view take(std::string_view& text, std::size_t size) {
+  const std::string_view taken = text.substr(0, size);
+  text.remove_prefix(taken.size());
+  return taken;
+}
+
+std::string_view take_string(std::string_view& text) {
+  std::size_t end = 1;
+  while ((end = text.find_first_of("\"\\", end)) < text.size() && text[end] == '\\') end += 2;
+  return take(text, end == text.npos ? end : end + 1);
+}
+
+// One in single quotes as one in double quotes. It ends where what follows can follow a string: an apostrophe does not.
+std::string take_single_quoted(std::string_view& text) {
+  std::string out = "\"";
+  for (take(text, 1); !text.empty();) {
+    const char c = text.front();
+    if (c == '\'') {
+      const std::string_view rest = without_leading_space(text.substr(1));
+      if (rest.empty() || std::string_view(",:]}").contains(rest.front())) break;
+    }
+    if (text.starts_with("\\'")) take(text, 1);
+    if (c == '"') out += '\\';
+    out += take(text, c == '\\' && !text.starts_with('\'') ? 2 : 1);
+  }
+  if (!take(text, 1).empty()) out += '"';
+  return out;
+}
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$'; }
+
+// A word is a member's name where a colon follows it.
+std::string take_word(std::string_view& text, bool may_be_name) {
+  const auto end = std::ranges::find_if_not(text, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+  const std::string_view word = take(text, static_cast<std::size_t>(end - text.begin()));
+  if (may_be_name && without_leading_space(text).starts_with(':')) return fmt::format("\"{}\"", word);
+  if (word == "True" || word == "False") return word == "True" ? "true" : "false";
+  return std::string(word == "None" ? "null" : word);
 }
 
 }  // namespace
@@ -66,14 +113,18 @@ std::string_view member_of(const std::vector<std::string_view>& pieces, std::str
   return {};
 }
 
-std::string_view last_array_named(std::string_view text, std::string_view name) {
-  const std::string quoted = fmt::format("\"{}\"", name);
-  for (std::size_t at = text.size(); (at = text.rfind(quoted, at)) != text.npos; --at) {
-    const std::string_view value = after_name(text.substr(at), quoted);
-    if (value.starts_with('[')) return value;
+std::vector<std::string_view> arrays_named(std::string_view text, std::string_view name) {
+  constexpr std::size_t kMost = 8;
+  std::vector<std::string_view> arrays;
+  for (std::size_t at = text.size(); arrays.size() < kMost && (at = text.rfind(name, at)) != text.npos; --at) {
+    const std::string_view colon = without_leading_space(without_quote(text.substr(at + name.size())));
+    if (colon.starts_with(':')) {
+      const std::string_view array = without_quote(without_leading_space(colon.substr(1)));
+      if (array.starts_with('[')) arrays.push_back(array);
+    }
     if (at == 0) break;
   }
-  return {};
+  return arrays;
 }
 
 std::string_view first_array_of_objects(std::string_view text) {
@@ -81,6 +132,40 @@ std::string_view first_array_of_objects(std::string_view text) {
     if (without_leading_space(text.substr(at + 1)).starts_with('{')) return text.substr(at);
   }
   return {};
+}
+
+std::string tidied(std::string_view text) {
+  std::string out;
+  std::size_t depth = 0;
+  char last = 0;  // of `out`, but for spaces
+  const auto is_after = [&last](std::string_view marks) { return marks.contains(last); };
+  while (!text.empty()) {
+    const char c = text.front();
+    if (c == '"') {
+      out += take_string(text);
+    } else if (c == '\'' && is_after("[{,:")) {
+      out += take_single_quoted(text);
+    } else if (text.starts_with("//")) {
+      take(text, text.find('\n'));
+      continue;
+    } else if (text.starts_with("/*")) {
+      take(text, text.find("*/", 2));
+      take(text, 2);
+      continue;
+    } else if (is_letter(c)) {
+      out += take_word(text, is_after("{,"));
+    } else {
+      if (c == '[' || c == '{') ++depth;
+      if (c == ']' || c == '}') {
+        if (last == ',') out.resize(out.rfind(','));
+        if (depth-- <= 1) return out += c;
+      }
+      out += take(text, 1);
+      if (kSpace.contains(c)) continue;
+    }
+    last = out.back();
+  }
+  return out;
 }
 
 }  // namespace figma

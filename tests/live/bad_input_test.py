@@ -157,7 +157,8 @@ class FieldsTest(RefusalCase):
         for number in ("18446744073709551616", "1e400", "-1E+400", "1" + 500 * "0"):
             for name in ("frameWidth", "layers[0].opacity", "layers[0].id"):
                 body = json.dumps(edit_frame(edit_layer("1", opacity=0.5)))
-                wanted = {"frameWidth": '"frameWidth": 320', "layers[0].opacity": '"opacity": 0.5'}.get(name, '"id": "1"')
+                wanted = {"frameWidth": '"frameWidth": 320', "layers[0].opacity": '"opacity": 0.5',
+                          "layers[0].id": '"id": "1"'}[name]
                 body = body.replace(wanted, f"{wanted.partition(':')[0]}: {number}")
                 with self.subTest(number=number[:30], field=name):
                     said = self.assert_refused(live.edit(body.encode()), 422, name)

@@ -1,5 +1,5 @@
 """What becomes of POST /api/generate-edits when the model's answer is broken, endless or hostile, and when the frame's
-own texts try to give the model orders: five variants of sound instructions, or a 502 that says so; never a 500."""
+own texts try to give the model orders: variants of sound instructions, or a 502 that says so; never a 500."""
 
 import json
 import sys
@@ -85,6 +85,36 @@ class RepairTest(HostileCase):
         self.assertTrue(second.startswith(first))
         self.assertIn("4 usable variants", second[len(first):])
 
+    def test_the_one_that_is_missing_is_asked_for_alone(self):
+        four, one = ([variant(SOUND, theme=f"T{i}") for i in some] for some in (range(4), range(4, 5)))
+        reply = self.edits(json.dumps({"variants": four}), json.dumps({"variants": one}))
+        self.assertEqual([each["theme"] for each in reply["variants"]], ["T0", "T1", "T2", "T3", "T4"])
+        self.assertEqual(set(reply), {"variants", "dropped", "jobId", "durationMs"})
+        self.assertIn("Answer with 1 more", live.provider.calls()[1]["instructions"])
+
+    def test_fewer_than_five_are_answered_with_how_many_there_are(self):
+        four = json.dumps({"variants": [variant(SOUND)] * 4})
+        for second in ({"text": "I have no more."}, {"status": 400}, {"status": 503}):
+            live.provider.script({"times": 1, "text": four}, second)
+            reply = live.edit(edit_frame(TITLE, BOX))
+            self.assertEqual(reply.status, 200, (second, reply))
+            self.assertEqual((len(reply.json["variants"]), reply.json["missing"]), (4, 1))
+            self.assertEqual(live.provider.stats()["calls"], 2)
+            columns = "status, variant_count, error_message"
+            (row,) = live.rows(f"select {columns} from jobs where id = '{reply.json['jobId']}'")
+            self.assertEqual(row, ["completed", "4", "4 of five variants"])
+
+    def test_json_that_is_nearly_json_is_read_where_it_can_mean_one_thing(self):
+        whole = answer({"action": "move", "layerId": "1:3", "x": 12, "y": -0.5}, SOUND)
+        expected = self.edits(whole)["variants"]
+        for said in (whole.replace("12,", '"12", // to the right\n').replace("-0.5", "'-0.5'"),
+                     whole.replace('"', "'"), json.dumps(whole),
+                     json.dumps({"variants": json.dumps(json.loads(whole)["variants"])}),
+                     whole.replace("#112233", "rgb(17, 34, 51)"), whole.replace("#112233", "112233"),
+                     whole.replace("#112233", "#123"), whole + ' They stand under "variants": [ as you asked.'):
+            with self.subTest(said=said[:80]):
+                self.assertEqual(self.edits(said)["variants"], expected)
+
     def test_bare_variants_are_taken_too(self):
         self.edits(json.dumps([variant(SOUND)] * 5))
 
@@ -99,12 +129,12 @@ class BoundsTest(HostileCase):
     def test_numbers_out_of_range_and_no_numbers_are_dropped(self):
         opacity = '{"action": "setOpacity", "layerId": "1:3", "opacity": %s}'
         self.assert_dropped(*(opacity % value for value in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e308",
-                                                            "-0.1", "1.01", '"1"', "null", "[1]", "{}", "true",
+                                                            "-0.1", "1.01", '"half"', "null", "[1]", "{}", "true",
                                                             "9" * 400)))
         for name, action in (("fontSize", "setFontSize"), ("cornerRadius", "setCornerRadius")):
             for value in (-1, 1e300, 2**63, "12px", None):
                 self.assert_dropped({"action": action, "layerId": "1:2", name: value})
-        self.assert_dropped(*({"action": "move", "layerId": "1:3", "x": x, "y": 0} for x in (1e7, -1e300, None, "0")),
+        self.assert_dropped(*({"action": "move", "layerId": "1:3", "x": x, "y": 0} for x in (1e7, -1e300, None, "0px")),
                             *({"action": "resize", "layerId": "1:3", "width": w, "height": 9} for w in (0, -5, 1e9)))
 
     def test_actions_members_and_types_that_are_none_are_dropped(self):

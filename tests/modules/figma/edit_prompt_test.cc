@@ -79,6 +79,20 @@ TEST(long_texts_are_cut_and_five_hundred_layers_fit) {
   CHECK(Json::parse(data));
 }
 
+TEST(a_second_question_asks_for_what_is_missing_and_quotes_no_theme_as_an_order) {
+  const EditTask task = task_of(frame());
+  Variant kept;
+  kept.theme = kHostile;
+  const plugfleet::Prompt prompt = edit_prompt(task, "it held 4 usable variants", {kept, kept, kept, kept});
+  CHECK_CONTAINS(prompt.instructions, "Answer with 1 more instead of five");
+  CHECK(prompt.instructions.find("Ignore all rules") == std::string::npos);
+  const auto data = Json::parse(prompt.text);
+  CHECK(data);
+  CHECK_EQ((*data)["themes"].size(), 4U);
+  CHECK_EQ((*data)["themes"].at(0).string().value_or(""), kHostile);
+  CHECK(prompt.text.find('\n') == std::string::npos);
+}
+
 TEST(a_second_question_says_what_was_wrong) {
   const EditTask task = task_of(frame());
   CHECK_CONTAINS(edit_prompt(task, "it held 3 usable variants").instructions,

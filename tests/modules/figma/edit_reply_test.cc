@@ -54,9 +54,34 @@ TEST(a_colour_is_told_in_one_way) {
   };
   CHECK_CONTAINS(fill("#abc"), R"("fill":"#AABBCC")");
   CHECK_CONTAINS(fill("#aabbccdd"), R"("fill":"#AABBCC")");
-  for (const char* wrong :
-       {"red", "#ab", "#abcd", "#aabbc", "#gggggg", "112233", "", "#aabbccddee", "url(#x)", "#\\u0000aabbc"})
+  for (const char* spelling : {"#112233", "112233", "#123", "123", "#11223344", "rgb(17, 34, 51)", "RGB(17,34,51)",
+                               "rgba(17, 34, 51, 0.5)", "rgb(17 34 51 / 50%)", "rgb( 17 , 34 , 51 )"})
+    CHECK_CONTAINS(fill(spelling), R"("fill":"#112233")");
+  CHECK_CONTAINS(fill("rgb(100%, 50%, 0%)"), R"("fill":"#FF8000")");
+  for (const char* wrong : {"red",
+                            "#ab",
+                            "#abcd",
+                            "#aabbc",
+                            "#gggggg",
+                            "",
+                            "#aabbccddee",
+                            "url(#x)",
+                            "#\\u0000aabbc",
+                            "abcd",
+                            "11223344",
+                            "rgb(256, 0, 0)",
+                            "rgb(-1, 0, 0)",
+                            "rgb(0.5, 0.5, 0.5)",
+                            "rgb(17, 34)",
+                            "rgb(1, 2, 3, 4, 5)",
+                            "rgb 17 34 51",
+                            "rgb(17, 34, 51",
+                            "rgb(a, b, c)",
+                            "rgb()",
+                            "rgb(101%, 0%, 0%)",
+                            "0x112233"})
     CHECK_EQ(fill(wrong), "dropped");
+  check_dropped(change("setFill", R"("fill":112233)"));  // in tens or in sixteens?
 }
 
 TEST(an_unknown_action_or_layer_is_dropped) {
@@ -82,7 +107,6 @@ TEST(a_missing_member_or_one_of_another_type_is_dropped) {
     check_dropped(fmt::format(R"({{"action":"{}","layerId":"1:1"}})", action));
   check_dropped(change("setText", R"("text":7)", "1:1"));
   check_dropped(change("setText", R"("text":null)", "1:1"));
-  check_dropped(change("setOpacity", R"("opacity":"0.5")"));
   check_dropped(change("move", R"("x":1)"));
   check_dropped(change("resize", R"("width":1,"height":null)"));
   check_dropped(change("setVisible", R"("visible":"false")"));
@@ -104,6 +128,13 @@ TEST(a_number_out_of_range_is_dropped) {
     check_dropped(change("setCornerRadius", fmt::format(R"("cornerRadius":{})", radius)));
   for (const char* opacity : {"-0.01", "1.01", "50"})
     check_dropped(change("setOpacity", fmt::format(R"("opacity":{})", opacity)));
+}
+
+TEST(a_number_that_is_a_text_is_that_number) {
+  CHECK_EQ(judged(change("setOpacity", R"("opacity":"0.5")")), judged(change("setOpacity", R"("opacity":0.5)")));
+  CHECK_EQ(judged(change("move", R"("x":"-12","y":"1e2")")), judged(change("move", R"("x":-12.0,"y":100.0)")));
+  for (const char* wrong : {"", "12px", "1,5", "0x10", "1.01", "NaN", "inf", "1e999", "half", "50%", "1 2"})
+    check_dropped(change("setOpacity", fmt::format(R"("opacity":"{}")", wrong)));
 }
 
 TEST(the_ends_of_every_range_are_taken) {
@@ -195,6 +226,80 @@ TEST(a_fence_prose_and_a_missing_object_do_not_matter) {
         "<think>{\"variants\": []}</think>" + answer, "{\"variants\"  :\r\n\t" + array + "}"}) {
     if (!read(text).complete()) plugfleet::test::fail("not read: " + text);
   }
+}
+
+TEST(json_as_javascript_or_python_write_it_is_read) {
+  const std::string sound =
+      answer_of(std::vector<std::string>(5, variant(change("setText", R"("text":"Ada's \"//\" /* x */")", "1:1"))));
+  const std::string expected = edits_json(read(sound), {});
+  const auto with = [&](std::string_view from, std::string_view to, std::string text) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size())
+      text.replace(at, from.size(), to);
+    return text;
+  };
+  for (const std::string& text : {
+           with(R"("instructions":)", "// what changes, [ and \"why\"\n /* it's { this } */ \"instructions\":", sound),
+           with(R"("text":"Ada's \"//\" /* x */")", R"('text': 'Ada\'s "//" /* x */')", sound),
+           with(R"("text":"Ada's \"//\" /* x */")", R"('text': 'Ada's "//" /* x */')", sound),
+           with(R"("theme":"Calm","description":"d")", R"('theme' : 'Calm' , 'description':'d')", sound),
+           with(R"("variants")", "'variants'", sound),
+           with(R"("variants")", "variants", with(R"("action")", "action", with(R"("theme")", "theme", sound))),
+           with("]", ",]", with("}", ",\n}", sound)),
+           with(R"("theme")", R"("done":True,"more":None,"theme")", sound),
+       }) {
+    const EditReply reply = read(text);
+    if (!reply.complete() || edits_json(reply, {}) != expected) plugfleet::test::fail("not read: " + text);
+  }
+}
+
+TEST(json_in_a_string_in_json_is_read) {
+  const std::string text = change("setText", R"("text":"a\n\"b\"")", "1:1"), whole = variant(text);
+  const std::string answer = answer_of(std::vector<std::string>(5, whole)), expected = edits_json(read(answer), {});
+  const auto quoted = [](const std::string& json) { return Json(json).dump(); };
+  const std::string list = quoted(answer.substr(answer.find('['), answer.rfind(']') - answer.find('[') + 1));
+  const std::string within = R"({"theme":"Calm","description":"d","instructions":)" + quoted("[" + text + "]") + "}";
+  for (const std::string& said :
+       {quoted(answer), quoted(quoted(answer)), "Here: " + quoted(answer) + " Enjoy!", "{\"variants\":" + list + "}",
+        quoted("{\"variants\":" + list + "}"), answer_of({whole, quoted(whole), whole, quoted(whole), whole}),
+        answer_of(std::vector<std::string>(5, within)),
+        answer_of(std::vector<std::string>(5, variant(quoted(text))))}) {
+    const EditReply reply = read(said);
+    if (!reply.complete() || edits_json(reply, {}) != expected) plugfleet::test::fail("not read: " + said);
+  }
+}
+
+TEST(an_afterword_or_a_draft_is_not_taken_for_the_answer) {
+  const std::string answer = answer_of(std::vector<std::string>(5, variant(kFill)));
+  const std::string draft = answer_of({variant(kFill, "Draft"), variant(kFill, "Draft")});
+  for (const std::string& text :
+       {answer + "\nI put them under \"variants\": [ as you wished.", draft + answer, answer + draft,
+        answer + "\n\"variants\": [] was the draft", answer + " variants: [a, b]",
+        draft + "\nNo: " + answer + " So \"variants\": [five]."}) {
+    const EditReply reply = read(text);
+    if (!reply.complete() || reply.variants[0].theme != "Calm") plugfleet::test::fail("not read: " + text);
+  }
+}
+
+TEST(a_second_answer_completes_the_first) {
+  const auto of = [](std::size_t count, const char* theme) {
+    return read(answer_of(std::vector<std::string>(count, variant(std::string(kFill) + ",{}", theme))));
+  };
+  const auto themes = [](const EditReply& reply) {
+    std::string out;
+    for (const Variant& one : reply.variants) out += one.theme;
+    return out;
+  };
+  const EditReply whole = completed(of(4, "A"), of(1, "B"));
+  CHECK_EQ(themes(whole), "AAAAB");
+  CHECK_EQ(whole.dropped, 5);
+  CHECK_EQ(whole.complaint, "");
+  CHECK_EQ(themes(completed(of(4, "A"), of(3, "B"))), "AAAAB");
+  CHECK_EQ(themes(completed(of(4, "A"), of(5, "B"))), "BBBBB");
+  CHECK_EQ(themes(completed(of(0, "A"), of(2, "B"))), "BB");
+  CHECK_EQ(themes(completed(of(2, "A"), of(1, "B"))), "AAB");
+  CHECK_EQ(themes(completed(of(4, "A"), of(0, "B"))), "AAAA");
+  CHECK_CONTAINS(edits_json(completed(of(4, "A"), {}), {}), R"("dropped":4,"missing":1})");
+  CHECK(edits_json(whole, {}).find("missing") == std::string::npos);
 }
 
 TEST(an_answer_cut_short_keeps_all_that_came_whole) {
