@@ -9,10 +9,16 @@ import tempfile
 import time
 
 
-def drain_naive_queue(run, jobs, clients=8):
-    """Jobs a second through one table where each is claimed, and ended, by an update of its own: pgbench on the fleet's
-    PostgreSQL, without PgBouncer or a handler."""
-    psql = ["-h", str(run / "postgresql"), "-U", "plugfleet", "plugfleet"]
+CLAIM_AND_END = """
+    update naive_queue set status = 'processing' where id = (
+        select id from naive_queue where status = 'queued' order by id limit 1 for update skip locked)
+        returning id \\gset
+    update naive_queue set status = 'completed', result = '{}', ended_at = now() where id = :id;
+""".replace("\n        ", " ")
+
+
+def make_naive_queue(run, jobs=0):
+    """One table where a job is claimed, and ended, by an update of its own; with so many that are queued."""
     make = f"""
         drop table if exists naive_queue;
         create table naive_queue (id bigserial primary key, status text not null default 'queued', payload jsonb,
@@ -20,21 +26,36 @@ def drain_naive_queue(run, jobs, clients=8):
         create index on naive_queue (id) where status = 'queued';
         insert into naive_queue (payload) select '{{}}' from generate_series(1, {jobs});
         analyze naive_queue;"""
-    subprocess.run(["psql", "-Xqc", make, *psql], check=True, capture_output=True, timeout=60)
+    psql = ["psql", "-h", run / "postgresql", "-U", "plugfleet", "-d", "plugfleet", "-Xqc", make]
+    subprocess.run(psql, check=True, capture_output=True, timeout=60)
+
+
+def pgbench(sql, *words):
+    """Transactions a second."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write("""
-            update naive_queue set status = 'processing' where id = (
-                select id from naive_queue where status = 'queued' order by id limit 1 for update skip locked)
-                returning id \\gset
-            update naive_queue set status = 'completed', result = '{}', ended_at = now() where id = :id;
-        """.replace("\n                ", " "))
+        script.write(sql)
         script.flush()
         done = subprocess.run(
-            ["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1",
-             "-t", str(jobs // clients), "-f", script.name, *psql],
+            ["/usr/lib/postgresql/15/bin/pgbench", "-n", "-j", "1", "-f", script.name, "-U", "plugfleet", *words,
+             "plugfleet"],
             check=True, capture_output=True, text=True, timeout=300,
         )
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))
+
+
+def drain_naive_queue(run, jobs, clients=8):
+    """Jobs a second through the naive queue: pgbench on the fleet's PostgreSQL, without PgBouncer or a handler."""
+    make_naive_queue(run, jobs)
+    return pgbench(CLAIM_AND_END, "-M", "prepared", "-c", str(clients), "-t", str(jobs // clients),
+                   "-h", str(run / "postgresql"))
+
+
+def use_naive_queue(run, jobs, rate):
+    """Enqueues jobs, claims and ends them, so many a second: pgbench through PgBouncer, as a program would."""
+    make_naive_queue(run)
+    enqueue = "insert into naive_queue (payload) values ('{}');"
+    pgbench(enqueue + CLAIM_AND_END, "-M", "extended", "-t", str(jobs), "-R", str(rate),
+            "-h", str(run / "pgbouncer"), "-p", "6432")
 
 
 def wait_until_empty(run, seconds=120):
