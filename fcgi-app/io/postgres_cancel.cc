@@ -1,8 +1,5 @@
 #include "io/postgres_cancel.h"
 
-#include <libpq-fe.h>
-
-#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -13,7 +10,7 @@ namespace plugfleet::postgres {
 
 struct Canceller::State {
   struct Request {
-    std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> key;
+    std::function<void()> ask;
     std::function<void()> returned;
   };
 
@@ -26,8 +23,8 @@ struct Canceller::State {
       Request request = std::move(waiting.front());
       waiting.pop_front();
       locked.unlock();
-      std::array<char, 256> why{};
-      PQcancel(request.key.get(), why.data(), static_cast<int>(why.size()));
+      request.ask();
+      request.ask = nullptr;
       locked.lock();
       if (reactor) reactor->post(std::move(request.returned));
     }
@@ -53,10 +50,10 @@ Canceller::~Canceller() {
   state_->more.notify_all();
 }
 
-void Canceller::cancel(pg_cancel* request, std::function<void()> returned) {
+void Canceller::cancel(std::function<void()> ask, std::function<void()> returned) {
   {
     const std::lock_guard locked(state_->lock);
-    state_->waiting.push_back({{request, &PQfreeCancel}, std::move(returned)});
+    state_->waiting.push_back({std::move(ask), std::move(returned)});
   }
   state_->more.notify_all();
   if (!std::exchange(state_->started, true)) std::thread([state = state_] { state->work(); }).detach();

@@ -7,8 +7,6 @@
 
 #include "io/reactor.h"
 
-struct pg_cancel;
-
 namespace plugfleet::postgres {
 
 class Canceller {
@@ -17,9 +15,9 @@ class Canceller {
   ~Canceller();  // does not wait
   Canceller(const Canceller&) = delete;
 
-  // One after another. `returned` is called on the reactor's thread once the server has been asked, whether or not it
-  // did so; from then on it cancels nothing more. May be destroyed on another thread. Takes `request` over.
-  void cancel(pg_cancel* request, std::function<void()> returned);
+  // One after another: `ask` is called, and gone, on the thread, where it may wait; then `returned` on the reactor's,
+  // from when on nothing more is cancelled. Either may be destroyed on the other thread.
+  void cancel(std::function<void()> ask, std::function<void()> returned);
 
  private:
   struct State;

@@ -154,10 +154,14 @@ void Connection::abandon() {
 }
 
 void Connection::cancel() {
-  PGcancel* const request = PQgetCancel(conn_);
+  const std::shared_ptr<PGcancel> request(PQgetCancel(conn_), &PQfreeCancel);
   if (!request) return;
   cancelling_ = true;
-  canceller_.cancel(request, [weak = weak_from_this()] {
+  const auto ask = [request] {
+    std::array<char, 256> why{};
+    PQcancel(request.get(), why.data(), static_cast<int>(why.size()));
+  };
+  canceller_.cancel(ask, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     self->cancelling_ = false;
