@@ -461,9 +461,11 @@ Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::string name, s
 Async<void> terminate_backends(Database& admin, const std::set<std::string>& completed, std::size_t expected) {
   while (completed.size() < expected) {
     co_await admin.query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and query ~ "
-        "'claim_jobs|end_jobs'");
-    co_await sleep_for(60ms);
+        "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and state = 'active' "
+        "and query ~ 'claim_jobs|end_jobs'");
+    const std::size_t before = completed.size();
+    do co_await sleep_for(60ms);
+    while (completed.size() == before);  // on a slow machine a new backend may need longer than that to get anywhere
   }
 }
 
