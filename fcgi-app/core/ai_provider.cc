@@ -30,7 +30,8 @@ AiProvider::Model make_model(Reactor& reactor, Redis& redis, const AiProviderSet
                              {.failures = static_cast<int>(settings.breaker_failures),
                               .window = settings.breaker_window,
                               .open_for = settings.breaker_open_for}),
-          .resting = gauge("plugfleet_ai_keys_resting", fmt::format("provider=\"{}\"", name))};
+          .resting = gauge("plugfleet_ai_keys_resting", fmt::format("provider=\"{}\"", name),
+                           "Keys that are not used for a while.")};
 }
 
 // On another thread where it takes its time.

@@ -145,13 +145,13 @@ void JobEvents::tell_enqueued(const std::vector<std::string>& kinds) {
 }
 
 Async<bool> JobEvents::answer_enqueued(std::string kind) {
-  bool first = true;
   try {
     const RedisReply removed = co_await state_->redis.command({"DEL", unanswered(kind)});
-    first = removed.integer > 0;
-  } catch (const Failure&) {
+    co_return removed.integer > 0;
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled) throw;
+    co_return true;
   }
-  co_return first;
 }
 
 void JobEvents::tell_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }

@@ -84,6 +84,7 @@ std::size_t nearest_colour(const Oklab& colour) {
                       static_cast<std::uint8_t>(rgb));
     };
     std::vector<Known> all;
+    all.reserve(kColourNames + std::size(kShades));
     for (std::size_t i = 0; i < kColourNames; ++i) all.push_back({of(kPalette[i].rgb), i});
     for (const auto& [rgb, name] : kShades) {
       const auto named = std::ranges::find(kPalette, name, &Named::name);

@@ -14,7 +14,7 @@ std::vector<Detail> check(EditTask& task, const Prompts& prompts) {
   if (const auto& sent = task.request.frame_image_base64) {
     auto image = read_layer_image(sent->text);
     if (image) {
-      task.frame_image = std::move(*image);
+      task.frame_image = *image;
     } else {
       wrong.push_back({"frameImageBase64", image.error()});
     }

@@ -342,7 +342,7 @@ class HmacTokenTest(ClientCase):
     def test_what_is_no_token_is_refused_and_not_taken_for_nobody(self):
         good = signed_with(SECRET, claims())
         for token in ("x", "a.b", "a.b.c", "..", good + ".x", good.replace(".", ".."), good + "=", "Basic " + good,
-                      signed_with(SECRET, {**claims(), "pad": "x" * 9000}), "x" * 9000,
+                      signed_with(SECRET, {**claims(), "pad": "x" * 6500}), "x" * 9000,
                       signed_with(SECRET, b"[]"), signed_with(SECRET, b"{")):
             with self.subTest(token=token[:30]):
                 self.assert_unauthorized(token)
