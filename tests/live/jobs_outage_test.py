@@ -112,6 +112,10 @@ class OutageTest(live.Case):
         self.assertGreater(len(arrivals.accepted), 100)
         self.assert_all_ended(arrivals)
 
+    def each_worker_is_well(self):
+        told = live.by_worker(lambda headers: live.get("/health", headers=headers))
+        return all(reply.status == 200 for replies in told.values() for reply in replies)
+
     def test_without_postgresql_a_job_is_refused_and_leaves_nothing(self):
         live.fleet.ctl("stop", "postgresql")
         self.addCleanup(live.fleet.ctl, "start", "postgresql")
@@ -121,7 +125,7 @@ class OutageTest(live.Case):
         self.assertGreater(int(reply.headers["Retry-After"]), 0)
         self.assertEqual(live.fleet.redis("keys", "job:*:body", which="payloads"), "")
         live.fleet.ctl("start", "postgresql")
-        wait_for(lambda: live.get("/health").status == 200, "the fleet is not well again", PATIENCE)
+        wait_for(self.each_worker_is_well, "the fleet is not well again", PATIENCE)
         self.assertEqual(live.fleet.sql(f"select id from jobs where user_email = '{user}'"), [])
 
     def test_without_the_payload_redis_a_job_with_images_is_refused_and_others_are_not(self):
