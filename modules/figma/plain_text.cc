@@ -33,8 +33,9 @@ bool among(std::span<const Range> ranges, char32_t c) {
   return std::ranges::any_of(ranges, [c](Range range) { return is_within(range, c); });
 }
 
-// Unicode's White_Space, and letters that are drawn as nothing but take a letter's room.
-constexpr std::array<Range, 13> kSpaces{{{0x00, 0x20},
+// Unicode's White_Space, letters that are drawn as nothing but take a letter's room, and what stands for the
+// unreadable.
+constexpr std::array<Range, 14> kSpaces{{{0x00, 0x20},
                                          {0x7F, 0x7F},
                                          {0x85, 0x85},
                                          {0xA0, 0xA0},
@@ -46,7 +47,8 @@ constexpr std::array<Range, 13> kSpaces{{{0x00, 0x20},
                                          {0x205F, 0x205F},
                                          {0x2800, 0x2800},
                                          {0x3000, 0x3000},
-                                         {0x3164, 0x3164}}};
+                                         {0x3164, 0x3164},
+                                         {0xFFFD, 0xFFFD}}};
 
 // C1 controls and Unicode's Default_Ignorable_Code_Point, but for the joiners and what is in kModifiers.
 constexpr std::array<Range, 14> kInvisible{{{0x80, 0x9F},

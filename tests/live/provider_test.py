@@ -135,8 +135,7 @@ class FaultsTest(FaultCase):
             self.assertEqual(live.log_of(self.trace, "layer_kept")["why"], f"the AI provider's answer {why}")
 
     def test_an_answer_that_is_no_json_is_not_tried_again(self):
-        bodies = ("<html>Bad Gateway</html>", "", "[]", '"text"', '{"choices":', "\x01\x02",
-                  r'{"choices": [{"message": {"content": "Blue\u0000Card"}}]}')
+        bodies = ("<html>Bad Gateway</html>", "", "[]", '"text"', '{"choices":', "\x01\x02")
         self.assert_kept(*({"body": body} for body in bodies), calls=1)
 
     def test_an_answer_of_another_shape_is_no_name(self):
@@ -151,7 +150,8 @@ class FaultsTest(FaultCase):
                 "```\nBlue Card\n```", "```text\nBlue Card\n```", "Name: Blue Card", '{"name": "Blue Card"}',
                 '```json\n{"name": "Blue Card"}\n```', "Blue\tCard", "Blue\x07 Card", "Bl\u200bue Card",
                 "\u202eBlue Card", "Blue Card\r\nbecause it is blue")
-        self.assert_named(["Blue Card"] * len(said), *map(answering, said))
+        nul = {"body": r'{"choices": [{"message": {"content": "Blue\u0000Card"}}]}'}
+        self.assert_named(["Blue Card"] * (len(said) + 1), *map(answering, said), nul)
 
     def test_an_answer_in_any_script_is_a_name(self):
         said = ["Синяя карточка", "青いカード", "Carte bleue élégante", "🦊 Fox", "👨\u200d👩\u200d👧 Family"]

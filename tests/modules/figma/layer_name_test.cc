@@ -150,6 +150,7 @@ TEST(what_is_blank_to_the_eye_is_no_name) {
                              "\u2003\u2060", "\"\u00a0\"", "{\"name\": \"\u3000\"}", "\U000E0041\U000E0042"})
     CHECK_EQ(name(answer), "(kept)");
   CHECK_EQ(name("\u3000Blue\u00a0Ca\u00adrd\u3000"), "Blue Card");
+  CHECK_EQ(name("Blue\uFFFDCard"), "Blue Card");
 }
 
 TEST(a_layers_text_is_data_in_the_prompt) {
