@@ -26,8 +26,7 @@ std::string_view without_quote(std::string_view text) {
   return text.substr(text.starts_with('"') || text.starts_with('\'') ? 1 : 0);
 }
 
-// ---- Tidying, a token at a time: each takes it off `text`
-// -------------------------------------------------------------
+// ---- Tidying, a token at a time: each takes it off `text` ----
 
 std::string_view take(std::string_view& text, std::size_t size) {
   const std::string_view taken = text.substr(0, size);

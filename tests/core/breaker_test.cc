@@ -90,6 +90,14 @@ Async<void> hold_a_permit(Breaker& breaker, std::shared_ptr<bool> held) {
   co_await sleep_for(60s);
 }
 
+// A lost probe is what expires, and not the state.
+BreakerRules short_probes() {
+  auto rules = kRules;
+  rules.probe_for = 150ms;
+  rules.open_max = 60s;
+  return rules;
+}
+
 }  // namespace
 
 ASYNC_TEST(B1_successes_send_nothing_to_redis) {
@@ -177,10 +185,7 @@ ASYNC_TEST(B3_of_many_calls_in_two_processes_one_is_the_probe_and_its_success_cl
 }
 
 ASYNC_TEST(B3_a_probe_whose_process_died_frees_itself) {
-  auto rules = kRules;
-  rules.probe_for = 150ms;
-  rules.open_max = 60s;  // so that it is not the state which expires
-  Fleet fleet(reactor, rules);
+  Fleet fleet(reactor, short_probes());
   co_await fail_until_open(fleet.one);
   const auto lost = co_await probe(fleet.one);
   CHECK(lost.allowed());
@@ -241,10 +246,7 @@ ASYNC_TEST(no_wait_is_longer_than_the_time_open_when_the_clock_of_redis_is_set_b
 }
 
 ASYNC_TEST(a_dead_probe_holds_nobody_up_for_longer_when_the_clock_of_redis_is_set_back) {
-  auto rules = kRules;
-  rules.probe_for = 150ms;
-  rules.open_max = 60s;  // so that it is not the state which expires
-  Fleet fleet(reactor, rules);
+  Fleet fleet(reactor, short_probes());
   co_await fail_until_open(fleet.one);
   const auto lost = co_await probe(fleet.one);
   CHECK(lost.allowed());
