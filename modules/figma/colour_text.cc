@@ -1,12 +1,12 @@
 #include "figma/colour_text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <vector>
 
+#include "figma/colour_theory.h"
 #include "wire/http.h"
 
 namespace figma {
@@ -53,13 +53,13 @@ std::optional<std::string> from_function(std::string_view text) {
     rest.remove_prefix(words.back().size());
   }
   if (words.size() < 3 || words.size() > 4) return {};
-  std::string out = "#";
-  for (std::size_t i = 0; i < 3; ++i) {
+  std::array<std::uint8_t, 3> channels{};
+  for (std::size_t i = 0; i < channels.size(); ++i) {
     const auto channel = channel_of(words[i]);
     if (!channel) return {};
-    out += fmt::format("{:02X}", *channel);
+    channels[i] = static_cast<std::uint8_t>(*channel);
   }
-  return out;
+  return hex({channels[0], channels[1], channels[2]});
 }
 
 }  // namespace
