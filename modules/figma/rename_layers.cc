@@ -52,7 +52,7 @@ std::vector<Detail> check_layers(std::vector<Layer>& layers) {
   for (std::size_t i = 0; i < layers.size() && wrong.size() < kDetailsMax; ++i) {
     auto image = read_layer_image(layers[i].image_base64.text);
     if (image) {
-      layers[i].image = std::move(*image);
+      layers[i].image = *image;
     } else {
       wrong.push_back({field_path(field_path("layers", i), "imageBase64"), image.error()});
     }
