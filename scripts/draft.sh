@@ -66,6 +66,7 @@ as_program() {
   if [[ $installed ]]; then run=(runuser -u plugfleet --); fi
   sed "s|$RUN/build/modules|$2/modules|; s|/run/credentials/plugfleet.service/secrets_|$draft/secrets/|" \
     "$draft/conf/$1.env" >"$environment"
+  if [[ $installed ]]; then chown plugfleet: -- "$environment"; fi # readable there whatever the caller's umask is
   # shellcheck disable=SC2016
   env -i PATH="$PATH" "${run[@]}" bash -c 'set -a; . "$0"; exec "$@"' "$environment" "${@:3}"
 }
