@@ -33,11 +33,13 @@ LDFLAGS := -fuse-ld=lld -pthread -Wl,-z,relro,-z,now \
 LIBS := -lfmt -ljansson -lsimdjson -lcjose -lcrypto -lpq -lhiredis -lcurl -lpng16 -ljpeg -lwebp -lwebpdemux
 
 floors := base wire io core host
-lib_sources := $(wildcard $(floors:%=fcgi-app/%/*.cc) $(floors:%=fcgi-app/%/*/*.cc))
+# The sources below a folder, however deep.
+sources_below = $(sort $(shell find $(1) -name '*.cc'))
+lib_sources := $(call sources_below,$(floors:%=fcgi-app/%))
 programs := $(patsubst fcgi-app/main/%.cc,$(B)/bin/plugfleet-%,$(wildcard fcgi-app/main/*.cc))
 module_names := $(notdir $(patsubst %/,%,$(wildcard modules/*/)))
 modules := $(module_names:%=$(B)/modules/%.so)
-test_sources := $(wildcard tests/*/*_test.cc tests/*/*/*_test.cc)
+test_sources := $(filter %_test.cc,$(call sources_below,tests))
 tests := $(test_sources:%.cc=$(B)/%)
 tools := $(patsubst %.cc,$(B)/%,$(wildcard tests/tools/*.cc))
 library := $(B)/lib/libplugfleet.so
@@ -91,7 +93,7 @@ $(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)
 
 # $(call module_rule,LIBRARY,FOLDER OF ITS SOURCES)
 define module_rule
-$(1): $(call object,$(wildcard $(2)/*.cc)) $(library)
+$(1): $(call object,$(call sources_below,$(2))) $(library)
 	@mkdir -p $$(@D)
 	@echo "  link    $$@"
 	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@.new
@@ -104,8 +106,8 @@ $(eval $(call module_rule,$(probe),tests/probe))
 
 # A test is one file and one program. tests/modules/NAME/X_test.cc also links that module's objects.
 test_support := $(call object,$(wildcard tests/support/*.cc))
-module_objects = $(call object,$(wildcard modules/$(firstword $(subst /, ,$(1)))/*.cc))
-link_test = $(CXX) $(LDFLAGS) $(filter %.o,$^) -L$(B)/lib '-Wl,-rpath,$$ORIGIN/../../lib:$$ORIGIN/../../../lib' \
+module_objects = $(call object,$(call sources_below,modules/$(firstword $(subst /, ,$(1)))))
+link_test = $(CXX) $(LDFLAGS) $(filter %.o,$^) -L$(B)/lib '-Wl,-rpath,$(CURDIR)/$(B)/lib' \
   -lplugfleet -lcmocka -Wl,--as-needed $(LIBS) -o $@
 
 .SECONDEXPANSION:

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "core/jobs.h"
+#include "core/jobs/jobs.h"
 #include "core/work.h"
 #include "wire/fields.h"
 #include "wire/json.h"
@@ -75,7 +75,8 @@ class Job : public Work {
 struct JobHandler {
   std::string kind;  // the job's type
   std::function<Async<Outcome>(Job&)> run;
-  int attempts = 3;  // with a pause between that doubles from 1 s; while no AI can be asked (core/ai.h) none is used up
+  // With a pause between that doubles from 1 s. While no AI can be asked (core/ai/ai.h) none is used up.
+  int attempts = 3;
   Clock::duration timeout = 10min;
   std::optional<int> at_once = {};  // of this kind, in the whole fleet
 };

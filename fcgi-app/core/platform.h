@@ -3,13 +3,13 @@
 
 #include <optional>
 
-#include "core/ai.h"
+#include "core/ai/ai.h"
 #include "core/auth.h"
-#include "core/job_events.h"
-#include "core/job_intake.h"
-#include "core/job_payloads.h"
-#include "core/job_streams.h"
-#include "core/jobs.h"
+#include "core/jobs/job_events.h"
+#include "core/jobs/job_intake.h"
+#include "core/jobs/job_payloads.h"
+#include "core/jobs/job_streams.h"
+#include "core/jobs/jobs.h"
 #include "core/operator_tokens.h"
 #include "core/prompts.h"
 #include "core/rate_limit.h"

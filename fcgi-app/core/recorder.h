@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/metrics.h"
-#include "core/ai_protocol.h"
+#include "core/usage.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
 

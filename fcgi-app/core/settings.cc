@@ -10,7 +10,7 @@
 
 #include "base/files.h"
 #include "base/utf8.h"
-#include "core/ai_providers.h"
+#include "core/ai/ai_providers.h"
 #include "io/postgres.h"
 #include "io/redis_address.h"
 #include "wire/http.h"

@@ -1,12 +1,26 @@
-// What a job's row keeps of what it used. A provider's numbers may be anything; a sum over all rows must stay one.
+// What a piece of work used of the AI.
 #pragma once
 
 #include <algorithm>
-
-#include "core/ai_protocol.h"
+#include <cstdint>
 
 namespace plugfleet {
 
+// What a provider's `usage` says. Zero where it does not say.
+struct Usage {
+  std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;
+  double cost_usd = 0;
+
+  Usage& operator+=(const Usage& other) {
+    calls += other.calls;
+    input_tokens += other.input_tokens;
+    output_tokens += other.output_tokens;
+    cost_usd += other.cost_usd;
+    return *this;
+  }
+};
+
+// What a row keeps of it. A provider's numbers may be anything; a sum over all rows must stay one.
 inline Usage bounded(const Usage& usage) {
   constexpr std::int64_t kCalls = 1'000'000, kTokens = 1'000'000'000'000;
   const bool priced = usage.cost_usd > 0;  // NaN is not

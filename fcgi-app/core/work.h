@@ -21,7 +21,7 @@ class Work {
 
   const Trace& trace() const { return trace_; }
 
-  // Asks the AI (core/ai.h), until deadline() at the latest.
+  // Asks the AI (core/ai/ai.h), until deadline() at the latest.
   Async<Completion> complete(Prompt prompt);
   // Whether one of those calls was answered, or failed of something else than that the AI can't be asked for a while.
   bool tried() const { return tried_; }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/metrics.h"
-#include "core/jobs.h"
+#include "core/jobs/jobs.h"
 #include "io/reactor.h"
 
 namespace plugfleet {

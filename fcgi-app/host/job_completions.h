@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "core/jobs.h"
+#include "core/jobs/jobs.h"
 #include "io/reactor.h"
 
 namespace plugfleet {

@@ -10,8 +10,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "core/job_events.h"
-#include "core/jobs.h"
+#include "core/jobs/job_events.h"
+#include "core/jobs/jobs.h"
 #include "core/settings.h"
 #include "io/postgres.h"
 #include "io/redis.h"

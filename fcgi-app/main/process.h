@@ -16,7 +16,7 @@
 #include "core/migrations.h"
 #include "core/platform.h"
 #include "core/settings.h"
-#include "host/operator_routes.h"
+#include "host/routes/operator_routes.h"
 
 namespace plugfleet {
 

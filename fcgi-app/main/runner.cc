@@ -1,5 +1,6 @@
 // plugfleet-runner: runs jobs. Needs no privilege and listens nowhere; reads its settings, the modules and the log
-// file; writes the log and its metric cells. It may be killed at any time: others run its jobs then (core/jobs.cc).
+// file; writes the log and its metric cells. It may be killed at any time: others run its jobs then
+// (core/jobs/jobs.cc).
 //
 //   plugfleet-runner [--settings FILE]     run jobs until SIGTERM; then claim no more, end what runs, and exit
 //   plugfleet-runner --check               say what is wrong with the settings and modules, and exit

@@ -1,9 +1,9 @@
 // figma: what the Figma plugin calls. Settings: figma.conf beside this file.
 #include <plugfleet/module.h>
 
-#include "figma/generate_edits.h"
+#include "figma/edits/generate_edits.h"
 #include "figma/prompts_route.h"
-#include "figma/rename_layers.h"
+#include "figma/rename/rename_layers.h"
 
 namespace figma {
 

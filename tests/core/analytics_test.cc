@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "core/fresh_database.h"
-#include "core/jobs.h"
+#include "core/jobs/jobs.h"
 #include "wire/json.h"
 
 using namespace plugfleet;

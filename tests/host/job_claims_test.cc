@@ -1,7 +1,7 @@
 // When a runner claims, without the runner: against real PostgreSQL.
 #include "host/job_claims.h"
 
-#include "core/jobs_support.h"
+#include "core/jobs/jobs_support.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;

@@ -1,7 +1,7 @@
 // A runner against real PostgreSQL and Redis: what becomes of jobs, whatever their handlers and the servers do.
 #include "host/job_runner.h"
 
-#include "core/jobs_support.h"
+#include "core/jobs/jobs_support.h"
 #include "support/served.h"
 
 using namespace plugfleet;

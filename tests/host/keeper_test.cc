@@ -2,7 +2,7 @@
 #include "host/keeper.h"
 
 #include "base/log.h"
-#include "core/jobs_support.h"
+#include "core/jobs/jobs_support.h"
 #include "support/served.h"
 
 using namespace plugfleet;

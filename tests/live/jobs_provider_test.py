@@ -52,7 +52,7 @@ class DownTest(ProviderCase):
         live.rename(frame(*some_layers(10)))  # opens the breaker
         wait_for(lambda: not live.get("/health").json["checks"]["provider"].startswith("ok"),
                  "the breaker did not open", PATIENCE)
-        time.sleep(0.5)  # a runner that still lets calls pass hears of it that late (core/breaker.cc, B2)
+        time.sleep(0.5)  # a runner that still lets calls pass hears of it that late (core/ai/breaker.cc, B2)
 
     def end(self):
         if self.down:

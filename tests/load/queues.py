@@ -102,7 +102,7 @@ class StreamLoad:
 
 
 def publish(run, job, number):
-    """Tells of an event of the job as a runner does (core/job_events.h); the moment it was told."""
+    """Tells of an event of the job as a runner does (core/jobs/job_events.h); the moment it was told."""
     told = json.dumps({"status": "processing", "number": number, "progress": number % 100, "message": "half of it"})
     words = [b"PUBLISH", f"job:{job}".encode(), told.encode()]
     with socket.socket(socket.AF_UNIX) as redis:

@@ -4,9 +4,11 @@
 //
 //   ASYNC_TEST(a_long_text_becomes_a_job) {
 //     ModuleTest module(reactor);
-//     const Reply reply = co_await module.ask("POST", "/api/notes", R"({"text": "..."})", {{"Prefer",
-//     "respond-async"}}); check_reply(reply, 202, R"("status":"queued")"); const Outcome outcome = co_await
-//     module.run_next("notes.count"); check_outcome(outcome, JobOutcome::done, R"({"words":3})");
+//     const Reply reply =
+//         co_await module.ask("POST", "/api/notes", R"({"text": "..."})", {{"Prefer", "respond-async"}});
+//     check_reply(reply, 202, R"("status":"queued")");
+//     const Outcome outcome = co_await module.run_next("notes.count");
+//     check_outcome(outcome, JobOutcome::done, R"({"words":3})");
 //   }
 #pragma once
 

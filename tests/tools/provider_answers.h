@@ -1,7 +1,7 @@
 // The protocols the fake provider speaks, second half: answers and errors.
 //
-// A structured request is taken for one of edits (modules/figma/edit_prompt.h): its text is the frame as JSON, and five
-// variants that name its layers are the answer. An image is noise that depends on the prompt alone, so that a test can
+// A structured request is taken for one of edits (modules/figma/edits/prompt.h): its text is the frame as JSON, and
+// five variants that name its layers are the answer. An image is noise that depends on the prompt alone, so that a test can
 // tell one from another and find its bytes wherever they may have gone. No I/O here.
 #pragma once
 

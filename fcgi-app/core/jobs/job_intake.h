@@ -1,0 +1,37 @@
+// How a process puts jobs into the queue: what comes while a statement is under way goes with the next one, so that a
+// crowd of requests costs PostgreSQL few transactions. A job is durable before enqueue() returns.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/jobs/job_events.h"
+#include "core/jobs/job_payloads.h"
+#include "core/jobs/jobs.h"
+#include "io/reactor.h"
+
+namespace plugfleet {
+
+class JobIntake {
+ public:
+  JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events);
+
+  // `body` (empty: none) is kept in the payload Redis for the job; a view that lives until this returns. Throws
+  // Failure: unavailable (nothing is left behind), unprocessable (PostgreSQL can't store what it says).
+  Async<EnqueueResult> enqueue(NewJob job, std::string_view body = {});
+
+  std::size_t waiting() const;
+
+  // For tests without servers: what is enqueued from now on goes to `taker`, and nowhere else.
+  using Taker = std::function<EnqueueResult(NewJob job, std::string_view body)>;
+  void give_to(Taker taker);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace plugfleet

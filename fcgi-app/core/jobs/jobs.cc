@@ -1,0 +1,513 @@
+// A job's way. live_jobs holds the first two states, jobs proper the other three.
+//
+//               enqueue()
+//                   │
+//                   ▼       claim()                      heartbeat(), progress(), cancel(): requested
+//     ┌────────> queued ──────────────> processing ──┐
+//     │           │  ▲                   │ │ │ │  ▲  │
+//     │           │  └───────────────────┘ │ │ │  └──┘
+//     │           │     finish(released)   │ │ │
+//     │           │     finish(retry) and  │ │ └── finish(done) ─────────────────────────────────> completed
+//     │           │     reap(), while      │ │
+//     │           │     attempts are left  │ └──── finish(failed), finish(retry), reap() ────────> failed ─────┐
+//     │           │                        └────── finish(cancelled); any of these once requested ─┐           │
+//     │           └── cancel(): at_once ───────────────────────────────────────────────────────────┴> cancelled │
+//     │                                                                                                 │       │
+//     └─────────────────────────────────────────── retry() ─────────────────────────────────────────────┴───────┘
+//
+// What holds after every statement, whoever dies between them (the tests cite these numbers):
+//
+//  J1  A job is one row: queued or processing in live_jobs, ended in jobs proper. It moves in one statement.
+//  J2  When enqueue() returns, its jobs are durable (with the caller's transaction, where that is given). When it
+//      throws, all of them are there or none.
+//  J3  Every claim has a token of its own. A runner's write names it, and changes a job only while that claim has it;
+//      otherwise the runner is told that its lease is lost.
+//  J4  A lease ends by the database's clock, and only reap() takes a job from who holds it. Where that clock is
+//      set back a lease lasts no longer than a minute and a lease's time from then on.
+//  J5  claim() counts the attempt; only finish(released), and reap() by J14, give it back. After max_attempts a job is
+//      not claimed again, however its runners ended.
+//  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried
+//      again. A finish() that came first makes it too_late, or finds the job queued again. The row's lock decides.
+//  J7  A job ends once, and an ended row is never changed. retry() alone takes it back: an operator's new start.
+//  J8  No more jobs of a kind are processing than its at_once was when the last of them was claimed.
+//  J9  When pause() has returned, no job of the kind is claimed until resume().
+//  J10 Of one kind and priority, users are served in turn. Who has n jobs waiting and enqueues another has at most
+//      n + 1 of each other user's before it, however many they have. (One user's jobs enqueued in the same moment, each
+//      in a transaction of its own, may share a turn.)
+//  J11 One idempotency key makes one job, for as long as that job is kept.
+//  J12 A job's event_number goes up with every change a client can see, and never down. Events are not stored: the row
+//      is the sum of them, and who has seen number n and reads it has missed nothing that still holds.
+//  J13 What can't be claimed (not due, paused, locked, failing, at its kind's limit), and what is not late, holds up
+//      nothing that can be claimed, or is late.
+//  J14 Which of its jobs killed a runner, nobody knows: all become suspects. A runner starts a suspect only where the
+//      one before has lived for 3 s, and when it dies with suspects, its other jobs have their attempts back. So a job
+//      that kills whoever runs it within that time costs any other job one attempt at most, and fails for good after
+//      its own. An attempt that ends otherwise clears its job. (Strictly one at a time would be safer, and after one
+//      kill -9 of a runner with fifty jobs of 30 s the last would start 25 minutes later.)
+//
+// Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
+// LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end, or has put back;
+// cancel() and progress() one job.
+#include "core/jobs/jobs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "core/jobs/jobs_sql.h"
+#include "core/usage.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr auto kSweepEvery = 1s;
+constexpr std::size_t kErrorMax = 2000;  // characters of a message or a stack that are kept
+constexpr int kRaces = 10;               // how often to look again at a job that moves while it is looked at
+
+template <class Item, class F>
+auto column(const std::vector<Item>& items, F value) {
+  std::vector<std::decay_t<decltype(value(items.front()))>> values;
+  values.reserve(items.size());
+  for (const Item& item : items) values.push_back(value(item));
+  return values;
+}
+
+std::optional<std::string> optional_text(const Row& row, Rows::Column name) {
+  if (row.is_null(name)) return std::nullopt;
+  return std::string(row.text(name));
+}
+
+// What a handler says of an error may be anything; PostgreSQL stores valid UTF-8 without U+0000.
+std::string storable(const std::string& text) {
+  std::string repaired = utf8_repaired(text);
+  std::erase(repaired, '\0');
+  return std::string(utf8_prefix(repaired, kErrorMax));
+}
+
+JobChange change_of(const Row& row) {
+  return {.id = std::string(row.text("id")),
+          .kind = std::string(row.text("type")),
+          .status = std::string(row.text("status")),
+          .event_number = static_cast<int>(row.integer("event_number"))};
+}
+
+std::vector<JobChange> changes_of(const Rows& rows) {
+  std::vector<JobChange> changes;
+  changes.reserve(rows.size());
+  for (const Row row : rows) changes.push_back(change_of(row));
+  return changes;
+}
+
+std::int64_t fresh_token() { return static_cast<std::int64_t>(random_u64() >> 1); }
+
+// ---- Enqueueing --------------------------------------------------------------------------------------------------
+
+std::optional<std::string> scoped_key(const NewJob& job) {
+  if (!job.idempotency) return std::nullopt;
+  return job.idempotency->scope + ' ' + job.idempotency->key;
+}
+
+std::optional<std::string> digest_of(const NewJob& job) {
+  if (!job.idempotency) return std::nullopt;
+  return job.idempotency->digest;
+}
+
+Params columns_of(const std::vector<NewJob>& jobs) {
+  using J = NewJob;
+  return {column(jobs, [](const J& j) { return j.id; }),
+          column(jobs, [](const J& j) { return j.kind; }),
+          column(jobs, [](const J& j) { return j.payload; }),
+          column(jobs, [](const J& j) { return j.user_email; }),
+          column(jobs, [](const J& j) { return j.user_id; }),
+          column(jobs, [](const J& j) { return j.owner; }),
+          column(jobs, [](const J& j) { return j.ip_address; }),
+          column(jobs, [](const J& j) { return j.frame_name; }),
+          column(jobs, [](const J& j) { return j.layer_count; }),
+          column(jobs, [](const J& j) { return j.variant_count; }),
+          column(jobs, [](const J& j) { return j.trace_id; }),
+          column(jobs, [](const J& j) { return j.has_body; }),
+          column(jobs, [](const J& j) { return static_cast<int>(j.priority); }),
+          column(jobs, [](const J& j) { return j.delay.count(); }),
+          column(jobs, [](const J& j) { return j.max_attempts; }),
+          column(jobs, scoped_key),
+          column(jobs, digest_of)};
+}
+
+// `sql` is a Database or a Transaction.
+template <class Sql>
+Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs) {
+  std::vector<EnqueueResult> results;
+  results.reserve(jobs.size());
+  for (const NewJob& job : jobs) results.push_back({Enqueued::created, job.id});
+  std::vector<std::size_t> places(jobs.size());  // in `results`, of what is still in `jobs`
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
+
+  // Again for a job that was refused for one that has been rolled back or deleted since.
+  for (int round = 0; !jobs.empty(); ++round) {
+    if (round == kRaces) throw Failure(Kind::unavailable, "The job could not be enqueued.");
+    const Rows created = co_await sql.query(jobs_sql::kEnqueue, columns_of(jobs));
+    if (created.size() == jobs.size()) break;
+    std::vector<std::string_view> ids;
+    for (const Row row : created) ids.push_back(row.text("id"));
+    std::ranges::sort(ids);
+    std::vector<NewJob> others;
+    std::vector<std::size_t> their_places;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (std::ranges::binary_search(ids, jobs[i].id)) continue;
+      others.push_back(std::move(jobs[i]));
+      their_places.push_back(places[i]);
+    }
+    const Params sought(column(others, [](const NewJob& j) { return j.id; }), column(others, scoped_key),
+                        column(others, digest_of));
+    const Rows found = co_await sql.query(jobs_sql::kFindEnqueued, sought);
+    std::vector<bool> known(others.size());
+    for (const Row row : found) {
+      const auto i = static_cast<std::size_t>(row.integer("place") - 1);
+      results[their_places[i]] = {row.boolean("conflict") ? Enqueued::conflict : Enqueued::existing,
+                                  std::string(row.text("id"))};
+      known[i] = true;
+    }
+    jobs.clear();
+    places.clear();
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      if (known[i]) continue;
+      jobs.push_back(std::move(others[i]));
+      places.push_back(their_places[i]);
+    }
+  }
+  co_return results;
+}
+
+}  // namespace
+
+std::string_view name_of(JobOutcome outcome) {
+  switch (outcome) {
+    case JobOutcome::done:
+      return "done";
+    case JobOutcome::retry:
+      return "retry";
+    case JobOutcome::cancelled:
+      return "cancelled";
+    case JobOutcome::failed:
+      return "failed";
+    case JobOutcome::released:
+      return "released";
+  }
+  return "";
+}
+
+Async<void> Jobs::declare(std::vector<JobKind> kinds) {
+  const Params params(column(kinds, [](const JobKind& k) { return k.name; }),
+                      column(kinds, [](const JobKind& k) { return k.at_once; }),
+                      column(kinds, [](const JobKind& k) { return k.attempts; }));
+  co_await database_.query(jobs_sql::kDeclare, params);
+}
+
+Async<std::vector<EnqueueResult>> Jobs::enqueue(std::vector<NewJob> jobs) {
+  return enqueue_on(database_, std::move(jobs));
+}
+
+Async<std::vector<EnqueueResult>> Jobs::enqueue(Transaction& transaction, std::vector<NewJob> jobs) {
+  return enqueue_on(transaction, std::move(jobs));
+}
+
+// ---- Running -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::vector<ClaimedJob> claimed_of(const Rows& rows) {
+  std::vector<ClaimedJob> claimed;
+  claimed.reserve(rows.size());
+  for (const Row row : rows) {
+    const auto text = [&](const char* name) { return std::string(row.text(name)); };
+    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
+    claimed.push_back({.lease = {text("id"), row.integer("lease_token")},
+                       .kind = text("type"),
+                       .payload = text("payload"),
+                       .user_email = text("user_email"),
+                       .user_id = optional_text(row, "user_id"),
+                       .trace_id = text("trace_id"),
+                       .has_body = row.boolean("has_body"),
+                       .attempt = number("attempt"),
+                       .max_attempts = number("max_attempts"),
+                       .losses = number("losses"),
+                       .event_number = number("event_number"),
+                       .age = milliseconds(row.integer("age_ms"))});
+  }
+  return claimed;
+}
+
+}  // namespace
+
+Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
+  std::erase_if(doubtful_, [](const Doubtful& claim) { return claim.until < Clock::now(); });
+  if (!doubtful_.empty()) {
+    const auto tokens = column(doubtful_, [](const Doubtful& claim) { return claim.token; });
+    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByClaimsBefore, {tokens});
+    auto claimed = claimed_of(rows);
+    std::erase_if(doubtful_, [&](const Doubtful& claim) {
+      return std::ranges::any_of(claimed, [&](const ClaimedJob& job) { return job.lease.token == claim.token; });
+    });
+    if (!claimed.empty()) co_return claimed;
+  }
+  std::vector<std::string> kinds;
+  std::vector<int> rooms;
+  for (const auto& [kind, room] : request.rooms) {  // in order
+    kinds.push_back(kind);
+    rooms.push_back(room);
+  }
+  if (kinds.empty()) co_return std::vector<ClaimedJob>{};
+  const std::int64_t token = fresh_token();
+  const auto now = Clock::now();
+  const bool sweep = request.sweep && now - swept_ >= kSweepEvery;
+  if (sweep) swept_ = now;
+  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
+  try {
+    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
+    co_return claimed_of(rows);
+  } catch (const Failure&) {
+    doubtful_.push_back({token, Clock::now() + lease_});
+    throw;
+  }
+}
+
+Async<std::vector<LeaseState>> Jobs::heartbeat(std::vector<JobLease> leases) {
+  const Params params(column(leases, [](const JobLease& l) { return l.id; }),
+                      column(leases, [](const JobLease& l) { return l.token; }), lease_.count());
+  const Rows rows = co_await database_.query(jobs_sql::kHeartbeat, params);
+  std::vector<LeaseState> states;
+  for (const Row row : rows) {
+    states.push_back(row.boolean("lost")               ? LeaseState::lost
+                     : row.boolean("cancel_requested") ? LeaseState::cancel_requested
+                                                       : LeaseState::held);
+  }
+  co_return states;
+}
+
+Async<std::optional<JobChange>> Jobs::progress(JobLease lease, int percent, std::string message) {
+  const Params params(lease.id, lease.token, std::clamp(percent, 0, 100), storable(message));
+  const Rows rows = co_await database_.query(jobs_sql::kProgress, params);
+  if (rows.empty()) co_return std::nullopt;
+  co_return change_of(rows[0]);
+}
+
+// ---- Ending ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+Params columns_of(const std::vector<JobEnding>& endings) {
+  using E = JobEnding;
+  return {
+      column(endings, [](const E& e) { return e.lease.id; }),
+      column(endings, [](const E& e) { return e.lease.token; }),
+      column(endings, [](const E& e) { return name_of(e.outcome); }),
+      column(endings, [](const E& e) { return e.result; }),
+      column(endings, [](const E& e) { return e.result_apart; }),
+      column(endings, [](const E& e) { return storable(e.error_code); }),
+      column(endings, [](const E& e) { return storable(e.error_message); }),
+      column(endings, [](const E& e) { return storable(e.error_stack); }),
+      column(endings, [](const E& e) { return e.wait ? std::optional<std::int64_t>(e.wait->count()) : std::nullopt; }),
+      column(endings, [](const E& e) { return e.variant_count; }),
+      column(endings, [](const E& e) { return bounded(e.usage).calls; }),
+      column(endings, [](const E& e) { return bounded(e.usage).input_tokens; }),
+      column(endings, [](const E& e) { return bounded(e.usage).output_tokens; }),
+      column(endings, [](const E& e) { return bounded(e.usage).cost_usd; })};
+}
+
+// Puts what `rows` tell where its ending is.
+void place(const Rows& rows, const std::vector<JobEnding>& endings, std::vector<std::optional<JobChange>>& changes) {
+  std::map<std::pair<std::string_view, std::int64_t>, std::size_t> places;
+  for (std::size_t i = 0; i < endings.size(); ++i) {
+    places.emplace(std::pair(std::string_view(endings[i].lease.id), endings[i].lease.token), i);
+  }
+  for (const Row row : rows) changes[places.at({row.text("id"), row.integer("lease_token")})] = change_of(row);
+}
+
+// Those that wait again, and why.
+std::vector<JobEnding> put_back(const std::vector<JobEnding>& endings,
+                                const std::vector<std::optional<JobChange>>& changes) {
+  std::vector<JobEnding> waiting;
+  for (std::size_t i = 0; i < endings.size(); ++i) {
+    if (changes[i] && changes[i]->status == "queued" && !endings[i].error_message.empty())
+      waiting.push_back(endings[i]);
+  }
+  return waiting;
+}
+
+}  // namespace
+
+Async<std::vector<std::optional<JobChange>>> Jobs::settle(std::vector<JobEnding> endings) {
+  std::vector<std::optional<JobChange>> changes(endings.size());
+  const Rows rows = co_await database_.query(jobs_sql::kFinish, columns_of(endings));
+  place(rows, endings, changes);
+  if (rows.size() < endings.size()) {
+    std::vector<JobLease> missing;
+    for (std::size_t i = 0; i < endings.size(); ++i) {
+      if (!changes[i]) missing.push_back(endings[i].lease);
+    }
+    const Params sought(column(missing, [](const JobLease& l) { return l.id; }),
+                        column(missing, [](const JobLease& l) { return l.token; }));
+    const Rows before = co_await database_.query(jobs_sql::kFinishedBefore, sought);
+    place(before, endings, changes);
+  }
+
+  const std::vector<JobEnding> waiting = put_back(endings, changes);
+  if (!waiting.empty()) {
+    const Params whys(column(waiting, [](const JobEnding& e) { return e.lease.id; }),
+                      column(waiting, [](const JobEnding& e) { return e.lease.token; }),
+                      column(waiting, [](const JobEnding& e) { return storable(e.error_message); }));
+    const Rows told = co_await database_.query(jobs_sql::kSayWhy, whys);
+    place(told, endings, changes);
+  }
+  co_return changes;
+}
+
+Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding> endings) {
+  std::vector<std::optional<JobChange>> changes;
+  bool refused = false;
+  try {
+    changes = co_await settle(endings);
+  } catch (const Failure& failure) {
+    const auto* const error = dynamic_cast<const SqlError*>(&failure);
+    const bool data_is_wrong = failure.kind() == Kind::unprocessable || (error && error->fault() == SqlFault::data);
+    if (!data_is_wrong) throw;
+    refused = true;
+  }
+  if (!refused) co_return changes;
+
+  // One result is at fault: the others are settled one by one.
+  if (endings.size() == 1) {
+    JobEnding& ending = endings.front();
+    log(Severity::error, "job_result_refused", {{"job", ending.lease.id}});
+    ending = {.lease = ending.lease,
+              .outcome = JobOutcome::failed,
+              .error_code = "internal",
+              .error_message = "Its result can't be stored.",
+              .usage = ending.usage};
+    changes = co_await settle(std::move(endings));
+    co_return changes;
+  }
+  for (JobEnding& ending : endings) {
+    auto one = co_await finish({std::move(ending)});
+    changes.push_back(std::move(one.front()));
+  }
+  co_return changes;
+}
+
+Async<std::vector<JobChange>> Jobs::reap(int batch) {
+  const Rows rows = co_await database_.query(jobs_sql::kReap, {batch, lease_.count()});
+  co_return changes_of(rows);
+}
+
+Async<CancelResult> Jobs::cancel(std::string id) {
+  for (int round = 0; round < kRaces; ++round) {
+    const Rows ended = co_await database_.query(jobs_sql::kCancelQueued, {id});
+    if (!ended.empty()) co_return CancelResult{Cancelled::at_once, change_of(ended[0])};
+    const Rows requested = co_await database_.query(jobs_sql::kRequestCancel, {id});
+    if (!requested.empty()) co_return CancelResult{Cancelled::requested, change_of(requested[0])};
+    const Rows found = co_await database_.query(jobs_sql::kFind, {id});
+    if (found.empty()) co_return CancelResult{Cancelled::unknown, std::nullopt};
+    if (found[0].boolean("ended")) co_return CancelResult{Cancelled::too_late, std::nullopt};
+  }
+  throw Failure(Kind::unavailable, "The job keeps changing.");
+}
+
+// ---- For clients and operators -----------------------------------------------------------------------------------
+
+Async<bool> Jobs::retry(std::string id) {
+  const Rows rows = co_await database_.query(jobs_sql::kRetry, {id});
+  co_return rows[0].boolean("retried");
+}
+
+namespace {
+
+std::vector<JobView> views_of(const Rows& rows) {
+  std::vector<JobView> views;
+  views.reserve(rows.size());
+  for (const Row row : rows) {
+    const auto text = [&](const char* name) { return std::string(row.text(name)); };
+    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
+    JobView view{.id = text("id"),
+                 .kind = text("type"),
+                 .status = text("status"),
+                 .progress = number("progress"),
+                 .progress_message = text("progress_message"),
+                 .attempt = number("attempt"),
+                 .max_attempts = number("max_attempts"),
+                 .created_at = text("created"),
+                 .started_at = optional_text(row, "started"),
+                 .completed_at = optional_text(row, "completed"),
+                 .duration_ms = std::nullopt,
+                 .result = optional_text(row, "result"),
+                 .result_apart = row.boolean("result_apart"),
+                 .error_code = text("error_code"),
+                 .error_message = text("error_message"),
+                 .error_stack = text("error_stack"),
+                 .attempt_errors = row.is_null("attempt_errors") ? "[]" : text("attempt_errors"),
+                 .user_email = text("user_email"),
+                 .user_id = optional_text(row, "user_id"),
+                 .owner = optional_text(row, "owner"),
+                 .cancel_requested = row.boolean("cancel_requested"),
+                 .event_number = number("event_number")};
+    if (!row.is_null("duration_ms")) view.duration_ms = row.integer("duration_ms");
+    if (view.status == "completed") view.progress = 100;  // also where its request did it at once
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+}  // namespace
+
+Async<std::vector<JobView>> Jobs::get_many(std::vector<std::string> ids) {
+  const Rows rows = co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheseIds, {ids});
+  co_return views_of(rows);
+}
+
+Async<std::optional<JobView>> Jobs::get(std::string id) {
+  auto views = co_await get_many({std::move(id)});
+  if (views.empty()) co_return std::nullopt;
+  co_return std::move(views.front());
+}
+
+Async<std::vector<JobView>> Jobs::newest(std::optional<std::string> kind, std::optional<std::string> status,
+                                         int limit) {
+  const Rows rows =
+      co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, {kind, status, limit});
+  co_return views_of(rows);
+}
+
+Async<std::vector<std::string>> Jobs::waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound) {
+  const Rows rows = co_await database_.query(jobs_sql::kWaitingBodies, {after_id, limit, bound.count()});
+  std::vector<std::string> ids;
+  for (const Row row : rows) ids.emplace_back(row.text("id"));
+  co_return ids;
+}
+
+Async<void> Jobs::pause(std::string kind) { co_await database_.query(jobs_sql::kPause, {kind, true}); }
+Async<void> Jobs::resume(std::string kind) { co_await database_.query(jobs_sql::kPause, {kind, false}); }
+
+Async<std::vector<KindDepth>> Jobs::depths() {
+  const Rows rows = co_await database_.query(jobs_sql::kDepths);
+  std::vector<KindDepth> depths;
+  for (const Row row : rows) {
+    KindDepth depth{.kind = std::string(row.text("kind")),
+                    .paused = row.boolean("paused"),
+                    .at_once = std::nullopt,
+                    .ready = row.integer("ready"),
+                    .to_come = row.integer("to_come"),
+                    .processing = row.integer("processing"),
+                    .oldest = milliseconds(row.integer("oldest_ms"))};
+    if (!row.is_null("at_once")) depth.at_once = static_cast<int>(row.integer("at_once"));
+    depths.push_back(std::move(depth));
+  }
+  co_return depths;
+}
+
+Async<std::int64_t> Jobs::prune(std::string kind, Retention retention, int batch) {
+  const Params params(kind, retention.completed, retention.failed, retention.keep_for.count(), batch);
+  const Rows rows = co_await database_.query(jobs_sql::kPrune, params);
+  co_return rows[0].integer("deleted");
+}
+
+}  // namespace plugfleet

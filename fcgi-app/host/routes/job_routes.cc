@@ -1,0 +1,90 @@
+#include "host/routes/job_routes.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/ids.h"
+
+namespace plugfleet {
+namespace {
+
+std::string checked_id(std::string_view text) {
+  auto id = canonical_uuid(text);
+  if (!id) throw Failure(Kind::invalid_request, "a job's id is a UUID");
+  return std::move(*id);
+}
+
+void check_owner(const JobView& job, const std::optional<User>& user) {
+  if (job.owner && !(user && user->id == *job.owner)) {
+    throw Failure(Kind::forbidden, "this job is another user's, or your token is missing");
+  }
+}
+
+Async<JobView> find(Call& call, std::string id) {
+  const auto job = co_await call.services.streams.look(std::move(id));
+  if (!job) throw Failure(Kind::not_found, "there is no such job");
+  check_owner(*job, call.user());
+  co_return *job;
+}
+
+Async<Reply> answer(Call& call, int status, JobView row) {
+  const auto job = co_await with_result(call.services.job_payloads, std::move(row));
+  co_return Reply{.status = status, .body = job_json(job)}.with("Cache-Control", "no-store");
+}
+
+Async<Reply> show(Call& call, std::string id) {
+  auto row = co_await find(call, checked_id(id));
+  co_return co_await answer(call, 200, std::move(row));
+}
+
+JobEvent event_of(const JobView& job) {
+  return {.id = job.id,
+          .status = job.status,
+          .number = job.event_number,
+          .progress = job.progress,
+          .message = job.progress_message};
+}
+
+// A body in the payload Redis is left to its time: the job may be tried anew by an operator until then.
+Async<Reply> cancel(Call& call, std::string id) {
+  Platform& services = call.services;
+  const auto before = co_await find(call, checked_id(id));
+  const auto result = co_await services.jobs.cancel(before.id);
+  if (result.what == Cancelled::unknown) throw Failure(Kind::not_found, "there is no such job");
+  if (result.what == Cancelled::too_late) throw Failure(Kind::conflict, "the job has ended already");
+  if (result.what == Cancelled::requested) services.events.tell_cancelled(before.id);
+  auto after = co_await find(call, before.id);
+  services.events.tell(event_of(after));
+  co_return co_await answer(call, result.what == Cancelled::at_once ? 200 : 202, std::move(after));
+}
+
+std::optional<int> last_event_id(const Call& call) {
+  const std::string_view text = call.header("last-event-id");
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Async<Reply> stream(Call& call, std::string id) {
+  const auto user = call.user();
+  auto events = co_await call.services.streams.open(call.client_key(), checked_id(id), last_event_id(call),
+                                                    [user](const JobView& job) { check_owner(job, user); });
+  if (!events) co_return Reply{.status = 204};  // which tells an EventSource to stop
+  co_return Reply{.stream = std::move(events), .content_type = "text/event-stream"}
+      .with("Cache-Control", "no-store")
+      .with("X-Accel-Buffering", "no");
+}
+
+}  // namespace
+
+Module job_routes() {
+  const RouteOptions open{.auth = Auth::optional};
+  return {.name = "jobs",
+          .routes = {{Method::GET, "/api/jobs/{id}", show, open},
+                     {Method::DELETE, "/api/jobs/{id}", cancel, open},
+                     {Method::GET, "/api/jobs/{id}/stream", stream, {.auth = Auth::optional, .streams = true}}}};
+}
+
+}  // namespace plugfleet
