@@ -131,16 +131,16 @@ $(B)/tests/tools/%: tests/tools/%.cc
 # ---- Running -----------------------------------------------------------------------------------------------------
 
 packages:
-	@scripts/install-packages
+	@scripts/dev/install-packages
 
 run: packages ## Install what is missing, build, start the fleet, rename the layers of a sample frame
 	@$(MAKE) --no-print-directory build
 	@BUILD=$(B) scripts/fleet start
-	@scripts/plugin || true
+	@scripts/dev/plugin || true
 	@BUILD=$(B) scripts/demo
 
 plugin: packages ## Build the Figma plugin into build/plugin/figma (SERVER=https://... for one to be published)
-	@SERVER=$(SERVER) scripts/plugin
+	@SERVER=$(SERVER) scripts/dev/plugin
 	@echo "Figma desktop: Plugins > Development > Import plugin from manifest > build/plugin/figma/manifest.json"
 
 stop: ## Stop the fleet that `make run` started
@@ -153,7 +153,7 @@ status: ## Every process of the fleet on one screen
 
 test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread for the sanitizers)
 	@$(MAKE) --no-print-directory build $(tests) $(tools) $(probe)
-	@BUILD=$(B) scripts/run-tests $(test_sources:%.cc=$(B)/%)
+	@BUILD=$(B) scripts/dev/run-tests $(test_sources:%.cc=$(B)/%)
 
 t: ## Run one test alone: make t F=wire/json
 	@$(MAKE) --no-print-directory $(B)/tests/$(F)_test
@@ -161,15 +161,15 @@ t: ## Run one test alone: make t F=wire/json
 
 check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against their manual
 	@$(MAKE) --no-print-directory build
-	@BUILD=$(B) scripts/check
+	@BUILD=$(B) scripts/dev/check
 
 bench: packages ## Measure against peers in the same run; prints ratios and never fails on time
 	@$(MAKE) --no-print-directory build $(tools) $(probe)
-	@BUILD=$(B) scripts/bench
+	@BUILD=$(B) scripts/dev/bench
 
 deb: packages ## Pack the Debian package build/plugfleet_VERSION_amd64.deb
 	@$(MAKE) --no-print-directory build
-	@BUILD=$(B) scripts/make-deb
+	@BUILD=$(B) scripts/dev/make-deb
 
 rehearsal: deb ## Install it on a Debian with systemd in a container, kill parts of it, reboot, remove it (root)
 	@tests/rehearsal/run

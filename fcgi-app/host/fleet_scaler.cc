@@ -19,7 +19,7 @@ namespace {
 
 constexpr auto kComesUp = 5s;  // at the most, until supervisord says that a process it started runs
 
-// RUN/slots.lock, as long as it lives; the scripts that replace processes hold it too (scripts/slots.sh).
+// RUN/slots.lock, as long as it lives; the scripts that replace processes hold it too (scripts/lib/slots.sh).
 class SlotsLock {
  public:
   explicit SlotsLock(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {

@@ -18,7 +18,7 @@ tearDownModule = live.stop
 
 
 def setUpModule():
-    subprocess.run([ROOT / "scripts/plugin", "for-tests"], check=True, timeout=300)
+    subprocess.run([ROOT / "scripts/dev/plugin", "for-tests"], check=True, timeout=300)
     shutil.rmtree(ROOT / "build/screenshots", ignore_errors=True)
 
 

@@ -1,5 +1,5 @@
 // node run.mjs SCENARIO SERVER PROVIDER: runs one of scenarios*.mjs in Chromium, with the plugin and a fake Figma as
-// `scripts/plugin for-tests` builds them, against the fleet at SERVER and the fake provider at PROVIDER. Prints as JSON
+// `scripts/dev/plugin for-tests` builds them, against the fleet at SERVER and the fake provider at PROVIDER. Prints as JSON
 // what the scenario returns, for plugin_test.py to compare with the server's side; exits 1 and says why when something
 // was not as it should be, or took too long. Screenshots go to build/screenshots.
 import { mkdirSync } from 'node:fs';

@@ -159,7 +159,7 @@ class WorkersTest(FailureCase):
         clients.start()
         wait_for(lambda: live.provider.stats()["inFlight"] == 40, "the provider was not asked")
         for pid in old.values():
-            kill(pid, signal.SIGQUIT)  # scripts/slots.sh says both, and either may come first
+            kill(pid, signal.SIGQUIT)  # scripts/lib/slots.sh says both, and either may come first
             kill(pid, signal.SIGTERM)
         clients.join(PATIENCE)
         self.assertEqual([reply.status for reply in replies], [200] * 40)

@@ -42,8 +42,8 @@ class GuestTest(unittest.TestCase):
     def shell(self, parts, text, **settings):
         """Bash with those files of scripts/ sourced; `etc` and `www` are this folder's."""
         trees = "".join(f'{name}=$FLEET_DIR/{name}\n' for name in ("etc", "www"))
-        sources = "".join(f'. "$root/scripts/{part}.sh"\n' for part in parts)
-        return self.run_here("bash", "-c", f'. "$0/scripts/lib.sh"\n{trees}{sources}{textwrap.dedent(text)}', str(ROOT),
+        sources = "".join(f'. "$root/scripts/lib/{part}.sh"\n' for part in parts)
+        return self.run_here("bash", "-c", f'. "$0/scripts/lib/common.sh"\n{trees}{sources}{textwrap.dedent(text)}', str(ROOT),
                              FLEET_DIR=str(self.folder), **settings)
 
 
@@ -174,7 +174,7 @@ class PackageTest(GuestTest):
         self.run_here("bash", "-c", 'cd "$1" && git ls-files -z scripts conf migrations systemd modules prompts packaging docs '
                                     'README.md CHANGELOG.md VERSION | xargs -0 cp --parents -t "$0" && chmod -R go-rwx "$0"',
                       str(checkout), str(ROOT))
-        said = self.run_here("bash", "-c", 'umask 077 && "$0/scripts/make-deb"', str(checkout), BUILD=str(BUILD), VERSION="0.0.1")
+        said = self.run_here("bash", "-c", 'umask 077 && "$0/scripts/dev/make-deb"', str(checkout), BUILD=str(BUILD), VERSION="0.0.1")
         self.assertIn("build/plugfleet_0.0.1_", said)
         (package,) = (checkout / "build").glob("*.deb")
         modes = {line.split()[0] for line in self.run_here("dpkg-deb", "-c", str(package)).splitlines()}
@@ -189,11 +189,11 @@ class PackageTest(GuestTest):
         self.write("bin/systemctl", "#!/bin/sh\n").chmod(0o755)
         self.write("bin/apt-get", '#!/bin/sh\necho "$1" >>asked\n[ $(grep -c "$1" asked) -gt 1 ] && exit\n'
                                   'echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)"\nexit 100\n').chmod(0o755)
-        said = self.run_here(str(ROOT / "scripts/install-packages"), PATH=f"{self.folder}/bin:{os.environ['PATH']}")
+        said = self.run_here(str(ROOT / "scripts/dev/install-packages"), PATH=f"{self.folder}/bin:{os.environ['PATH']}")
         self.assertEqual(said.count("Waiting for another apt-get or dpkg, for five minutes at the most: E: Could not get lock"), 2)
         self.assertEqual((self.folder / "asked").read_text(encoding="utf-8").split(), ["update", "update", "install", "install"])
         self.write("bin/apt-get", "#!/bin/sh\necho 'E: Unable to locate package'\nexit 100\n")
-        said = self.run_here(str(ROOT / "scripts/install-packages"), PATH=f"{self.folder}/bin:{os.environ['PATH']}", status=1)
+        said = self.run_here(str(ROOT / "scripts/dev/install-packages"), PATH=f"{self.folder}/bin:{os.environ['PATH']}", status=1)
         self.assertIn("apt-get update failed: E: Unable to locate package", said)
 
     def test_make_says_nothing_of_its_own_below_another_make(self):

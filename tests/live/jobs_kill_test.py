@@ -69,7 +69,7 @@ class Scenarios(unittest.TestCase):
             long = [live.add("once@terminated", ms=6000) for _ in range(10)]
             for job in short + long:
                 live.wait_for_status(job, "processing", "completed")
-            first.signal(signal.SIGQUIT)  # scripts/slots.sh says both, and either may come first
+            first.signal(signal.SIGQUIT)  # scripts/lib/slots.sh says both, and either may come first
             first.process.terminate()
             late = live.add("noop@terminated")
             self.assertEqual(first.process.wait(PATIENCE), 0)

@@ -1,4 +1,4 @@
-"""scripts/load: asks a running fleet and says what it did; refuses to load somebody who has to be paid."""
+"""scripts/dev/load: asks a running fleet and says what it did; refuses to load somebody who has to be paid."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ class LoadScriptTest(unittest.TestCase):
         cls.fleet = cls.enterClassContext(Fleet("load-script", {"PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1000000"}))
 
     def load(self, *words, status=0):
-        done = subprocess.run([ROOT / "scripts/load", "--seconds", "1", *words], env=self.fleet.environment, cwd="/",
+        done = subprocess.run([ROOT / "scripts/dev/load", "--seconds", "1", *words], env=self.fleet.environment, cwd="/",
                               capture_output=True, text=True, timeout=200, check=False)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr

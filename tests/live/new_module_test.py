@@ -1,4 +1,4 @@
-"""scripts/new-module: what it writes builds, loads, and passes its own test, without a server and without a change.
+"""scripts/dev/new-module: what it writes builds, loads, and passes its own test, without a server and without a change.
 
 It works in a checkout of its own: links to the sources and to what is built of them, beside which only the new module
 is compiled."""
@@ -46,7 +46,7 @@ class NewModuleTest(unittest.TestCase):
         return done.returncode, done.stdout
 
     def new_module(self, *names):
-        return self.run_in_checkout("scripts/new-module", *names)
+        return self.run_in_checkout("scripts/dev/new-module", *names)
 
     def files(self):
         return sorted(
@@ -86,7 +86,7 @@ class NewModuleTest(unittest.TestCase):
                 self.assertEqual(self.files(), before)
         for words in ((), ("one", "two")):
             status, said = self.new_module(*words)
-            self.assertEqual((status, said), (1, "Usage: scripts/new-module NAME\n"))
+            self.assertEqual((status, said), (1, "Usage: scripts/dev/new-module NAME\n"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// The one header a module includes. `scripts/new-module NAME` writes a module to begin with, and its test.
+// The one header a module includes. `scripts/dev/new-module NAME` writes a module to begin with, and its test.
 //
 //   namespace notes {
 //   using namespace plugfleet;

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: where things are, and how to say, fail, wait and read settings. Starts nothing.
+# Sourced by the scripts: where things are, and how to say, fail, wait and read settings. Starts nothing.
 # FLEET_DIR chooses the fleet, BUILD its programs; both may hold spaces and be relative.
 
 # What the caller's environment says to other programs (PGOPTIONS, PYTHONHOME, CDPATH, LC_ALL ...) is not said to ours.
 own_environment() {
   local name kept settings
-  settings=$(dirname "${BASH_SOURCE[0]}")/../conf/fleet.conf
+  settings=$(dirname "${BASH_SOURCE[0]}")/../../conf/fleet.conf
   for name in $(compgen -A function); do unset -f "$name"; done
   kept=" FLEET_DIR BUILD SERVER SAN VERSION KEEP CI $(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$settings" | xargs) "
   kept+='HOME USER LOGNAME SHELL PATH PWD TERM COLUMNS LINES TMPDIR DEBIAN_FRONTEND '
@@ -21,7 +21,7 @@ own_environment() {
 
 set +o posix # POSIXLY_CORRECT
 own_environment
-root=$(cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=$(cd -- "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Where the scripts are the package's they work on the installed fleet; its programs are those of the active release.
 # shellcheck disable=SC2034
 if [[ $root == /usr/lib/plugfleet ]]; then

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after lib.sh: the fleet's secrets. Each rests in a file of its own, which the setting NAME_FILE names: on an
+# Sourced after common.sh: the fleet's secrets. Each rests in a file of its own, which the setting NAME_FILE names: on an
 # installed fleet /etc/plugfleet/secrets/NAME, root's alone, of which systemd shows plugfleet.service a copy in memory as
 # it starts. A secret goes through files and builtins: never into an argument, an environment or a message.
 set -euo pipefail

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after lib.sh and find_fleet: the slots of our pools, worker and runner, and the keeper. Starting and stopping
+# Sourced after common.sh and find_fleet: the slots of our pools, worker and runner, and the keeper. Starting and stopping
 # one, and replacing them all so that the fleet serves on. A slot is ready when its process says so in its metric cells
 # (plugfleet_ready); that it runs is not enough. Whoever changes slots holds slots.lock; the keeper's scaling waits.
 set -euo pipefail

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after lib.sh and find_fleet: asking PostgreSQL and PgBouncer of this fleet, whoever's they are, and what is
+# Sourced after common.sh and find_fleet: asking PostgreSQL and PgBouncer of this fleet, whoever's they are, and what is
 # made in the database before our programs start.
 set -euo pipefail
 : "${root:?}"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after lib.sh on an installed fleet: releases/NAME holds all that a release's programs read, bin/, lib/,
+# Sourced after common.sh on an installed fleet: releases/NAME holds all that a release's programs read, bin/, lib/,
 # modules/, migrations/ and sources/ (the modules' other files); the link `release` names the active one. So what runs
 # needs nothing of the package, whose files the next one replaces.
 set -euo pipefail
