@@ -4,6 +4,7 @@
 #include <charconv>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -12,11 +13,12 @@
 #include "core/call.h"
 #include "core/job.h"
 #include "core/rate_limit.h"
+#include "core/settings.h"
 
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 4;
+inline constexpr int kModuleAbi = 5;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -60,20 +62,40 @@ class Handler {
   std::optional<std::size_t> values_;
 };
 
+// nginx's guard in front of a route, for each address: a flood is refused before it costs a worker anything. Danger:
+// nginx knows no users, and a whole office may share one address.
+struct EdgeLimit {
+  std::string rate;        // "20r/s" or "30r/m"
+  std::int64_t burst = 0;  // requests that may come at once before that
+
+  // Of the settings NAME_RATE and NAME_BURST.
+  static EdgeLimit of(SettingReader& settings, const std::string& name, std::string rate, std::int64_t burst) {
+    EdgeLimit limit;
+    settings.rate(name + "_RATE", limit.rate, std::move(rate));
+    settings.integer(name + "_BURST", limit.burst, burst, 1, 99'999);
+    return limit;
+  }
+};
+
 struct RouteOptions {
+  std::string summary;  // one line, for people: "Renames the layers of a frame"
   Auth auth = Auth::none;
   std::optional<RateLimit> limit;       // for each client (Call::client_key); none: REQUESTS_PER_MINUTE, for all such
   bool limited = true;                  // false: neither; what operators and their programs ask for
+  std::optional<EdgeLimit> edge;        // none: nginx's general guard alone (RATE_GENERAL)
+  bool operators_only = false;          // nginx answers OPERATOR_ADDRESSES alone
   bool streams = false;                 // an event stream: one that resumes (Last-Event-ID) is counted, never refused
   std::optional<std::size_t> body_max;  // bytes; the setting BODY_MAX where it is not said
   bool recorded = true;                 // one row in api_calls for each request
 };
 
+// All that is said of a route, anywhere: nginx's part is made from it (host/nginx_routes.h), and `plugfleet routes`.
 struct Route {
   Method method;
   std::string path;  // "/notes/{id}": a {...} is one whole segment
   Handler handler;
-  RouteOptions options;
+  RouteOptions options = {};
+  std::source_location at = std::source_location::current();
 };
 
 struct Module {

@@ -132,6 +132,17 @@ void SettingReader::choice(const std::string& name, std::string& target, std::st
     complain(fmt::format("{}: must be one of {}, not \"{}\"", name, range, target));
 }
 
+// As nginx reads one.
+void SettingReader::rate(const std::string& name, std::string& target, std::string default_value) {
+  target = take(name, "rate", default_value, "");
+  std::int64_t number = 0;
+  const auto [unit, error] = std::from_chars(target.data(), target.data() + target.size(), number);
+  const std::string_view rest(unit, target.data() + target.size());
+  if (error == std::errc() && number >= 1 && number <= 1'000'000 && (rest == "r/s" || rest == "r/m")) return;
+  complain(fmt::format("{}: must be a rate like 30r/m or 5r/s, not \"{}\"", name, target));
+  target = std::move(default_value);
+}
+
 void SettingReader::integer(const std::string& name, std::int64_t& target, std::int64_t default_value,
                             std::int64_t least, std::int64_t most) {
   const std::string value = take(name, "integer", fmt::format("{}", default_value), fmt::format("{}..{}", least, most));

@@ -11,9 +11,8 @@
 //   };
 //
 // A wrong value, and a name that no row claims, stop the process at its start with one sentence each. Durations are
-// written 500ms, 10s, 5m or 1h; sizes 512KiB, 20MiB or plain bytes. A value may stand in quotation marks, a secret may
-// not. A secret may instead be put in a file, named by
-// NAME_FILE; it is never shown.
+// written 500ms, 10s, 5m or 1h; sizes 512KiB, 20MiB or plain bytes; rates 20r/s or 30r/m. A value may stand in quotation
+// marks, a secret may not. A secret may instead be put in a file, named by NAME_FILE; it is never shown.
 #pragma once
 
 #include <initializer_list>
@@ -44,6 +43,7 @@ class SettingReader {
               std::initializer_list<std::string_view> choices);
   void integer(const std::string& name, std::int64_t& target, std::int64_t default_value, std::int64_t least,
                std::int64_t most);
+  void rate(const std::string& name, std::string& target, std::string default_value);
   void duration(const std::string& name, Clock::duration& target, std::string default_value, Clock::duration least,
                 Clock::duration most);
   void size(const std::string& name, std::size_t& target, std::string default_value, std::size_t least,

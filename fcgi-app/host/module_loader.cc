@@ -52,6 +52,10 @@ std::vector<Module> load_modules(const std::string& directory, const std::string
   for (const std::string& path : paths_of(directory, names)) {
     Module module = load(path, settings);
     if (!seen.insert(module.name).second) refuse(path, fmt::format("another module is named \"{}\" too", module.name));
+    for (const Route& route : module.routes) {
+      if (route.options.summary.empty())
+        refuse(path, fmt::format("{} {} has no summary", method_name(route.method), route.path));
+    }
     for (const JobHandler& job : module.jobs) {
       if (!kinds.insert(job.kind).second)
         refuse(path, fmt::format("another handler runs jobs of kind \"{}\"", job.kind));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace plugfleet {
 namespace {
@@ -51,10 +52,21 @@ bool serves(Method route, Method asked) { return route == asked || (route == Met
 void Router::add(const std::string& module, Route the_route) {
   auto entry = std::make_unique<Entry>(std::move(the_route));
   const Route& route = entry->route;
+  entry->module = module;
   entry->label = fmt::format("{} {}", method_name(route.method), route.path);
   if (!route.path.starts_with('/'))
     throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
   entry->segments = split_path(route.path);
+  for (const std::string_view segment : entry->segments) {
+    const auto plain = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~{}").contains(c);
+    };
+    if (!std::ranges::all_of(segment, plain)) {
+      throw Failure(
+          Kind::internal,
+          fmt::format("module {}: the path of {} may hold letters, digits, - . _ ~ and {{...}}", module, entry->label));
+    }
+  }
   const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_value));
   if (route.handler.values() && *route.handler.values() != values) {
     throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label,

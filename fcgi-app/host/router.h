@@ -17,6 +17,7 @@ class Router {
   struct Entry {
     explicit Entry(Route the_route) : route(std::move(the_route)) {}
     Route route;
+    std::string module;                      // whose it is
     std::string label;                       // "POST /api/rename-layers": for logs, rows and metrics
     std::vector<std::string_view> segments;  // of the route's path
     Counter requests, errors;
@@ -33,6 +34,8 @@ class Router {
   };
   // HEAD is served by the GET route.
   Match find(Method method, std::string_view path) const;
+
+  const std::vector<std::unique_ptr<Entry>>& entries() const { return entries_; }
 
  private:
   std::vector<std::unique_ptr<Entry>> entries_;

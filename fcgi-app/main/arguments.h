@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "core/settings.h"
 
@@ -14,7 +17,8 @@ namespace plugfleet {
 
 struct Arguments {
   std::string settings_file;
-  bool check = false, print_settings = false;
+  bool check = false;
+  std::string print;  // what of the program is to be printed: "settings" and what else it offers
 };
 
 // A row a setting: name, type, default, range. A secret's value is never among them.
@@ -24,18 +28,21 @@ inline int print_settings(const SettingReader& reader) {
   return 0;
 }
 
-// Runs `run` and turns what it throws into one message on stderr and exit status 1.
-inline int run_main(const char* program, int argc, char** argv, int (*run)(const Arguments&)) {
+// Runs `run` and turns what it throws into one message on stderr and exit status 1. `printed` is what --print-... may name.
+inline int run_main(const char* program, int argc, char** argv, int (*run)(const Arguments&),
+                    std::initializer_list<std::string_view> printed = {"settings"}) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--settings") == 0 && i + 1 < argc) {
       arguments.settings_file = argv[++i];
     } else if (std::strcmp(argv[i], "--check") == 0) {
       arguments.check = true;
-    } else if (std::strcmp(argv[i], "--print-settings") == 0) {
-      arguments.print_settings = true;
+    } else if (const std::string_view word = argv[i];
+               word.starts_with("--print-") && std::ranges::find(printed, word.substr(8)) != printed.end()) {
+      arguments.print = word.substr(8);
     } else {
-      fmt::print(stderr, "usage: {} [--settings FILE] [--check | --print-settings]\n", program);
+      fmt::print(stderr, "usage: {} [--settings FILE] [--check | --print-{}]\n", program,
+                 fmt::join(printed, " | --print-"));
       return 2;
     }
   }

@@ -26,7 +26,7 @@ int run(const Arguments& arguments) {
   Settings settings;
   settings.rows(reader);
   const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print_settings) return print_settings(reader);
+  if (arguments.print == "settings") return print_settings(reader);
   reader.finish();
   std::vector<TimedWork> crons = declared_crons(modules);
   if (arguments.check) {

@@ -105,7 +105,7 @@ int run(const Arguments& arguments) {
   Settings settings;
   settings.rows(reader);
   std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print_settings) return print_settings(reader);
+  if (arguments.print == "settings") return print_settings(reader);
   reader.finish();
   std::vector<JobHandler> handlers = handlers_of(std::move(modules));
   if (arguments.check) {

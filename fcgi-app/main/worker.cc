@@ -4,6 +4,8 @@
 //   plugfleet-worker [--settings FILE]     serve until SIGTERM; then drain and exit
 //   plugfleet-worker --check               say what is wrong with the settings and modules, and exit
 //   plugfleet-worker --print-settings      every setting with its type, default and range
+//   plugfleet-worker --print-routes        every route with who may ask and how often; --print-routes-json for programs
+//   plugfleet-worker --print-nginx-maps    what nginx is told of them; likewise -limits and -locations
 //
 // SIGQUIT drains as SIGTERM does and may be said again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include "core/settings.h"
 #include "host/dispatch.h"
 #include "host/module_loader.h"
+#include "host/nginx_routes.h"
 #include "host/router.h"
 #include "host/routes/analytics_routes.h"
 #include "host/routes/job_routes.h"
@@ -27,6 +30,7 @@
 #include "io/fastcgi.h"
 #include "main/arguments.h"
 #include "main/process.h"
+#include "main/route_list.h"
 
 namespace plugfleet {
 namespace {
@@ -118,16 +122,7 @@ class Worker {
   int turn_ = -1;
 };
 
-int run(const Arguments& arguments) {
-  SettingReader reader(arguments.settings_file);
-  Settings settings;
-  settings.rows(reader);
-  std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print_settings) return print_settings(reader);
-  reader.finish();
-  const Authenticator checked(settings);
-
-  if (!arguments.check) start_process(settings);
+Router router_of(std::vector<Module> modules) {
   Router router;
   for (Route& route : operator_routes().routes) router.add("operator", std::move(route));
   for (Route& route : job_routes().routes) router.add("jobs", std::move(route));
@@ -135,8 +130,37 @@ int run(const Arguments& arguments) {
   for (Module& module : modules) {
     for (Route& route : module.routes) router.add(module.name, std::move(route));
   }
+  return router;
+}
+
+// Where a setting is wrong too: it counts as its default then.
+int print_routes(std::string_view what, const Settings& settings, std::vector<Module> modules) {
+  const Router router = router_of(std::move(modules));
+  const NginxRoutes nginx = nginx_routes(router);
+  const std::string text = what == "routes"         ? routes_text(router, settings)
+                           : what == "routes-json"  ? routes_json(router, settings)
+                           : what == "nginx-maps"   ? nginx.maps
+                           : what == "nginx-limits" ? nginx.limits
+                                                    : nginx.locations;
+  fmt::print("{}", text);
+  return 0;
+}
+
+int run(const Arguments& arguments) {
+  SettingReader reader(arguments.settings_file);
+  Settings settings;
+  settings.rows(reader);
+  std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
+  if (arguments.print == "settings") return print_settings(reader);
+  if (!arguments.print.empty()) return print_routes(arguments.print, settings, std::move(modules));
+  reader.finish();
+  const Authenticator checked(settings);
+
+  if (!arguments.check) start_process(settings);
+  const std::size_t module_count = modules.size();
+  const Router router = router_of(std::move(modules));
   if (arguments.check) {
-    fmt::print("{} modules, settings fine\n", modules.size());
+    fmt::print("{} modules, settings fine\n", module_count);
     return 0;
   }
 
@@ -150,4 +174,7 @@ int run(const Arguments& arguments) {
 }  // namespace
 }  // namespace plugfleet
 
-int main(int argc, char** argv) { return plugfleet::run_main("plugfleet-worker", argc, argv, plugfleet::run); }
+int main(int argc, char** argv) {
+  return plugfleet::run_main("plugfleet-worker", argc, argv, plugfleet::run,
+                             {"settings", "routes", "routes-json", "nginx-maps", "nginx-limits", "nginx-locations"});
+}

@@ -38,7 +38,8 @@ Route prompts_route(std::string default_file) {
                                                                       Call& call, const PathValues&) {
     return show_prompts(call, default_file);
   };
-  return {Method::GET, "/api/prompts", std::move(handler), {.auth = Auth::optional}};
+  return {
+      Method::GET, "/api/prompts", std::move(handler), {.summary = "The prompts there are", .auth = Auth::optional}};
 }
 
 }  // namespace figma

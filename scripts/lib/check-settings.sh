@@ -9,15 +9,16 @@ wrong=() # a sentence for each thing that is
 
 # Lines that read_settings passes over.
 check_lines() {
-  local line key number=0
+  local line key moved number=0
   while read -r line || [[ $line ]]; do
     number=$((number + 1))
     if [[ ! $line || $line == \#* ]]; then continue; fi
-    key=${line%%=*}
+    key=${line%%=*} moved=''
+    if [[ $key =~ ^(RATE|BURST)_([A-Z]+)$ ]]; then moved=${BASH_REMATCH[2]}_EDGE_${BASH_REMATCH[1]}; fi # a route's own guard
     if [[ ! $line =~ ^[A-Z_]+= ]]; then
       wrong+=("$1 line $number: expected NAME=value")
     elif [[ $key != CERTIFICATE && $key != EMAIL ]] && ! grep -q "^$key=" "$root/conf/fleet.conf"; then
-      wrong+=("$1 line $number: there is no setting $key")
+      wrong+=("$1 line $number: there is no setting $key${moved:+; it is $moved in plugfleet.conf now}")
     fi
   done <"$1"
 }
@@ -63,6 +64,7 @@ check_programs() {
 
 check_nginx() {
   local said
+  if [[ ! -e ${draft:?}/conf/nginx/routes-locations.conf ]]; then return; fi # the programs refuse to run, and said why
   sed -i "s|$RUN/conf/|${draft:?}/conf/|g" "$draft"/conf/nginx/*
   said=$(nginx -t -q -e stderr -c "$draft/conf/nginx/nginx.conf" 2>&1) && return
   wrong+=("nginx refuses its configuration: $(head -n 1 <<<"${said//"$draft"/"$RUN"}")")
@@ -77,7 +79,7 @@ check_all_settings() (
   check_prompts
   if said=$(read_settings_anew 2>&1); then
     read_settings_anew
-    make_draft
+    make_draft "$1"
     check_programs "$1"
     check_nginx
   else

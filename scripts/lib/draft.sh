@@ -11,7 +11,7 @@ read_settings_anew() {
   check_settings
 }
 
-# make_draft: $draft/conf is what RUN/conf would be; it goes when the script ends. It is on RUN's tmpfs and open to our
+# make_draft [RELEASE]: $draft/conf is what RUN/conf would be; it goes when the script ends. It is on RUN's tmpfs and open to our
 # user alone, for secrets are copied there.
 make_draft() {
   find "$RUN" -maxdepth 1 -name 'draft-*' -mmin +60 -exec rm -rf -- {} + # of one that was killed
@@ -32,7 +32,7 @@ make_draft() {
     fi
     mkdir -p conf/{nginx,redis,supervisord,pgbouncer,postgresql}
     ln -s -- "$root" checkout
-    configure
+    configure "$@"
   )
 }
 

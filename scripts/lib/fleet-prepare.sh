@@ -18,7 +18,7 @@ give_up() {
 # Ends with one sentence when a setting of fleet.conf makes no sense.
 check_settings() {
   local key
-  for key in HTTPS_PORT HTTP_PORT WORKERS WORKERS_MAX POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL BURST_RENAME BURST_EDIT; do
+  for key in HTTPS_PORT HTTP_PORT WORKERS WORKERS_MAX POOL_REQUESTS POOL_JOBS POOL_OPS BURST_GENERAL; do
     [[ ${!key} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$key is '${!key}', not a number from 1 to 99999."
   done
   for key in HTTPS_PORT HTTP_PORT; do
@@ -41,9 +41,7 @@ check_settings() {
   if ((RUNNERS > RUNNERS_MAX)); then RUNNERS_MAX=$RUNNERS; fi
   ((WORKERS_MAX <= 64)) || fail "WORKERS_MAX is $WORKERS_MAX, more than 64."
   ((RUNNERS_MAX <= 64)) || fail "RUNNERS_MAX is $RUNNERS_MAX, more than 64."
-  for key in RATE_GENERAL RATE_RENAME RATE_EDIT; do
-    [[ ${!key} =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "$key is '${!key}', not a rate like 30r/m or 5r/s."
-  done
+  [[ $RATE_GENERAL =~ ^[1-9][0-9]*r/[sm]$ ]] || fail "RATE_GENERAL is '$RATE_GENERAL', not a rate like 30r/m or 5r/s."
   [[ $CLIENT_PREFIX =~ ^(32|40|48|56|64|72|80|88|96|104|112|120|128)$ ]] ||
     fail "CLIENT_PREFIX is '$CLIENT_PREFIX', not a number of bits from 32 to 128 in steps of 8."
   [[ $HTTPS_ADDRESS == 127.0.0.1 || $HTTPS_ADDRESS == 0.0.0.0 ]] ||
@@ -259,12 +257,21 @@ END
   done
 }
 
-# Fills in every template of conf/. The names of a template are those of fleet.conf and of the variables here.
+# nginx_routes PART RELEASE: what nginx is told of the routes that the modules of a release have.
+nginx_routes() {
+  # shellcheck disable=SC2016
+  sed "s|$RUN/build/modules|$2/modules|" conf/worker.env |
+    env -i PATH="$PATH" bash -c 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-nginx-$1" --settings "$3"' \
+      - "$1" "$2" "$FLEET_DIR/plugfleet.conf" |
+    sed "s|^  include \(.*\)\.conf;|  include $RUN/conf/nginx/\1.conf;|"
+}
+
+# configure [RELEASE]: fills in every template of conf/, whose names are those of fleet.conf and of the variables here, and
+# asks the programs of a release, that in use where none is given, for their part.
 # shellcheck disable=SC2034
 configure() {
   local POSTGRES_CONNECTIONS=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS)) WORKER_SLOTS=$((WORKERS_MAX + 2)) RUNNER_SLOTS=$((RUNNERS_MAX + 1)) FILES
-  local LIMIT_GENERAL=${RATE_GENERAL%r/*} LIMIT_RENAME=${RATE_RENAME%r/*} LIMIT_EDIT=${RATE_EDIT%r/*}
-  local WAIT_GENERAL WAIT_RENAME WAIT_EDIT CLIENT_BYTES=$((CLIENT_PREFIX / 8)) CLIENT_REST=$((16 - CLIENT_PREFIX / 8))
+  local LIMIT_GENERAL=${RATE_GENERAL%r/*} WAIT_GENERAL CLIENT_BYTES=$((CLIENT_PREFIX / 8)) CLIENT_REST=$((16 - CLIENT_PREFIX / 8))
   local NGINX_USER='' POSTGRES_USER='' SUPERVISORD_USER='' WORKER_SOCKET WORKER_SERVERS REAL_IP='' OPERATORS=''
   local LISTEN_HTTPS_TOO='' LISTEN_HTTP_TOO='' STAPLING=''
   local DATABASE=${DATABASE_HOST:-$RUN/postgresql} DATABASE_PORT=5432 REPLICA=''
@@ -276,8 +283,6 @@ configure() {
   if [[ $installed ]]; then FILES=$(awk '/^Max open files/ {print $5}' /proc/1/limits); fi # whoever calls
   if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
   WAIT_GENERAL=$(limit_wait "$RATE_GENERAL")
-  WAIT_RENAME=$(limit_wait "$RATE_RENAME")
-  WAIT_EDIT=$(limit_wait "$RATE_EDIT")
   owner=$(id -un):$(id -gn)
   if ((EUID == 0)); then
     NGINX_USER='user www-data;' POSTGRES_USER='user=postgres' SUPERVISORD_USER='user=root'
@@ -320,6 +325,13 @@ configure() {
   keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"$'\n'"PUBLIC_NAME=$PUBLIC_NAME"$'\n'"POSTGRES_PORT=$POSTGRES_PORT"
   text=$(environment_of worker plugfleet)
   keep conf/worker.env "$text"
+  for name in maps limits locations; do
+    if text=$(nginx_routes "$name" "${1:-$RUN/build}" 2>&1); then
+      keep "conf/nginx/routes-$name.conf" "$text"
+    elif [[ ! ${draft:-} ]]; then # a draft's programs are asked what they refuse
+      fail "$text"
+    fi
+  done
   for name in runner keeper; do
     text=$(environment_of "$name" plugfleet_jobs)
     keep "conf/$name.env" "$text"

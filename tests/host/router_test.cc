@@ -67,4 +67,5 @@ TEST(two_modules_with_one_route_are_refused) {
 TEST(a_handler_that_does_not_fit_its_path_is_refused) {
   CHECK_CONTAINS(refusal({Method::GET, "/other", with_number, {}}), "takes 1 path values");
   CHECK_CONTAINS(refusal({Method::GET, "other", plain, {}}), "must begin with /");
+  CHECK_CONTAINS(refusal({Method::GET, "/a b", plain, {}}), "the path of GET /a b may hold letters");
 }

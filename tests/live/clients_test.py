@@ -99,7 +99,8 @@ class ClientCase(live.Case):
 class AddressLimitTest(ClientCase):
     """nginx's guard, where a test can reach it: 31 requests at once and then one a minute, 11 of them renames."""
 
-    settings = {**HMAC, "RATE_GENERAL": "1r/m", "BURST_GENERAL": "30", "RATE_RENAME": "1r/m", "BURST_RENAME": "10"}
+    settings = {**HMAC, "RATE_GENERAL": "1r/m", "BURST_GENERAL": "30", 
+                "PLUGFLEET_RENAME_EDGE_RATE": "1r/m", "PLUGFLEET_RENAME_EDGE_BURST": "10"}
 
     def ask_until_refused(self, ask, at_least):
         """The first refusal; a request more than `at_least` may pass while the bucket drains."""

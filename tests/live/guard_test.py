@@ -72,7 +72,7 @@ class Jail:
 
 
 class Fail2banTest(live.Case):
-    settings = {"RATE_EDIT": "1r/m", "BURST_EDIT": "1", "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1",
+    settings = {"PLUGFLEET_EDIT_EDGE_RATE": "1r/m", "PLUGFLEET_EDIT_EDGE_BURST": "1", "PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1",
                 "PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET": SECRET, "PLUGFLEET_JWT_ISSUER": CLAIMS["iss"],
                 "PLUGFLEET_JWT_AUDIENCE": CLAIMS["aud"]}
     scan, flood = Jail("plugfleet-scan"), Jail("plugfleet-flood")

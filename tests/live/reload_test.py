@@ -59,7 +59,7 @@ class ReloadTest(live.Case):
             self.assertEqual(done.returncode, 1, done.stdout)
             for name in ("LOG_LEVEL: must be one of", "NO_SUCH_SETTING", "expected NAME=value"):
                 self.assertEqual(done.stdout.count(name), 1, done.stdout)
-        for name, value in (("RATE_EDIT", "often"), ("TRUSTED_PROXIES", "10.0.0.0/99")):  # nginx finds the second
+        for name, value in (("RATE_GENERAL", "often"), ("PLUGFLEET_EDIT_EDGE_RATE", "seldom"), ("TRUSTED_PROXIES", "10.0.0.0/99")):  # nginx finds the second
             done = plugfleet("reload", **{name: value})
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(value, done.stdout)

@@ -81,7 +81,7 @@ class NotRunningTest(unittest.TestCase):
         for name, value in (("WORKERS", "0"), ("WORKERS", "65"), ("WORKERS", "two"), ("RUNNERS", "65"),
                             ("HTTP_PORT", "http"), ("HTTP_PORT", "65536"), ("HTTPS_PORT", str(self.fleet.port)),
                             ("POOL_JOBS", "1001"), ("POSTGRES_MEMORY", "lots"), ("REDIS_STATE_MEMORY", "1 GB"),
-                            ("RATE_GENERAL", "30"), ("BURST_RENAME", "-1"), ("CLIENT_PREFIX", "60"), ("BACKUP_KEEP_DAYS", "ever"),
+                            ("RATE_GENERAL", "30"), ("BURST_GENERAL", "-1"), ("CLIENT_PREFIX", "60"), ("BACKUP_KEEP_DAYS", "ever"),
                             ("HTTPS_ADDRESS", "localhost"), ("OPERATOR_ADDRESSES", "10.0.0.1")):
             with self.subTest(f"{name}={value}"):
                 self.assert_refused(name, "start", **{name: value})

@@ -126,9 +126,10 @@ Async<Outcome> ask(Job& job) {
 Module describe(SettingReader& settings) {
   std::string lane;
   settings.text("PROBE_LANE", lane, "");
-  Module module{.name = "probe",
-                .routes = {{Method::POST, "/probe/jobs", add_jobs, {.recorded = false}},
-                           {Method::GET, "/probe/hold", hold, {.recorded = false}}}};
+  Module module{
+      .name = "probe",
+      .routes = {{Method::POST, "/probe/jobs", add_jobs, {.summary = "Enqueues jobs", .recorded = false}},
+                 {Method::GET, "/probe/hold", hold, {.summary = "Answers after a while", .recorded = false}}}};
   module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
                  {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
                  {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},

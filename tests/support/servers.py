@@ -113,8 +113,8 @@ class Fleet:
             # The keeper leaves them so many: tests count on it.
             "PLUGFLEET_WORKERS_MAX": "0",
             "PLUGFLEET_RUNNERS_MAX": "0",
-            **{f"RATE_{zone}": "100000r/s" for zone in ("GENERAL", "RENAME", "EDIT")},
-            **{f"BURST_{zone}": "99999" for zone in ("GENERAL", "RENAME", "EDIT")},
+            **dict.fromkeys(("RATE_GENERAL", "PLUGFLEET_RENAME_EDGE_RATE", "PLUGFLEET_EDIT_EDGE_RATE"), "100000r/s"),
+            **dict.fromkeys(("BURST_GENERAL", "PLUGFLEET_RENAME_EDGE_BURST", "PLUGFLEET_EDIT_EDGE_BURST"), "99999"),
             "PLUGFLEET_REQUESTS_PER_MINUTE": "1000000",
         }
         self.modules = {}

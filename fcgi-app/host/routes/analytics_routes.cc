@@ -86,7 +86,10 @@ Module analytics_routes() {
     return show(reports, call);
   };
   return {.name = "analytics",
-          .routes = {{Method::GET, "/api/analytics", std::move(handler), {.auth = Auth::operator_token}}}};
+          .routes = {{Method::GET,
+                      "/api/analytics",
+                      std::move(handler),
+                      {.summary = "What was asked, by whom and how it went", .auth = Auth::operator_token}}}};
 }
 
 }  // namespace plugfleet

@@ -80,11 +80,14 @@ Async<Reply> stream(Call& call, std::string id) {
 }  // namespace
 
 Module job_routes() {
-  const RouteOptions open{.auth = Auth::optional};
   return {.name = "jobs",
-          .routes = {{Method::GET, "/api/jobs/{id}", show, open},
-                     {Method::DELETE, "/api/jobs/{id}", cancel, open},
-                     {Method::GET, "/api/jobs/{id}/stream", stream, {.auth = Auth::optional, .streams = true}}}};
+          .routes = {
+              {Method::GET, "/api/jobs/{id}", show, {.summary = "A job and what came of it", .auth = Auth::optional}},
+              {Method::DELETE, "/api/jobs/{id}", cancel, {.summary = "Cancels a job", .auth = Auth::optional}},
+              {Method::GET,
+               "/api/jobs/{id}/stream",
+               stream,
+               {.summary = "A job's progress, as events", .auth = Auth::optional, .streams = true}}}};
 }
 
 }  // namespace plugfleet

@@ -182,15 +182,17 @@ std::size_t resident_memory() {
 }
 
 Module operator_routes() {
-  const RouteOptions quiet{.limited = false, .recorded = false};
+  const auto quiet = [](const char* summary) {
+    return RouteOptions{.summary = summary, .limited = false, .operators_only = true, .recorded = false};
+  };
   const auto last = std::make_shared<LastLook>();
   const std::function<Async<Reply>(Call&, const PathValues&)> shared_health = [last](Call& call, const PathValues&) {
     return health(call, last);
   };
   return {.name = "operator",
-          .routes = {{Method::GET, "/health", shared_health, quiet},
-                     {Method::GET, "/healthz", healthz, quiet},
-                     {Method::GET, "/metrics", metrics, quiet}}};
+          .routes = {{Method::GET, "/health", shared_health, quiet("Whether what the fleet needs answers")},
+                     {Method::GET, "/healthz", healthz, quiet("Whether a worker answers")},
+                     {Method::GET, "/metrics", metrics, quiet("Counters and times, for Prometheus")}}};
 }
 
 }  // namespace plugfleet

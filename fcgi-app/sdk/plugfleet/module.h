@@ -21,8 +21,8 @@
 //
 //   Module describe(SettingReader& settings) {
 //     return {.name = "notes",
-//             .routes = {{Method::GET, "/notes/{id}", show, {.auth = Auth::required}},
-//                        {Method::POST, "/notes/digest", digest}},
+//             .routes = {{Method::GET, "/notes/{id}", show, {.summary = "A note", .auth = Auth::required}},
+//                        {Method::POST, "/notes/digest", digest, {.summary = "Counts what all notes say"}}},
 //             .jobs = {{.kind = "notes.digest", .run = run_digest}}};
 //   }
 //   }  // namespace notes

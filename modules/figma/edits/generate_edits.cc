@@ -116,6 +116,7 @@ void EditSettings::rows(SettingReader& settings) {
   settings.integer("EDIT_LIMIT_PER_MINUTE", limit_per_minute, 5, 1, 1'000'000);
   settings.integer("EDIT_IMAGES_IN_FLIGHT", images_in_flight, 5, 1, 20);
   settings.text("EDIT_PROMPT_FILE", prompt_file, "default.txt");
+  edge = EdgeLimit::of(settings, "EDIT_EDGE", "10r/s", 100);
 }
 
 Route generate_edits_route(const EditSettings& settings) {
@@ -123,7 +124,10 @@ Route generate_edits_route(const EditSettings& settings) {
   return {Method::POST,
           "/api/generate-edits",
           handle_generate_edits,
-          {.auth = Auth::optional, .limit = per_client(settings.limit_per_minute, 1min)}};
+          {.summary = "Five variants of a frame",
+           .auth = Auth::optional,
+           .limit = per_client(settings.limit_per_minute, 1min),
+           .edge = settings.edge}};
 }
 
 JobHandler generate_edits_job() { return {.kind = kKind, .run = run_generate_edits}; }

@@ -15,6 +15,7 @@ namespace figma {
 struct EditSettings {
   std::int64_t limit_per_minute = 0, images_in_flight = 0;
   std::string prompt_file;
+  plugfleet::EdgeLimit edge;
   void rows(plugfleet::SettingReader& settings);
 };
 

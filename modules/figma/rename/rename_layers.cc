@@ -203,6 +203,7 @@ Async<Outcome> run_rename_layers(Job& job) {
 void RenameSettings::rows(SettingReader& settings) {
   settings.integer("RENAME_LIMIT_PER_MINUTE", limit_per_minute, 10, 1, 1'000'000);
   settings.integer("RENAME_IN_FLIGHT", in_flight, 10, 1, 100);
+  edge = EdgeLimit::of(settings, "RENAME_EDGE", "20r/s", 200);
 }
 
 Route rename_layers_route(const RenameSettings& settings) {
@@ -210,7 +211,10 @@ Route rename_layers_route(const RenameSettings& settings) {
   return {Method::POST,
           "/api/rename-layers",
           rename_layers,
-          {.auth = Auth::optional, .limit = per_client(settings.limit_per_minute, 1min)}};
+          {.summary = "Renames the layers of a frame",
+           .auth = Auth::optional,
+           .limit = per_client(settings.limit_per_minute, 1min),
+           .edge = settings.edge}};
 }
 
 JobHandler rename_layers_job() { return {.kind = kKind, .run = run_rename_layers}; }

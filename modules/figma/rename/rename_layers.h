@@ -14,6 +14,7 @@ namespace figma {
 
 struct RenameSettings {
   std::int64_t limit_per_minute = 0, in_flight = 0;
+  plugfleet::EdgeLimit edge;
   void rows(plugfleet::SettingReader& settings);
 };
 

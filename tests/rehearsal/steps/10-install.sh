@@ -2,8 +2,8 @@
 : "${machine:?}"
 # Installed, set up, repeated. Limits are lifted for the steps that follow: they ask more often than a client may.
 more_may_be_asked() {
-  printf '%s\n' RATE_GENERAL=1000r/s BURST_GENERAL=1000 RATE_RENAME=1000r/s BURST_RENAME=1000 >>"$machine/etc/plugfleet/fleet.conf"
-  printf '%s\n' RENAME_LIMIT_PER_MINUTE=100000 REQUESTS_PER_MINUTE=100000 >>"$machine/etc/plugfleet/plugfleet.conf"
+  printf '%s\n' RATE_GENERAL=1000r/s BURST_GENERAL=1000 >>"$machine/etc/plugfleet/fleet.conf"
+  printf '%s\n' RENAME_{EDGE_RATE=1000r/s,EDGE_BURST=1000,LIMIT_PER_MINUTE=100000} REQUESTS_PER_MINUTE=100000 >>"$machine/etc/plugfleet/plugfleet.conf"
   inside plugfleet setup
 }
 nothing_is_replaced() {

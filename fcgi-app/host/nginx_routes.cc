@@ -1,0 +1,118 @@
+#include "host/nginx_routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+namespace plugfleet {
+namespace {
+
+// A path as nginx may see it: any value for each {...}, and slashes after it, which the router passes over.
+std::string path_pattern(const Router::Entry& entry) {
+  std::string pattern = "^";
+  for (const std::string_view segment : entry.segments) {
+    pattern += '/';
+    if (segment.starts_with('{')) {
+      pattern += "[^/]+";
+      continue;
+    }
+    for (const char c : segment) {
+      if (c == '.') pattern += '\\';
+      pattern += c;
+    }
+  }
+  return pattern + "/*$";
+}
+
+// The same for the same route in every release: nginx refuses a reload in which a zone has another key than before.
+std::string zone_of(const Router::Entry& entry) {
+  std::string name = "route_";
+  for (const char c : entry.label) {
+    if (c == '{' || c == '}') continue;
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    name += letter ? c : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : '_';
+  }
+  return name;
+}
+
+struct Rate {
+  std::int64_t number = 0, wait_s = 0;  // until one that ran into the limit may ask once more
+};
+Rate rate_of(const EdgeLimit& edge) {
+  Rate rate;
+  std::from_chars(edge.rate.data(), edge.rate.data() + edge.rate.size(), rate.number);
+  rate.wait_s = edge.rate.ends_with("r/s") ? 1 : (60 + rate.number - 1) / rate.number;
+  return rate;
+}
+
+std::string in_words(std::size_t bytes) {
+  if (bytes % (1 << 20) == 0) return fmt::format("{} MB", bytes >> 20);
+  if (bytes % (1 << 10) == 0) return fmt::format("{} KB", bytes >> 10);
+  return fmt::format("{} bytes", bytes);
+}
+
+}  // namespace
+
+NginxRoutes nginx_routes(const Router& router) {
+  NginxRoutes text;
+  std::string named, limits, waits, zones, bodies, allowed;
+  std::set<std::string> names;
+  std::map<std::string, std::string> methods;  // by pattern
+  struct Location {
+    std::size_t body_max = 0;
+    bool operators_only = false;
+  };
+  std::map<std::string, Location> locations;  // by pattern
+  for (const auto& entry : router.entries()) {
+    const Route& route = entry->route;
+    const std::string pattern = path_pattern(*entry);
+    const std::string_view method = method_name(route.method);
+    methods[pattern] += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
+    if (route.options.streams) named += fmt::format("  \"~^{} {}\" stream;\n", method, pattern.substr(1));
+    if (const auto& edge = route.options.edge) {
+      const std::string zone = zone_of(*entry);
+      if (!names.insert(zone).second)
+        throw Failure(Kind::internal,
+                      fmt::format("{}: another route's nginx zone is called {} too", entry->label, zone));
+      const Rate rate = rate_of(*edge);
+      named += fmt::format("  \"~^{} {}\" {};\n", method, pattern.substr(1), zone);
+      limits += fmt::format("  {} {};\n", zone, rate.number);
+      waits += fmt::format("  {} {};\n", zone, rate.wait_s);
+      zones += fmt::format(
+          "map $route ${0} {{ {0} $client_network; default \"\"; }}\nlimit_req_zone ${0} zone={0}:10m rate={1};\n",
+          zone, edge->rate);
+      text.limits += fmt::format("limit_req zone={} burst={} nodelay;\n", zone, edge->burst);
+    }
+    if (route.options.body_max || route.options.operators_only) {
+      Location& location = locations[pattern];
+      location.body_max = std::max(location.body_max, route.options.body_max.value_or(0));
+      location.operators_only |= route.options.operators_only;
+    }
+  }
+  for (const auto& [pattern, list] : methods) allowed += fmt::format("  \"~{}\" \"{}OPTIONS\";\n", pattern, list);
+  for (const auto& [pattern, location] : locations) {
+    text.locations += fmt::format("location ~ \"{}\" {{\n", pattern);
+    if (location.body_max > 0) {
+      text.locations += fmt::format("  client_max_body_size {};\n", location.body_max);
+      bodies += fmt::format("  \"~{}\" \"{}\";\n", pattern, in_words(location.body_max));
+    }
+    text.locations += fmt::format("  include {}.conf;\n}}\n", location.operators_only ? "operators" : "clients");
+  }
+  text.maps = fmt::format(
+      "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
+      "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
+      "map $route $route_limit {{\n{}  default \"\";\n}}\n"
+      "map $route $route_wait {{\n{}  default \"\";\n}}\n"
+      "{}"
+      "# The largest body that is let through, in words.\n"
+      "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
+      "# What a 405 of nginx's own tells; files answer the default.\n"
+      "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n",
+      named, limits, waits, zones, bodies, allowed);
+  return text;
+}
+
+}  // namespace plugfleet

@@ -1,0 +1,64 @@
+#include "host/nginx_routes.h"
+
+#include "support/check.h"
+
+using namespace plugfleet;
+
+namespace {
+
+Async<Reply> plain(Call&) { co_return text(200, ""); }
+Async<Reply> with_text(Call&, std::string) { co_return text(200, ""); }
+
+}  // namespace
+
+TEST(a_route_with_a_guard_has_a_zone_that_its_method_and_path_fill) {
+  Router router;
+  router.add("notes",
+             {Method::POST, "/api/notes.v2/{id}", with_text, {.edge = EdgeLimit{.rate = "40r/m", .burst = 7}}});
+  const NginxRoutes nginx = nginx_routes(router);
+  const std::string zone = "route_post__api_notes_v2_id";
+  CHECK_CONTAINS(nginx.maps, R"("~^POST /api/notes\.v2/[^/]+/*$" )" + zone + ";");
+  CHECK_CONTAINS(nginx.maps, "limit_req_zone $" + zone + " zone=" + zone + ":10m rate=40r/m;");
+  CHECK_CONTAINS(nginx.maps, zone + " 40;");
+  CHECK_CONTAINS(nginx.maps, zone + " 2;");  // seconds until one may ask again
+  CHECK_EQ(nginx.limits, "limit_req zone=" + zone + " burst=7 nodelay;\n");
+  CHECK_EQ(nginx.locations, "");
+}
+
+TEST(two_guards_that_would_share_a_zone_are_refused) {
+  Router router;
+  router.add("a", {Method::GET, "/a-b", plain, {.edge = EdgeLimit{.rate = "1r/s", .burst = 1}}});
+  router.add("a", {Method::GET, "/a_b", plain, {.edge = EdgeLimit{.rate = "1r/s", .burst = 1}}});
+  std::string refused;
+  try {
+    nginx_routes(router);
+  } catch (const Failure& failure) {
+    refused = failure.message();
+  }
+  CHECK_EQ(refused, "GET /a_b: another route's nginx zone is called route_get__a_b too");
+}
+
+TEST(a_path_with_a_bound_of_its_own_has_a_location_and_the_words_of_a_413) {
+  Router router;
+  router.add("a", {Method::POST, "/up", plain, {.body_max = 32 << 20}});
+  router.add("a", {Method::PUT, "/up", plain, {.body_max = 64 * 1024}});  // the larger one of a path counts
+  router.add("a", {Method::POST, "/few", plain, {.body_max = 64 * 1024}});
+  const NginxRoutes nginx = nginx_routes(router);
+  CHECK_CONTAINS(nginx.locations,
+                 "location ~ \"^/up/*$\" {\n  client_max_body_size 33554432;\n  include clients.conf;\n}\n");
+  CHECK_CONTAINS(nginx.maps, R"("~^/up/*$" "32 MB";)");
+  CHECK_CONTAINS(nginx.maps, R"("~^/few/*$" "64 KB";)");
+  CHECK_CONTAINS(nginx.maps, R"("~^/up/*$" "POST, PUT, OPTIONS";)");
+}
+
+TEST(what_operators_ask_answers_their_addresses_alone) {
+  Router router;
+  router.add("a", {Method::GET, "/inside", plain, {.operators_only = true}});
+  CHECK_EQ(nginx_routes(router).locations, "location ~ \"^/inside/*$\" {\n  include operators.conf;\n}\n");
+}
+
+TEST(a_stream_is_told_apart) {
+  Router router;
+  router.add("a", {Method::GET, "/events/{id}", with_text, {.streams = true}});
+  CHECK_CONTAINS(nginx_routes(router).maps, R"("~^GET /events/[^/]+/*$" stream;)");
+}
