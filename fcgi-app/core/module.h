@@ -13,6 +13,7 @@
 #include "core/call.h"
 #include "core/job.h"
 #include "core/rate_limit.h"
+#include "core/reply_cache.h"
 #include "core/settings.h"
 
 namespace plugfleet {
@@ -86,6 +87,7 @@ struct RouteOptions {
   bool operators_only = false;          // nginx answers OPERATOR_ADDRESSES alone
   bool streams = false;                 // an event stream: one that resumes (Last-Event-ID) is counted, never refused
   std::optional<std::size_t> body_max;  // bytes; the setting BODY_MAX where it is not said
+  std::optional<CacheRule> cache;       // of a GET: its replies are kept for the whole fleet
   bool recorded = true;                 // one row in api_calls for each request
 };
 

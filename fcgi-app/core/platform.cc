@@ -19,6 +19,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       prompts(settings.prompts_dir),
       http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
       limiter(redis),
+      reply_cache(redis),
       authenticator(settings),
       operator_tokens(database),
       recorder(reactor, database),

@@ -14,6 +14,7 @@
 #include "core/prompts.h"
 #include "core/rate_limit.h"
 #include "core/recorder.h"
+#include "core/reply_cache.h"
 #include "core/settings.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
@@ -34,6 +35,7 @@ struct Platform {
   const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;
+  ReplyCache reply_cache;
   Authenticator authenticator;
   OperatorTokens operator_tokens;
   Recorder recorder;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "wire/gzip.h"
 #include "wire/http.h"
 
 namespace plugfleet {
@@ -119,9 +120,33 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
     throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
                                                        incoming.content_length(), call.body_max_));
   }
-  Reply reply = co_await route.handler(call, match.values);
+  Reply reply;
+  if (route.options.cache) {
+    reply = co_await kept_or_made(call, *match.entry, match.values);
+  } else {
+    reply = co_await route.handler(call, match.values);
+  }
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
   if (reply.stream) set_streaming(incoming);
+  co_return reply;
+}
+
+Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, const PathValues& values) {
+  const Route& route = entry.route;
+  const CacheRule& rule = *route.options.cache;
+  ReplyCache::Asked asked{
+      .key = fmt::format("{}\n{}", entry.label, fmt::join(values, "\n")),
+      .tags = rule.tags,
+      .known = std::string(call.header("if-none-match")),
+      .gzip = call.header("x-no-compression").empty() && accepts_gzip(call.header("accept-encoding"))};
+  for (const std::string& name : rule.query) {
+    const auto value = call.query(name);
+    asked.key += value ? fmt::format("\n{}={}", name, *value) : fmt::format("\n{}", name);
+  }
+  if (rule.each == CacheRule::Each::user && call.user()) asked.key += fmt::format("\nuser\n{}", call.user()->id);
+  for (std::string& tag : asked.tags) tag = entry.filled_in(std::move(tag), values);
+  const std::function<Async<Reply>()> make = [&call, &route, &values] { return route.handler(call, values); };
+  Reply reply = co_await call.services.reply_cache.get(call.services.reactor, std::move(asked), rule, make);
   co_return reply;
 }
 

@@ -72,6 +72,8 @@ void Router::add(const std::string& module, Route the_route) {
     throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label,
                                               *route.handler.values()));
   }
+  if (route.options.cache && route.method != Method::GET)
+    throw Failure(Kind::internal, fmt::format("module {}: {} has a cache, which only a GET may", module, entry->label));
   for (const auto& other : entries_) {
     if (other->route.method == route.method && same_shape(other->segments, entry->segments)) {
       throw Failure(Kind::internal,
@@ -83,6 +85,17 @@ void Router::add(const std::string& module, Route the_route) {
   entry->errors = counter("plugfleet_errors_total", label);
   entry->seconds = histogram("plugfleet_request_seconds", label);
   entries_.push_back(std::move(entry));
+}
+
+std::string Router::Entry::filled_in(std::string text, const PathValues& values) const {
+  auto value = values.begin();
+  for (const std::string_view segment : segments) {
+    if (!is_value(segment)) continue;
+    const std::size_t at = text.find(segment);
+    if (at != text.npos) text.replace(at, segment.size(), *value);
+    ++value;
+  }
+  return text;
 }
 
 Router::Match Router::find(Method method, std::string_view path) const {

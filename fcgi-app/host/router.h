@@ -20,6 +20,8 @@ class Router {
     std::string module;                      // whose it is
     std::string label;                       // "POST /api/rename-layers": for logs, rows and metrics
     std::vector<std::string_view> segments;  // of the route's path
+    // "note:{id}" with the path's values of those names.
+    std::string filled_in(std::string text, const PathValues& values) const;
     Counter requests, errors;
     Histogram seconds;
   };

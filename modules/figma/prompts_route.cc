@@ -1,9 +1,5 @@
 #include "figma/prompts_route.h"
 
-#include <fmt/format.h>
-
-#include "base/digest.h"
-
 namespace figma {
 
 using namespace plugfleet;
@@ -23,12 +19,7 @@ Async<Reply> show_prompts(Call& call, std::string default_file) {
   Platform& services = call.services;
   std::function<std::vector<PromptFile>()> list = [&] { return services.prompts.list(default_file); };
   const auto prompts = co_await services.reactor.offload(std::move(list));
-  Reply reply = json(200, told(prompts));
-  const std::string tag = fmt::format("\"{}\"", sha256_hex(reply.body).substr(0, 32));
-  const std::string_view known = call.header("if-none-match");
-  // Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
-  if (known == "*" || known.contains(tag)) reply = {.status = 304};
-  co_return std::move(reply).with("ETag", "W/" + tag).with("Cache-Control", "no-cache");
+  co_return with_etag(json(200, told(prompts)), call.header("if-none-match"));
 }
 
 }  // namespace

@@ -1,0 +1,223 @@
+#include "core/reply_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+
+#include "base/digest.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "wire/gzip.h"
+
+namespace plugfleet {
+namespace {
+
+constexpr std::size_t kBodyMost = 512 * 1024;
+constexpr std::size_t kPackedLeast = 1024;        // as nginx's gzip_min_length
+constexpr std::size_t kOffloadBytes = 32 * 1024;  // packing more than this is for another thread
+constexpr auto kMakingMost = 10s;                 // then another request may try
+constexpr auto kKeptMost = 24h;
+constexpr auto kVersionKept = 25h;  // longer than any reply that was made before it
+constexpr auto kLookAgainFirst = 10ms, kLookAgainMost = 100ms;
+
+// KEYS: the reply, who makes it, each tag's version. ARGV: a token for who makes it, its time in ms, the ETags that are
+// known, "gzip" where it is taken.
+// Gives {"fresh" or "stale", etag, type, headers, coding, body}, {"stale!"...} to the one who makes it anew meanwhile,
+// {"make", versions} or {"wait"}. The body is nil where it is known.
+const RedisScript kLook(R"lua(
+  local versions = {}
+  for i = 3, #KEYS do versions[#versions + 1] = redis.call('GET', KEYS[i]) or '0' end
+  local version = table.concat(versions, ',')
+  local kept = redis.call('HMGET', KEYS[1], 'version', 'fresh', 'etag', 'type', 'headers')
+  local what = 'make'
+  if kept[1] == version then
+    local now = redis.call('TIME')
+    what = (now[1] * 1000 + math.floor(now[2] / 1000) < tonumber(kept[2])) and 'fresh' or 'stale'
+  end
+  if what ~= 'fresh' and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+    if what == 'make' then return {'make', version} end
+    what = 'stale!'
+  end
+  if what == 'make' then return {'wait'} end
+  local body, coding = false, ''
+  if ARGV[3] ~= '*' and not string.find(ARGV[3], kept[3], 1, true) then
+    if ARGV[4] == 'gzip' then body = redis.call('HGET', KEYS[1], 'gzip') end
+    coding = body and 'gzip' or ''
+    body = body or redis.call('HGET', KEYS[1], 'body')
+  end
+  return {what, kept[3], kept[4], kept[5], coding, body, version}
+)lua");
+
+// KEYS: the reply, who makes it. ARGV: the token, versions, ms fresh, ms in all, etag, type, headers, body, gzip or "".
+const RedisScript kKeep(R"lua(
+  local now = redis.call('TIME')
+  local fresh = now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[3]
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'version', ARGV[2], 'fresh', fresh, 'etag', ARGV[5], 'type', ARGV[6], 'headers', ARGV[7],
+             'body', ARGV[8])
+  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'gzip', ARGV[9]) end
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+)lua");
+
+std::string ms_text(Clock::duration duration) {
+  return std::to_string(std::chrono::duration_cast<milliseconds>(duration).count());
+}
+
+std::string reply_key(const ReplyCache::Asked& asked) { return "cache:" + sha256_hex(asked.key).substr(0, 40); }
+std::string making_key(const ReplyCache::Asked& asked) { return reply_key(asked) + ":making"; }
+std::string tag_key(std::string_view tag) { return "cache-tag:" + sha256_hex(tag).substr(0, 40); }
+
+std::string etag_of(std::string_view body) { return fmt::format("\"{}\"", sha256_hex(body).substr(0, 32)); }
+
+std::string header_lines(const Reply& reply) {
+  std::string lines;
+  for (const auto& [name, value] : reply.headers) lines += fmt::format("{}\n{}\n", name, value);
+  return lines;
+}
+
+void add_headers(Reply& reply, std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t name = lines.find('\n'), value = lines.find('\n', name + 1);
+    reply.headers.emplace_back(lines.substr(0, name), lines.substr(name + 1, value - name - 1));
+    lines.remove_prefix(value + 1);
+  }
+}
+
+Reply finished(Reply reply, std::string_view etag, CacheRule::Each each) {
+  return std::move(reply)
+      .with("ETag", fmt::format("W/{}", etag))
+      .with("Cache-Control", each == CacheRule::Each::user ? "private, no-cache" : "no-cache")
+      .with("Vary", "Accept-Encoding");
+}
+
+}  // namespace
+
+// Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
+Reply with_etag(Reply reply, std::string_view known) {
+  const std::string etag = etag_of(reply.body);
+  if (known == "*" || known.contains(etag)) reply = {.status = 304};
+  return std::move(reply).with("ETag", "W/" + etag).with("Cache-Control", "no-cache");
+}
+
+struct ReplyCache::Look {
+  enum class What { kept, make, wait, down } what = What::down;
+  bool refresh = false;  // it is stale, and this request is to make it anew
+  std::string versions;
+  Reply reply;
+};
+
+ReplyCache::ReplyCache(Redis& redis)
+    : redis_(redis),
+      fresh_(counter("plugfleet_cached_replies_total", "outcome=\"fresh\"", "Requests of routes with a cache.")),
+      stale_(counter("plugfleet_cached_replies_total", "outcome=\"stale\"", "Requests of routes with a cache.")),
+      made_(counter("plugfleet_cached_replies_total", "outcome=\"made\"", "Requests of routes with a cache.")),
+      down_(counter("plugfleet_cached_replies_total", "outcome=\"down\"", "Requests of routes with a cache.")) {}
+
+Async<ReplyCache::Look> ReplyCache::look(const Asked& asked, CacheRule::Each each, const std::string& token) {
+  std::vector<std::string> keys{reply_key(asked), making_key(asked)};
+  for (const std::string& tag : asked.tags) keys.push_back(tag_key(tag));
+  RedisReply said;
+  try {
+    said = co_await redis_.eval(kLook, std::move(keys),
+                                {token, ms_text(kMakingMost), asked.known, asked.gzip ? "gzip" : ""});
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled) throw;
+    co_return Look{};
+  }
+  const auto text = [&](std::size_t i) {
+    return i < said.items.size() ? std::move(said.items[i].text) : std::string();
+  };
+  const std::string what = text(0);
+  if (what == "wait") co_return Look{.what = Look::What::wait};
+  if (what == "make") co_return Look{.what = Look::What::make, .versions = text(1)};
+  Look look{.what = Look::What::kept, .refresh = what == "stale!", .versions = text(6)};
+  (what == "fresh" ? fresh_ : stale_).add();
+  const std::string etag = text(1);
+  const bool known = said.items.size() < 6 || said.items[5].is_nil();
+  look.reply = known ? Reply{.status = 304} : Reply{.body = text(5), .content_type = text(2)};
+  const std::string coding = text(4);
+  if (!known) add_headers(look.reply, text(3));
+  if (!coding.empty()) look.reply.headers.emplace_back("Content-Encoding", coding);
+  look.reply = finished(std::move(look.reply), etag, each);
+  co_return look;
+}
+
+Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make) {
+  const std::string token = random_hex(8);
+  Look found;
+  for (auto pause = Clock::duration(kLookAgainFirst);; pause = std::min(2 * pause, Clock::duration(kLookAgainMost))) {
+    found = co_await look(asked, rule.each, token);
+    if (found.what != Look::What::wait) break;
+    co_await sleep_for(pause);
+  }
+  if (found.what == Look::What::kept && !found.refresh) co_return std::move(found.reply);
+  // Whoever leaves from here on without a reply that is kept lets another try.
+  struct Making {
+    ReplyCache& cache;
+    const Asked& asked;
+    const std::string& token;
+    bool ours;
+    ~Making() {
+      if (ours) cache.give_up(asked, token);
+    }
+  } making{*this, asked, token, found.what != Look::What::down};
+  std::optional<Reply> reply;
+  try {
+    reply = co_await make();
+  } catch (const Failure& failure) {
+    if (!found.refresh || failure.kind() == Kind::cancelled || info(failure.kind()).status < 500) throw;
+    log(Severity::warning, "cached_reply_not_made", {{"why", failure.message()}});
+  } catch (const std::exception& fault) {
+    if (!found.refresh) throw;
+    log(Severity::error, "cached_reply_not_made", {{"why", fault.what()}});
+  }
+  if (!reply) co_return std::move(found.reply);  // C4
+  (found.what == Look::What::down ? down_ : made_).add();
+  if (reply->status != 200 || reply->stream) co_return std::move(*reply);
+  if (found.what != Look::What::down && reply->body.size() <= kBodyMost) {
+    co_await keep(reactor, asked, rule, token, std::move(found.versions), *reply);
+    making.ours = false;
+  }
+  const std::string etag = etag_of(reply->body);
+  if (asked.known == "*" || asked.known.contains(etag)) *reply = {.status = 304};
+  co_return finished(std::move(*reply), etag, rule.each);
+}
+
+Async<void> ReplyCache::keep(Reactor& reactor, const Asked& asked, const CacheRule& rule, std::string token,
+                             std::string versions, Reply& reply) {
+  std::string packed;
+  if (reply.body.size() >= kPackedLeast) {
+    std::function<std::string()> pack = [&reply] { return gzip(reply.body); };
+    if (reply.body.size() > kOffloadBytes) {
+      packed = co_await reactor.offload(std::move(pack));
+    } else {
+      packed = pack();
+    }
+  }
+  const auto in_all = std::min<Clock::duration>(rule.fresh + rule.stale, kKeptMost);
+  try {
+    co_await redis_.eval(kKeep, {reply_key(asked), making_key(asked)},
+                         {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(in_all),
+                          etag_of(reply.body), reply.content_type, header_lines(reply), reply.body, packed});
+  } catch (const Failure& failure) {
+    if (failure.kind() == Kind::cancelled) throw;
+  }
+}
+
+void ReplyCache::give_up(const Asked& asked, const std::string& token) {
+  // Nobody else's: a token is random, and the key lives for kMakingMost.
+  redis_.send({"EVAL", "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end", "1",
+               making_key(asked), token});
+}
+
+Async<void> ReplyCache::invalidate(std::vector<std::string> tags) {
+  for (const std::string& tag : tags) {
+    co_await redis_.command(
+        {"SET", tag_key(tag), random_hex(8), "EX", std::to_string(std::chrono::seconds(kVersionKept).count())});
+  }
+}
+
+}  // namespace plugfleet
