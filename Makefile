@@ -34,7 +34,7 @@ LIBS := -lfmt -ljansson -lsimdjson -lcjose -lcrypto -lpq -lhiredis -lcurl -lpng1
 
 floors := base wire io core host
 # The sources below a folder, however deep.
-sources_below = $(sort $(shell find $(1) -name '*.cc'))
+sources_below = $(sort $(shell find -L $(1) -name '*.cc'))
 lib_sources := $(call sources_below,$(floors:%=fcgi-app/%))
 programs := $(patsubst fcgi-app/main/%.cc,$(B)/bin/plugfleet-%,$(wildcard fcgi-app/main/*.cc))
 module_names := $(notdir $(patsubst %/,%,$(wildcard modules/*/)))

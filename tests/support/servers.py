@@ -94,12 +94,12 @@ class Fleet:
 
     `name` makes the folder: .fleet-NAME. Settings are those of fleet.conf (WORKERS) and the workers' (PLUGFLEET_*).
     With `probe` it also has the module of tests/probe, migrations and all. `inside` are the words before a command that
-    have it run on another host (hosts.py).
+    have it run on another host (hosts.py). `root` is the checkout it is of.
     """
 
-    def __init__(self, name, settings, build=BUILD, probe=False, inside=()):
-        self.inside = inside
-        self.folder = ROOT / f".fleet-{name}"
+    def __init__(self, name, settings, build=BUILD, probe=False, inside=(), root=ROOT):
+        self.inside, self.root = inside, root
+        self.folder = root / f".fleet-{name}"
         self.https_port, self.port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.base = {
@@ -130,7 +130,7 @@ class Fleet:
         """Runs scripts/fleet VERB and returns what it said; raises with that when it fails."""
         # In a session of its own, and left to end after a ctrl-C: half a start could not be stopped cleanly.
         process = subprocess.Popen(
-            [*self.inside, ROOT / "scripts/fleet", verb], env=self.environment, cwd=ROOT, start_new_session=True,
+            [*self.inside, self.root / "scripts/fleet", verb], env=self.environment, cwd=self.root, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         try:

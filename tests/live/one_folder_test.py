@@ -1,0 +1,105 @@
+"""A product is one folder: dropped into a checkout whose fleet runs, it is built, migrated, found, served, limited, cached
+and listed, its page too, by what `make run` does; and no request of the others fails."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from live import frame, some_layers
+from servers import BUILD, OPENER, ROOT, Fleet, fetch
+from traffic import Traffic, all_renamed
+
+BODY = json.dumps(frame(*some_layers(1))).encode()
+
+
+class OneFolderTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory(prefix="plugfleet-one-folder-")
+        cls.addClassCleanup(scratch.cleanup)
+        os.chmod(scratch.name, 0o755)  # the servers' own users pass through
+        cls.checkout = Path(scratch.name) / "checkout"
+        cls.build = cls.checkout / "build" / BUILD.name
+        for path in ("Makefile", "VERSION", "scripts", "conf", "prompts", "migrations", "fcgi-app", "modules/figma"):
+            cls.link(ROOT / path, cls.checkout / path)
+        for path in ("fcgi-app", "lib", "bin", "modules/figma", "modules/figma.so"):
+            cls.link(BUILD / path, cls.build / path)
+        limits = {"PLUGFLEET_RENAME_LIMIT_PER_MINUTE": "1000000"}
+        cls.fleet = cls.enterClassContext(Fleet("one-folder", limits, build=cls.build, root=cls.checkout))
+
+    @staticmethod
+    def link(target, name):
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.symlink_to(target)
+
+    def run_here(self, *words):
+        done = subprocess.run(
+            words, cwd=self.checkout, env=self.fleet.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def status(self, path, body=None):
+        """The status, headers and text of an answer."""
+        try:
+            with OPENER.open(self.fleet.url + path, data=body, timeout=30) as reply:
+                return reply.status, reply.headers, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read().decode()
+
+    def add(self, title):
+        return fetch(f"{self.fleet.url}/api/notes", json.dumps({"title": title}).encode())
+
+    def test_a_product_moves_in_while_others_are_served(self):
+        self.assertEqual(self.status("/api/notes")[0], 404)
+        # nginx's reload closes kept connections between two requests: each of these has one of its own.
+        alone = {"Connection": "close"}
+        with Traffic(self.fleet, "/api/rename-layers", BODY, clients=3, good=all_renamed, headers=alone) as load:
+            self.link(ROOT / "tests/notes", self.checkout / "modules/notes")
+            self.run_here("make", "--no-print-directory", "build", f"SAN={'' if BUILD.name == 'release' else BUILD.name}")
+            self.fleet.script("start")
+            load.wait_for_more(20)
+        self.assertEqual(load.failures, [], f"of {load.answered}")
+
+        self.assertIn("POST /api/notes", self.run_here("scripts/plugfleet", "routes"))
+        routes = json.loads(self.run_here("scripts/plugfleet", "routes", "--json"))["routes"]
+        self.assertEqual({route["method"]: (route["summary"], route["module"], route.get("nginx"), route["bodyMax"])
+                          for route in routes if route["path"] == "/api/notes"},
+                         {"POST": ("Adds a note", "notes", {"rate": "1r/m", "burst": 5}, 1024),
+                          "GET": ("All notes", "notes", None, 20 * 1024 * 1024)})
+
+        # Its table, and its cache, which whoever adds to the table passes by.
+        self.assertEqual(json.loads(self.add("one")), {"title": "one"})
+        first = fetch(f"{self.fleet.url}/api/notes")
+        self.assertEqual(json.loads(first)["notes"], ["one"])
+        for _ in range(6):  # of either worker
+            self.assertEqual(fetch(f"{self.fleet.url}/api/notes"), first)
+        self.add("two")
+        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], ["one", "two"])
+
+        # Its bound and nginx's guard, each in the contract's words.
+        status, _, said = self.status("/api/notes", b"x" * 1025)
+        self.assertEqual((status, json.loads(said)["message"]), (413, "The body is over 1 KB."))
+        for _ in range(6):
+            status, headers, said = self.status("/api/notes", b"{}")
+        self.assertEqual((status, json.loads(said)["error"]), (429, "rate_limited"))
+        self.assertEqual((headers["RateLimit-Limit"], headers["Retry-After"]), ("1", "60"))
+        self.assertEqual(self.status("/api/notes")[0], 200)  # another method of that path is not meant
+
+        # Its page.
+        status, headers, page = self.status("/static/notes/index.html")
+        self.assertEqual((status, headers.get_content_type()), (200, "text/html"))
+        self.assertIn("<title>Notes</title>", page)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,46 @@
+// notes: a whole product in one folder, for tests/live/one_folder_test.py, which adds it to a running fleet. It has what a
+// product may have: two routes, a guard of nginx's, a cache, a table, a setting and a page.
+#include <plugfleet/module.h>
+
+namespace notes {
+
+using namespace plugfleet;
+
+namespace {
+
+struct NewNote {
+  std::string title;
+  void fields(auto& f) { f("title", title, length(1, 120)); }
+};
+
+Async<Reply> add(Call& call) {
+  const auto note = co_await call.json<NewNote>();
+  co_await call.services.database.query("insert into notes (title) values ($1)", {note.title});
+  co_await call.services.reply_cache.invalidate({"notes"});
+  co_return json(201, note);
+}
+
+Async<Reply> list(Call& call) {
+  const Rows rows = co_await call.services.database.query("select title, pg_backend_pid() from notes order by id");
+  Json titles = Json::array();
+  for (const Row row : rows) titles.push(Json(row.text("title")));
+  co_return json(200, Json::object({{"notes", titles}, {"madeAt", to_ms(Clock::now().time_since_epoch())}}));
+}
+
+Module describe(SettingReader& settings) {
+  return {.name = "notes",
+          .routes = {
+              {Method::POST,
+               "/api/notes",
+               add,
+               {.summary = "Adds a note", .edge = EdgeLimit::of(settings, "NOTES_EDGE", "1r/m", 5), .body_max = 1024}},
+              {Method::GET,
+               "/api/notes",
+               list,
+               {.summary = "All notes", .cache = CacheRule{.fresh = 1h, .tags = {"notes"}}}}}};
+}
+
+}  // namespace
+}  // namespace notes
+
+PLUGFLEET_MODULE(notes::describe)
