@@ -44,10 +44,11 @@ def memory(pid, field):
         return int(re.search(rf"^{field}:\s+(\d+) kB", file.read(), re.MULTILINE).group(1)) * 1024
 
 
-def wrk(url, seconds, connections=64):
+def wrk(url, seconds, connections=64, headers=None):
     """Requests a second. An answer that is not 2xx means there is nothing to compare."""
+    words = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url],
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *words, url],
         capture_output=True, text=True, timeout=seconds + 30, check=True,
     )
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:

@@ -3,6 +3,7 @@
 //
 //   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "steps"?, "times"?}
 //                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
+//   GET /probe/list    14.6 KB of JSON from a cache, for users
 //   GET /probe/hold    keeps the worker's one thread for 20 ms, as no handler should
 //   probe.noop         is done
 //   probe.sleep        {ms, steps} tells its progress after each step, of 20 where it is not said
@@ -83,6 +84,19 @@ Async<Reply> hold(Call&) {
   co_return json(200, Json::object());
 }
 
+// As a page of a shop has them.
+Async<Reply> list(Call&) {
+  Json items = Json::array();
+  for (int i = 0; i < 119; ++i) {
+    items.push(Json::object({{"id", uuid_v4()},
+                             {"name", "A thing of many"},
+                             {"author", "somebody"},
+                             {"price", i},
+                             {"tags", Json::array({Json("one"), Json("two")})}}));
+  }
+  co_return json(200, Json::object({{"items", items}}));
+}
+
 Async<Outcome> noop(Job&) { co_return done(Json()); }
 
 Async<Outcome> sleep(Job& job) {
@@ -129,6 +143,10 @@ Module describe(SettingReader& settings) {
   Module module{
       .name = "probe",
       .routes = {{Method::POST, "/probe/jobs", add_jobs, {.summary = "Enqueues jobs", .recorded = false}},
+                 {Method::GET,
+                  "/probe/list",
+                  list,
+                  {.summary = "A list", .auth = Auth::required, .cache = CacheRule{.fresh = 1h}, .recorded = false}},
                  {Method::GET, "/probe/hold", hold, {.summary = "Answers after a while", .recorded = false}}}};
   module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
                  {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
