@@ -100,11 +100,22 @@ struct Route {
   std::source_location at = std::source_location::current();
 };
 
+// What nginx serves of modules/NAME/static, at /static/NAME/. A file whose name holds its digest (app.3f9c01ab.js: a dot, 8
+// to 64 hexadecimal digits, a dot) is kept by browsers for a year; any other is asked for again each time, which is a 304
+// where it is the same.
+struct Pages {
+  std::vector<std::string> index_at = {};  // paths that answer static/index.html: "/", "/market/{id}"
+  // Their Content-Security-Policy (CSP Level 3).
+  std::string policy =
+      "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+};
+
 struct Module {
   std::string name;
   std::vector<Route> routes;
   std::vector<JobHandler> jobs;
   std::vector<CronEntry> crons;
+  Pages pages = {};
 };
 
 inline RateLimit per_client(std::int64_t points, Clock::duration duration, Clock::duration block = {}) {

@@ -11,9 +11,9 @@ namespace plugfleet {
 namespace {
 
 // A path as nginx may see it: any value for each {...}, and slashes after it, which the router passes over.
-std::string path_pattern(const Router::Entry& entry) {
+std::string path_pattern(const std::vector<std::string_view>& segments) {
   std::string pattern = "^";
-  for (const std::string_view segment : entry.segments) {
+  for (const std::string_view segment : segments) {
     pattern += '/';
     if (segment.starts_with('{')) {
       pattern += "[^/]+";
@@ -56,7 +56,7 @@ std::string in_words(std::size_t bytes) {
 
 }  // namespace
 
-NginxRoutes nginx_routes(const Router& router) {
+NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages) {
   NginxRoutes text;
   std::string named, limits, waits, zones, bodies, allowed;
   std::set<std::string> names;
@@ -68,7 +68,7 @@ NginxRoutes nginx_routes(const Router& router) {
   std::map<std::string, Location> locations;  // by pattern
   for (const auto& entry : router.entries()) {
     const Route& route = entry->route;
-    const std::string pattern = path_pattern(*entry);
+    const std::string pattern = path_pattern(entry->segments);
     const std::string_view method = method_name(route.method);
     methods[pattern] += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
     if (route.options.streams) named += fmt::format("  \"~^{} {}\" stream;\n", method, pattern.substr(1));
@@ -92,6 +92,20 @@ NginxRoutes nginx_routes(const Router& router) {
       location.operators_only |= route.options.operators_only;
     }
   }
+  std::string policies;
+  for (const auto& [module, page] : pages) {
+    if (page.policy.find_first_of("\"$\\\r\n") != page.policy.npos)
+      throw Failure(Kind::internal, fmt::format("module {}: the policy of its pages can't be written down", module));
+    policies += fmt::format("  \"~^/static/{}/\" \"{}\";\n", module, page.policy);
+    for (const std::string& path : page.index_at) {
+      const std::string pattern = path_pattern(split_path(path));
+      if (!methods.try_emplace(pattern, "GET, HEAD, ").second)
+        throw Failure(Kind::internal,
+                      fmt::format("module {}: its page at {} is a route or another page too", module, path));
+      text.locations +=
+          fmt::format("location ~ \"{}\" {{\n  rewrite ^ /static/{}/index.html last;\n}}\n", pattern, module);
+    }
+  }
   for (const auto& [pattern, list] : methods) allowed += fmt::format("  \"~{}\" \"{}OPTIONS\";\n", pattern, list);
   for (const auto& [pattern, location] : locations) {
     text.locations += fmt::format("location ~ \"{}\" {{\n", pattern);
@@ -110,8 +124,10 @@ NginxRoutes nginx_routes(const Router& router) {
       "# The largest body that is let through, in words.\n"
       "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
       "# What a 405 of nginx's own tells; files answer the default.\n"
-      "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n",
-      named, limits, waits, zones, bodies, allowed);
+      "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
+      "# Of pages, and of all else.\n"
+      "map $uri $content_policy {{\n{}  default \"default-src 'none'; frame-ancestors 'none'\";\n}}\n",
+      named, limits, waits, zones, bodies, allowed, policies);
   return text;
 }
 

@@ -1,7 +1,8 @@
-// What nginx is told of the routes: their guards against floods, body bounds, methods and who may ask. conf/nginx includes
-// the three files, which scripts/lib/fleet-prepare.sh writes (`plugfleet-worker --print-nginx`).
+// What nginx is told of the routes and pages: their guards against floods, body bounds, methods, who may ask, and policies.
+// conf/nginx includes the three files, which scripts/lib/fleet-prepare.sh writes (`plugfleet-worker --print-nginx-...`).
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "host/router.h"
@@ -13,7 +14,7 @@ struct NginxRoutes {
   std::string limits;     // for every location that asks a worker: the zones again, with their bursts
   std::string locations;  // for server {}: of routes that are not as the others
 };
-// Throws Failure where two routes' zones would have one name.
-NginxRoutes nginx_routes(const Router& router);
+// `pages` by module. Throws Failure where two routes' zones would have one name, or a page's path is a route's or another's.
+NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages);
 
 }  // namespace plugfleet

@@ -6,9 +6,7 @@
 #include <cctype>
 
 namespace plugfleet {
-namespace {
 
-// "/notes/{id}" -> {"notes", "{id}"}; a path ends with or without its last slash alike.
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> segments;
   segments.reserve(8);
@@ -20,6 +18,8 @@ std::vector<std::string_view> split_path(std::string_view path) {
   }
   return segments;
 }
+
+namespace {
 
 bool is_value(std::string_view segment) {
   return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';

@@ -11,6 +11,9 @@
 
 namespace plugfleet {
 
+// "/notes/{id}" -> {"notes", "{id}"}, views into it; a path ends with or without its last slash alike.
+std::vector<std::string_view> split_path(std::string_view path);
+
 class Router {
  public:
   // A route with what is kept for it.

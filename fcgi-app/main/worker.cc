@@ -133,10 +133,17 @@ Router router_of(std::vector<Module> modules) {
   return router;
 }
 
+std::map<std::string, Pages> pages_of(const std::vector<Module>& modules) {
+  std::map<std::string, Pages> pages;
+  for (const Module& module : modules) pages.emplace(module.name, module.pages);
+  return pages;
+}
+
 // Where a setting is wrong too: it counts as its default then.
 int print_routes(std::string_view what, const Settings& settings, std::vector<Module> modules) {
+  const auto pages = pages_of(modules);
   const Router router = router_of(std::move(modules));
-  const NginxRoutes nginx = nginx_routes(router);
+  const NginxRoutes nginx = nginx_routes(router, pages);
   const std::string text = what == "routes"         ? routes_text(router, settings)
                            : what == "routes-json"  ? routes_json(router, settings)
                            : what == "nginx-maps"   ? nginx.maps
@@ -157,10 +164,11 @@ int run(const Arguments& arguments) {
   const Authenticator checked(settings);
 
   if (!arguments.check) start_process(settings);
-  const std::size_t module_count = modules.size();
+  const auto pages = pages_of(modules);
   const Router router = router_of(std::move(modules));
   if (arguments.check) {
-    fmt::print("{} modules, settings fine\n", module_count);
+    nginx_routes(router, pages);  // throws where something is wrong
+    fmt::print("{} modules, settings fine\n", pages.size());
     return 0;
   }
 

@@ -15,7 +15,7 @@ TEST(a_route_with_a_guard_has_a_zone_that_its_method_and_path_fill) {
   Router router;
   router.add("notes",
              {Method::POST, "/api/notes.v2/{id}", with_text, {.edge = EdgeLimit{.rate = "40r/m", .burst = 7}}});
-  const NginxRoutes nginx = nginx_routes(router);
+  const NginxRoutes nginx = nginx_routes(router, {});
   const std::string zone = "route_post__api_notes_v2_id";
   CHECK_CONTAINS(nginx.maps, R"("~^POST /api/notes\.v2/[^/]+/*$" )" + zone + ";");
   CHECK_CONTAINS(nginx.maps, "limit_req_zone $" + zone + " zone=" + zone + ":10m rate=40r/m;");
@@ -31,7 +31,7 @@ TEST(two_guards_that_would_share_a_zone_are_refused) {
   router.add("a", {Method::GET, "/a_b", plain, {.edge = EdgeLimit{.rate = "1r/s", .burst = 1}}});
   std::string refused;
   try {
-    nginx_routes(router);
+    nginx_routes(router, {});
   } catch (const Failure& failure) {
     refused = failure.message();
   }
@@ -43,7 +43,7 @@ TEST(a_path_with_a_bound_of_its_own_has_a_location_and_the_words_of_a_413) {
   router.add("a", {Method::POST, "/up", plain, {.body_max = 32 << 20}});
   router.add("a", {Method::PUT, "/up", plain, {.body_max = 64 * 1024}});  // the larger one of a path counts
   router.add("a", {Method::POST, "/few", plain, {.body_max = 64 * 1024}});
-  const NginxRoutes nginx = nginx_routes(router);
+  const NginxRoutes nginx = nginx_routes(router, {});
   CHECK_CONTAINS(nginx.locations,
                  "location ~ \"^/up/*$\" {\n  client_max_body_size 33554432;\n  include clients.conf;\n}\n");
   CHECK_CONTAINS(nginx.maps, R"("~^/up/*$" "32 MB";)");
@@ -54,11 +54,36 @@ TEST(a_path_with_a_bound_of_its_own_has_a_location_and_the_words_of_a_413) {
 TEST(what_operators_ask_answers_their_addresses_alone) {
   Router router;
   router.add("a", {Method::GET, "/inside", plain, {.operators_only = true}});
-  CHECK_EQ(nginx_routes(router).locations, "location ~ \"^/inside/*$\" {\n  include operators.conf;\n}\n");
+  CHECK_EQ(nginx_routes(router, {}).locations, "location ~ \"^/inside/*$\" {\n  include operators.conf;\n}\n");
 }
 
 TEST(a_stream_is_told_apart) {
   Router router;
   router.add("a", {Method::GET, "/events/{id}", with_text, {.streams = true}});
-  CHECK_CONTAINS(nginx_routes(router).maps, R"("~^GET /events/[^/]+/*$" stream;)");
+  CHECK_CONTAINS(nginx_routes(router, {}).maps, R"("~^GET /events/[^/]+/*$" stream;)");
+}
+
+TEST(a_page_answers_its_paths_under_its_policy) {
+  const Router router;
+  const NginxRoutes nginx =
+      nginx_routes(router, {{"shop", {.index_at = {"/", "/market/{id}"}, .policy = "default-src 'self'"}}});
+  CHECK_CONTAINS(nginx.locations, "location ~ \"^/*$\" {\n  rewrite ^ /static/shop/index.html last;\n}\n");
+  CHECK_CONTAINS(nginx.locations, "location ~ \"^/market/[^/]+/*$\" {\n");
+  CHECK_CONTAINS(nginx.maps, R"("~^/static/shop/" "default-src 'self'";)");
+}
+
+TEST(a_page_where_something_else_answers_and_a_policy_that_breaks_out_are_refused) {
+  Router router;
+  router.add("a", {Method::GET, "/market/{id}", with_text, {}});
+  const auto refusal = [&](const std::map<std::string, Pages>& pages) {
+    try {
+      nginx_routes(router, pages);
+    } catch (const Failure& failure) {
+      return failure.message();
+    }
+    return std::string();
+  };
+  CHECK_CONTAINS(refusal({{"b", {.index_at = {"/market/{name}"}}}}), "its page at /market/{name} is a route");
+  CHECK_CONTAINS(refusal({{"b", {.index_at = {"/"}}}, {"c", {.index_at = {"/"}}}}), "module c: its page at /");
+  CHECK_CONTAINS(refusal({{"b", {.policy = "a\"; add_header X y; #"}}}), "the policy of its pages");
 }

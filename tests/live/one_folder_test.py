@@ -95,10 +95,17 @@ class OneFolderTest(unittest.TestCase):
         self.assertEqual((headers["RateLimit-Limit"], headers["Retry-After"]), ("1", "60"))
         self.assertEqual(self.status("/api/notes")[0], 200)  # another method of that path is not meant
 
-        # Its page.
-        status, headers, page = self.status("/static/notes/index.html")
-        self.assertEqual((status, headers.get_content_type()), (200, "text/html"))
-        self.assertIn("<title>Notes</title>", page)
+        # Its page, at every path it has, under its own policy; and what a file's name says of how long it is kept.
+        for path in ("/", "/notes/17", "/static/notes/", "/static/notes/index.html"):
+            status, headers, page = self.status(path)
+            told = (status, headers.get_content_type(), headers["Cache-Control"], headers["Content-Security-Policy"])
+            self.assertEqual(told, (200, "text/html", "no-cache", "default-src 'self'"), path)
+            self.assertIn("<title>Notes</title>", page)
+        for name, kept in (("app.0123abcd.js", "public, max-age=31536000, immutable"), ("app-readable.js", "no-cache")):
+            status, headers, _ = self.status(f"/static/notes/{name}")
+            self.assertEqual((status, headers["Cache-Control"]), (200, kept))
+        status, headers, _ = self.status("/static/notes/none.js")
+        self.assertEqual((status, headers["Cache-Control"]), (404, None))
 
 
 if __name__ == "__main__":

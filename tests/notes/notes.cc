@@ -29,15 +29,16 @@ Async<Reply> list(Call& call) {
 
 Module describe(SettingReader& settings) {
   return {.name = "notes",
-          .routes = {
-              {Method::POST,
-               "/api/notes",
-               add,
-               {.summary = "Adds a note", .edge = EdgeLimit::of(settings, "NOTES_EDGE", "1r/m", 5), .body_max = 1024}},
-              {Method::GET,
-               "/api/notes",
-               list,
-               {.summary = "All notes", .cache = CacheRule{.fresh = 1h, .tags = {"notes"}}}}}};
+          .routes =
+              {{Method::POST,
+                "/api/notes",
+                add,
+                {.summary = "Adds a note", .edge = EdgeLimit::of(settings, "NOTES_EDGE", "1r/m", 5), .body_max = 1024}},
+               {Method::GET,
+                "/api/notes",
+                list,
+                {.summary = "All notes", .cache = CacheRule{.fresh = 1h, .tags = {"notes"}}}}},
+          .pages = {.index_at = {"/", "/notes/{id}"}, .policy = "default-src 'self'"}};
 }
 
 }  // namespace

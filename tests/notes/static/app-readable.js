@@ -1,0 +1,1 @@
+// its name holds none

@@ -1,0 +1,1 @@
+// its name would hold its digest
