@@ -255,7 +255,7 @@ ASYNC_TEST(a_statement_whose_caller_has_left_is_gone_from_postgresql_soon) {
 ASYNC_TEST(a_statement_past_its_timeout_is_gone_from_postgresql_soon) {
   Database server(reactor, direct(1));
   for (DatabaseOptions options : {pooled(1), direct(1)}) {
-    options.statement_timeout = 300ms;
+    options.statement_timeout = 1s;
     Database db(reactor, options);
     auto outcomes = std::make_shared<Outcomes>();
     const std::string text = "/* " + random_hex(8) + " */";
