@@ -30,7 +30,7 @@ CXXFLAGS := -std=c++23 -g -fPIC -pthread $(if $(SAN),-O1 -fno-omit-frame-pointer
   -isystem /usr/include/postgresql
 LDFLAGS := -fuse-ld=lld -pthread -Wl,-z,relro,-z,now \
   $(if $(SAN),$(sanitize) -shared-libsan -Wl$(comma)-rpath$(comma)$(dir $(shell $(CXX) -print-file-name=libclang_rt.asan-x86_64.so 2>/dev/null)))
-LIBS := -lfmt -ljansson -lsimdjson -lcjose -lcrypto -lpq -lhiredis -lcurl -lpng16 -ljpeg -lwebp -lwebpdemux -lz
+LIBS := -lfmt -ljansson -lsimdjson -lcrypto -lpq -lhiredis -lcurl -lpng16 -ljpeg -lwebp -lwebpdemux -lz
 
 floors := base wire io core host
 # The sources below a folder, however deep.

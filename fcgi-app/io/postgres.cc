@@ -18,9 +18,9 @@
 //  3. Nobody waits while a connection is idle.
 //  4. Who waits is served in the order of arrival. At most waiting_max wait, none longer than acquire_timeout; one that
 //     is cancelled leaves the queue, and what it was handed goes to the next.
-//  5. A statement whose caller has left is cancelled, unless it ends in a moment; past statement_timeout its connection
-//  is
-//     closed. No connection whose statement is being cancelled is handed out: the next one might be hit.
+//  5. A statement whose caller has left is cancelled, unless it ends in a moment; so is one past statement_timeout, and
+//     its connection is closed where it does not end then. No connection whose statement is being cancelled is handed
+//     out: the next one might be hit.
 //  6. A statement is sent at most once. An idle connection that the other side has closed is not sent one.
 //  7. A connection is proven once a statement has run to its end on it; one lost before that is a failed attempt. After
 //     a failed attempt there is one at a time, each after a pause that grows to kPauseMax, whether or not anybody asks;

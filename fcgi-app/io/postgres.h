@@ -4,9 +4,9 @@
 //   const Rows rows = co_await db.query("select id from notes where owner = $1 and tag = any($2)", {user, tags});
 //   for (const Row row : rows) use(row.text("id"));
 //
-// What fails: Failure(unavailable) when there is no database, no turn in time, or a statement took too long (whether
-// it took effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement: it took no
-// effect then.
+// What fails: Failure(unavailable) when there is no database, no turn in time, or no answer (whether the statement took
+// effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement, or cancelled it as
+// it took too long: it took no effect then.
 // A statement whose caller is cancelled runs to its end where that takes a moment; it is cancelled after that, and a
 // transaction with it: nothing of it took effect then.
 #pragma once

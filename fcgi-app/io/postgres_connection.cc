@@ -25,8 +25,9 @@ namespace postgres {
 namespace {
 
 constexpr std::size_t kSqlLogged = 200;
-constexpr auto kPatience =
-    250ms;  // a cancel costs more than most statements, and what writes had better end as it would
+// With a statement whose caller has left: a cancel costs more than most, and what writes had better end as it would.
+constexpr auto kPatience = 250ms;
+constexpr auto kCancelTimeout = 1s;  // of a statement past its timeout
 
 std::string_view field(const PGresult* result, int code) {
   const char* const value = PQresultErrorField(result, code);
@@ -93,6 +94,7 @@ void Connection::send(std::shared_ptr<Statement> statement, Clock::duration time
   if (sent == 0) return lose(first_line(PQerrorMessage(conn_)));
   statement_->params = {};
   deadline_ = Clock::now() + timeout;
+  left_ = overdue_ = false;
   if (!timer_.armed()) watch_deadline();
   flush();
 }
@@ -134,7 +136,7 @@ void Connection::take(PGresult* result) {
     return lose(sqlstate.empty() ? first_line(PQerrorMessage(conn_)) : primary);
   }
   const SqlError error{std::string(sqlstate), primary};
-  const bool is_cancelled = cancelling_ && sqlstate == kQueryCanceled;
+  const bool is_cancelled = left_ && sqlstate == kQueryCanceled;
   // Conflicts (23) and lost races (40) are part of a caller's day.
   const bool expected = is_cancelled || sqlstate.starts_with("23") || sqlstate.starts_with("40");
   log(expected ? Severity::info : info(error.kind()).severity, "sql_error",
@@ -150,10 +152,12 @@ void Connection::finish() {
 }
 
 void Connection::abandon() {
+  left_ = true;
   if (!cancelling_) patience_.arm(kPatience, [this] { cancel(); });
 }
 
 void Connection::cancel() {
+  if (cancelling_) return;
   const std::shared_ptr<PGcancel> request(PQgetCancel(conn_), &PQfreeCancel);
   if (!request) return;
   cancelling_ = true;
@@ -175,7 +179,11 @@ void Connection::watch_deadline() {
     if (open_ && !is_busy()) return;
     if (Clock::now() < deadline_) return watch_deadline();
     const auto self = shared_from_this();
-    lose(open_ ? "a statement took too long" : "connecting took too long");
+    if (!open_) return lose("connecting took too long");
+    if (std::exchange(overdue_, true)) return lose("a statement took too long");
+    cancel();  // PostgreSQL would go on after its connection is lost, for as long as it has patience itself
+    deadline_ = Clock::now() + kCancelTimeout;
+    watch_deadline();
   });
 }
 

@@ -92,6 +92,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Statement> statement_;
   std::vector<const char*> values_;  // kept for its memory alone
   bool open_ = false, closed_ = false;
+  bool left_ = false;        // nobody waits for what it runs
+  bool overdue_ = false;     // its statement is past its timeout, and is being cancelled
   bool cancelling_ = false;  // the server is being asked to: what is sent before that has returned may be hit
 };
 

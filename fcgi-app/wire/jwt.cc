@@ -1,8 +1,6 @@
 #include "wire/jwt.h"
 
-#include <cjose/cjose.h>
 #include <fmt/format.h>
-#include <openssl/err.h>
 
 #include <algorithm>
 #include <array>
@@ -12,13 +10,12 @@
 #include <stdexcept>
 
 #include "wire/json_view.h"
+#include "wire/jwt_signature.h"
 
 namespace plugfleet {
 namespace {
 
 using Refusal = std::unexpected<std::string_view>;
-using Jwk = std::unique_ptr<cjose_jwk_t, decltype([](cjose_jwk_t* key) { cjose_jwk_release(key); })>;
-using Jws = std::unique_ptr<cjose_jws_t, decltype([](cjose_jws_t* token) { cjose_jws_release(token); })>;
 
 constexpr std::size_t kTokenMax = 8192;
 constexpr std::size_t kTextMax = 255;         // OpenID Connect Core, section 2, for `sub`
@@ -27,8 +24,8 @@ constexpr double kLastSecond = 253402300799;  // the end of year 9999: a later d
 // Header members that bring a key along or change what is signed. `crit` names extensions, and we know none.
 constexpr std::array kRefusedHeaders = {"crit", "b64", "jwk", "jku", "x5c", "x5u"};
 
-// Strict where cjose is not: padding, foreign characters and unused bits that are set are all refused, so that a token
-// has exactly one spelling (RFC 7515, section 2; RFC 4648, section 3.5).
+// Padding, foreign characters and unused bits that are set are all refused, so that a token has exactly one spelling
+// (RFC 7515, section 2; RFC 4648, section 3.5).
 std::optional<std::string> base64url_decoded(std::string_view text) {
   static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   static constexpr auto kValues = [] {
@@ -166,43 +163,28 @@ std::string number_of(const JsonView& key, const char* name) {
   return *std::move(bytes);
 }
 
-std::uint8_t* data_of(std::string& bytes) { return reinterpret_cast<std::uint8_t*>(bytes.data()); }
-
-struct VerifyingKey {
-  Jwk jwk;
-  std::size_t signature_size;  // bytes
-};
-
-VerifyingKey rsa_key(const JsonView& key) {
-  std::string modulus = number_of(key, "n");
-  std::string exponent = number_of(key, "e");
-  const auto bits = bit_length(modulus);
-  if (bits < 2048) throw PassedOver{"is an RSA key under 2048 bits (RFC 7518, section 3.3)"};
+SignatureVerifier rsa_key(const JsonView& key) {
+  const std::string modulus = number_of(key, "n");
+  const std::string exponent = number_of(key, "e");
+  if (bit_length(modulus) < 2048) throw PassedOver{"is an RSA key under 2048 bits (RFC 7518, section 3.3)"};
   // With an exponent of 1 a signature is its own message; OpenSSL takes at most 64 bits.
   if (bit_length(exponent) < 2 || bit_length(exponent) > 64 || exponent.back() % 2 == 0)
     throw PassedOver{"has an unsafe exponent \"e\""};
-  cjose_jwk_rsa_keyspec parts{};
-  parts.n = data_of(modulus), parts.nlen = modulus.size();
-  parts.e = data_of(exponent), parts.elen = exponent.size();
-  return {Jwk(cjose_jwk_create_RSA_spec(&parts, nullptr)), (bits + 7) / 8};
+  return rs256_verifier(modulus, exponent);
 }
 
-VerifyingKey ec_key(const JsonView& key) {
+SignatureVerifier ec_key(const JsonView& key) {
   if (!is_text(key.find("crv"), "P-256")) throw PassedOver{"is not on the curve P-256"};
-  std::string x = number_of(key, "x");
-  std::string y = number_of(key, "y");
-  cjose_jwk_ec_keyspec parts{};
-  parts.crv = CJOSE_JWK_EC_P_256;
-  parts.x = data_of(x), parts.xlen = x.size();
-  parts.y = data_of(y), parts.ylen = y.size();
-  return {Jwk(cjose_jwk_create_EC_spec(&parts, nullptr)), 64};  // none for a point that is not on the curve
+  const std::string x = number_of(key, "x");
+  const std::string y = number_of(key, "y");
+  return es256_verifier(x, y);
 }
 
 }  // namespace
 
 struct JwtVerifier::Key {
   std::string id;  // empty: it has none
-  VerifyingKey key;
+  SignatureVerifier signed_this;
   std::chrono::sys_seconds until = std::chrono::sys_seconds::max();
 
   static Key from_secret(const std::string& secret, std::string_view which);
@@ -211,7 +193,6 @@ struct JwtVerifier::Key {
   static std::vector<Key> from_jwks(std::string text, std::string_view algorithm,
                                     std::vector<std::string>& passed_over);
   static std::expected<std::span<const Key>, std::string_view> chosen_by(const JsonView* id, std::span<const Key> keys);
-  bool signed_this(std::string_view token, std::string_view signature) const;
 };
 
 JwtVerifier::Key JwtVerifier::Key::from_secret(const std::string& secret, std::string_view which) {
@@ -221,9 +202,7 @@ JwtVerifier::Key JwtVerifier::Key::from_secret(const std::string& secret, std::s
   if (secret.starts_with("-----BEGIN"))
     throw std::invalid_argument(
         fmt::format("JWT: the {} is a PEM file; a public key is no secret, use RS256 or ES256", which));
-  Jwk jwk(cjose_jwk_create_oct_spec(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size(), nullptr));
-  if (!jwk) throw std::bad_alloc();
-  return {"", {std::move(jwk), 32}};
+  return {"", hs256_verifier(secret)};
 }
 
 std::vector<JwtVerifier::Key> JwtVerifier::Key::from_secrets(const JwtRules& rules) {
@@ -241,8 +220,7 @@ JwtVerifier::Key JwtVerifier::Key::from_jwk(const JsonView& entry, std::size_t i
   const auto id = clean_text_of(entry.find("kid"));
   if (entry.find("kid") && !id) throw PassedOver{"has a \"kid\" that is no plain text"};
   auto key = algorithm == "RS256" ? rsa_key(entry) : ec_key(entry);
-  ERR_clear_error();
-  if (!key.jwk) throw PassedOver{"is not a valid public key"};
+  if (!key) throw PassedOver{"is not a valid public key"};
   return {id.value_or(""), std::move(key)};
 }
 
@@ -284,16 +262,6 @@ std::expected<std::span<const JwtVerifier::Key>, std::string_view> JwtVerifier::
   return std::span(found, 1);
 }
 
-// cjose reads past a short HMAC and ignores the end of a long ECDSA signature, so the size comes first. A failed check
-// leaves its errors in OpenSSL's queue, where the next user of this thread's TLS would find them.
-bool JwtVerifier::Key::signed_this(std::string_view token, std::string_view signature) const {
-  if (signature.size() != key.signature_size) return false;
-  const Jws jws(cjose_jws_import(token.data(), token.size(), nullptr));
-  const bool right = jws && cjose_jws_verify(jws.get(), key.jwk.get(), nullptr);
-  if (!right) ERR_clear_error();
-  return right;
-}
-
 JwtVerifier::JwtVerifier(const JwtRules& rules)
     : algorithm_(name_of(rules.algorithm)), issuer_(rules.issuer), audience_(rules.audience), leeway_(rules.leeway) {
   if (issuer_.empty()) throw std::invalid_argument("JWT: no issuer is set, so any issuer's token would pass");
@@ -317,8 +285,9 @@ std::expected<Claims, std::string_view> JwtVerifier::verify(std::string_view tok
   if (in_header("typ") && !is_jwt_type(*in_header("typ"))) return Refusal("the token's type is not JWT");
   const auto keys = Key::chosen_by(in_header("kid"), *keys_);
   if (!keys) return Refusal(keys.error());
+  const auto text = token.substr(0, token.rfind('.'));
   const auto is_signed_by = [&](const Key& key) {
-    return std::chrono::floor<std::chrono::seconds>(now) < key.until && key.signed_this(token, segments->signature);
+    return std::chrono::floor<std::chrono::seconds>(now) < key.until && key.signed_this(text, segments->signature);
   };
   if (!std::ranges::any_of(*keys, is_signed_by)) return Refusal("the token's signature is not right");
 

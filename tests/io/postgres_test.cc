@@ -437,6 +437,25 @@ ASYNC_TEST(a_server_that_never_answers_is_given_up) {
   CHECK(!db.reachable());
 }
 
+// Invariant 5: nor does it answer who asks it to cancel.
+ASYNC_TEST(a_server_that_never_answers_a_statement_loses_the_connection) {
+  FakeServer server;
+  DatabaseOptions options = server.folder.options();
+  options.statement_timeout = 50ms;
+  Database db(reactor, options);
+  auto outcomes = std::make_shared<Outcomes>();
+  start(reactor, db, "select", outcomes);
+  UNTIL(server.accepts());
+  UNTIL(server.hears());
+  server.say(kWelcome);
+  UNTIL(server.hears());
+  const auto before = Clock::now();
+  UNTIL(outcomes->unavailable == 1);
+  CHECK(Clock::now() - before < 4s);
+  CHECK_EQ(db.stats().open, 0);
+  CHECK_CONTAINS(db.trouble(), "took too long");
+}
+
 ASYNC_TEST(a_bad_conninfo_is_no_database) {
   Database db(reactor, {.conninfo = "no such thing=1", .acquire_timeout = 50ms});
   const Outcomes outcomes = co_await outcome_of(db.query("select 1"));

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import socket
 import sys
 import time
 import unittest
@@ -243,6 +244,52 @@ class HealthTest(HttpCase):
 
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="[^"]*",?)+)\})? (-?[0-9.e+]+)')
+
+
+class HalfCloseTest(HttpCase):
+    """A client that closes its side once its request is sent: see docs/operating.md, Watching."""
+
+    def half_closed(self, method, path, body=b"", before=lambda: None, **fields):
+        """All that comes once the client has closed its side; `before` is called between the request and that."""
+        fields = {"Host": "localhost", "Connection": "close", "Content-Type": "application/json",
+                  "Content-Length": len(body), **fields}
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        with socket.create_connection(("127.0.0.1", live.fleet.port), timeout=PATIENCE) as client:
+            client.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            before()
+            client.shutdown(socket.SHUT_WR)
+            pieces = []
+            while piece := client.recv(65536):
+                pieces.append(piece)
+        return b"".join(pieces).decode()
+
+    def wait_for_call(self):
+        wait_for(lambda: live.provider.stats()["inFlight"] == 1, "no call was out", PATIENCE)
+
+    def test_a_request_that_waits_is_cancelled_and_not_answered(self):
+        live.provider.answer_after(60_000)
+        trace, body = some_trace(), json.dumps(frame(layer("1"))).encode()
+        self.assertEqual(self.half_closed("POST", "/api/rename-layers", body, self.wait_for_call, x_trace_id=trace), "")
+        wait_for(lambda: live.provider.stats()["aborted"] == 1, "the call was not ended", PATIENCE)
+        self.assertEqual(live.log_of(trace)["status"], 499)
+
+    def test_a_quick_answer_comes_whole_or_not_at_all_and_nginxs_own_comes(self):
+        for _ in range(50):
+            answer = self.half_closed("GET", "/healthz")
+            if answer:
+                self.assertTrue(answer.startswith("HTTP/1.1 200 "), answer)
+                self.assertEqual(json.loads(answer.partition("\r\n\r\n")[2]), {"status": "ok"})
+            answer = self.half_closed("OPTIONS", "/api/rename-layers")
+            self.assertTrue(answer.startswith("HTTP/1.1 204 "), answer)
+
+    def test_a_job_that_was_made_stands_and_is_found_by_its_key(self):
+        live.provider.answer_after(1000)
+        body, key = json.dumps(frame(layer("1"))).encode(), some_trace()
+        self.assertEqual(
+            self.half_closed("POST", "/api/rename-layers", body, self.wait_for_call, Idempotency_Key=key), "")
+        again = live.rename(body, headers={"Idempotency-Key": key})
+        self.assertEqual((again.status, again.json["renamed"]), (200, 1), again)
+        self.assertEqual(live.provider.stats()["calls"], 1)
 
 
 class MetricsTest(HttpCase):

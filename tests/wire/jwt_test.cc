@@ -264,6 +264,21 @@ TEST(json_that_nobody_asks_for_may_be_as_odd_as_json_can) {
   CHECK_EQ(outcome(hs_token(R"({"alg":"HS256","cr\u0069t":[]})", payload())), kRefusedHeader);
 }
 
+// RFC 7515, section 4: what is not understood is ignored, and so is what a reader of our own could not read.
+TEST(a_header_member_that_nobody_asks_for_may_be_as_odd_as_json_can) {
+  const auto rs = rs_verifier(rsa_jwk(rsa()));
+  for (const std::string member :
+       {R"("x":18446744073709551616)", R"("x":-1e400)", R"("x":"\ud800")", R"("x":"a\u0000b")", R"("\u0000":1)",
+        R"("\udc00":[{"\ud800":"\ud800"}])", R"("crit\u0000":["exp"])", R"("x":{"crit":["exp"],"alg":"none"})"}) {
+    CHECK_EQ(outcome(hs_token(R"({"alg":"HS256",)" + member + "}", payload())), "accepted");
+    CHECK_EQ(outcome(rs, rs_token(rsa(), "{" + member + R"(,"alg":"RS256"})")), "accepted");
+    CHECK_EQ(outcome(hs_token("{" + member + R"(,"alg":"HS256","crit":["x"]})", payload())), kRefusedHeader);
+    CHECK_EQ(outcome(hs_token(R"({"alg":"HS256","alg":"HS256",)" + member + "}", payload())), kBadHeader);
+    CHECK_EQ(outcome(hs_token(R"({"alg":"HS256",)" + member + "," + member + "}", payload())), kBadHeader);
+    CHECK_EQ(outcome(hs_token(R"({"alg":"HS256",)" + member + "}", payload(), "")), kBadSignature);
+  }
+}
+
 TEST(a_claim_named_twice_is_refused) {
   const std::string once = payload();
   CHECK_EQ(outcome(hs_token(kHs256, once.substr(0, once.size() - 1) + R"(,"sub":"admin"})")), kBadPayload);

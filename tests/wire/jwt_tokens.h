@@ -1,4 +1,4 @@
-// Tokens and keys for tests, made with OpenSSL alone, so that a mistake in the library the verifier uses cannot hide.
+// Tokens and keys for tests.
 #pragma once
 
 #include <fmt/format.h>

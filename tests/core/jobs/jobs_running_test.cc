@@ -155,25 +155,31 @@ ASYNC_TEST(a_reaper_is_not_held_up_by_leases_that_hold) {
   CHECK_EQ(std::ranges::count(beats, LeaseState::held), 299);
 }
 
+Async<void> claim_in_vain(Jobs& runner, ClaimRequest request, std::shared_ptr<std::optional<Kind>> failed) {
+  *failed = co_await failure_of(runner.claim(std::move(request)));
+}
+
 // J3: not for want of its answer: its connection was lost meanwhile, say, and PostgreSQL had taken them.
 ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   Queue queue(reactor);
   co_await queue.declare();
   const std::string id = co_await queue.add();
-  DatabaseOptions impatient = direct(1);
-  impatient.statement_timeout = 100ms;
-  Database db(reactor, impatient);
-  Jobs runner(db, kLongLease);
+  std::optional<Database> db(std::in_place, reactor, direct(1));
+  Jobs runner(*db, kLongLease);
   const ClaimRequest request{.rooms = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
   Transaction busy = co_await queue.db.begin();
-  co_await busy.query("select from job_kinds where kind = $1 for update", {queue.kind});
-  bool failed = false;
-  try {
-    co_await runner.claim(request);
-  } catch (const Failure& failure) {
-    failed = failure.kind() == Kind::unavailable;
+  const Rows holder =
+      co_await busy.query("select pg_backend_pid() from job_kinds where kind = $1 for update", {queue.kind});
+  auto failed = std::make_shared<std::optional<Kind>>();
+  reactor.spawn(claim_in_vain(runner, request, failed));
+  for (bool waits = false; !waits; co_await sleep_for(1ms)) {
+    const Rows rows = co_await queue.db.query(
+        "select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))", {holder[0].integer(0)});
+    waits = rows[0].boolean(0);
   }
-  CHECK(failed);
+  db.emplace(reactor, direct(1));
+  UNTIL(failed->has_value());
+  CHECK(*failed == Kind::unavailable);
   co_await busy.commit();
   std::string state;
   for (const auto deadline = Clock::now() + 5s; state != "processing"; state = co_await queue.status(id)) {
