@@ -155,9 +155,8 @@ test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread 
 	@$(MAKE) --no-print-directory build $(tests) $(tools) $(probe)
 	@BUILD=$(B) scripts/dev/run-tests $(test_sources:%.cc=$(B)/%)
 
-t: ## Run one test alone: make t F=wire/json
-	@$(MAKE) --no-print-directory $(B)/tests/$(F)_test
-	@$(B)/tests/$(F)_test $(T)
+t: ## Run the tests of one file, with what they need: make t F=fcgi-app/core/auth.cc [T=name]
+	@BUILD=$(B) scripts/dev/run-one "$(F)" "$(T)"
 
 check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against their manual
 	@$(MAKE) --no-print-directory build
