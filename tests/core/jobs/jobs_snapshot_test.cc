@@ -42,17 +42,32 @@ ASYNC_TEST(a_job_committed_late_is_found) {
   }
 }
 
+// J10, J13: one whose transaction was not much slower than others is found by the next claim, which does not sweep.
+ASYNC_TEST(a_job_committed_a_moment_late_is_found_at_once) {
+  Queue queue(reactor);
+  co_await queue.declare();
+  Transaction slow = co_await queue.db.begin();
+  const auto results = co_await Jobs::enqueue(slow, queue.many(1, "slow@example.com"));
+  co_await queue.jobs.enqueue(queue.many(4));
+  const auto before = co_await queue.claim(3);
+  CHECK_EQ(before.size(), 3u);
+  co_await slow.commit();
+  const auto claimed = co_await queue.claim(1);
+  CHECK_EQ(claimed.size(), 1u);
+  CHECK_EQ(claimed[0].lease.id, results[0].id);
+}
+
 namespace {
 
 // The pages that a claim of one job looks at. The fewest of several: PostgreSQL now and then plans anew, which looks at
 // some of its catalogs.
-Async<int> pages_of_a_claim(Queue& queue, Database& backend) {
+Async<int> pages_of_a_claim(Queue& queue, Database& backend, bool sweep) {
   int fewest = 0;
   for (int i = 0; i < 10; ++i) {
     const Rows plan =
         co_await backend.query(fmt::format("explain (analyze, buffers, costs off, timing off, summary off) "
-                                           "select * from claim_jobs('{{{}}}', '{{1}}', 1, 1, 'r', '1 min')",
-                                           queue.kind));
+                                           "select * from claim_jobs('{{{}}}', '{{1}}', 1, 1, 'r', '1 min', {})",
+                                           queue.kind, sweep));
     CHECK_CONTAINS(std::string(plan[0].text(0)), "rows=1 ");
     const std::string buffers(plan[1].text(0));
     CHECK_CONTAINS(buffers, "shared hit=");
@@ -84,11 +99,12 @@ ASYNC_TEST(an_old_snapshot_does_not_slow_the_queue_down) {
       "update job_turns set swept_at = now() + interval '1 hour', marked_at = now() + interval '1 hour' where kind = "
       "$1",
       {queue.kind});
-  const int pages = co_await pages_of_a_claim(queue, backend);
+  const int pages = co_await pages_of_a_claim(queue, backend, true);
+  const int pages_without_sweep = co_await pages_of_a_claim(queue, backend, false);
   co_await queue.db.query("update job_turns set passed = '{0,0,0}' where kind = $1", {queue.kind});
-  const int pages_from_the_start = co_await pages_of_a_claim(queue, backend);
-  if (pages_from_the_start <= 2 * pages)
-    fail(fmt::format("{} pages, and {} from the start", pages, pages_from_the_start));
+  const int pages_from_the_start = co_await pages_of_a_claim(queue, backend, true);
+  if (pages_from_the_start <= 2 * std::max(pages, pages_without_sweep))
+    fail(fmt::format("{} and {} pages, and {} from the start", pages, pages_without_sweep, pages_from_the_start));
   co_await report.commit();
 }
 
