@@ -370,7 +370,7 @@ Transaction::Transaction(std::unique_ptr<postgres::Lease> lease) : lease_(std::m
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
-Async<Rows> Transaction::query(std::string sql, Params params) {
+Async<Rows> Transaction::run(std::string sql, Params params) {
   return run_within(*lease_, std::move(sql), std::move(params), Statement::Protocol::one_with_params);
 }
 
@@ -391,7 +391,7 @@ Database::Database(Reactor& reactor, DatabaseOptions options)
     : pool_(std::make_shared<postgres::Pool>(reactor, std::move(options))) {}
 Database::~Database() { pool_->shut(); }
 
-Async<Rows> Database::query(std::string sql, Params params) {
+Async<Rows> Database::run(std::string sql, Params params) {
   return postgres::run(pool_, std::move(sql), std::move(params), Statement::Protocol::one_with_params);
 }
 
