@@ -383,6 +383,7 @@ Async<Rows> Transaction::script(std::string sql) {
 Async<void> Transaction::commit() {
   const Rows rows = co_await query("commit");
   if (rows.command() != "COMMIT") throw SqlError("25P02", "the transaction had failed and was rolled back");
+  for (const auto& fn : std::exchange(on_commit_, {})) fn();
 }
 
 // ---- Database ----------------------------------------------------------------------------------------------------

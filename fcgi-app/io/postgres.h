@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include <concepts>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -190,11 +191,15 @@ class Transaction final : public Sql {
   // Throws when it was rolled back instead (an earlier statement had failed). When it throws Failure(unavailable),
   // nobody knows whether the transaction took effect.
   Async<void> commit();
+  // `fn`, which must not throw, is called by commit() once PostgreSQL has committed; never where it has not, or nobody
+  // knows.
+  void on_commit(std::function<void()> fn) { on_commit_.push_back(std::move(fn)); }
 
  private:
   Async<Rows> run(std::string sql, Params params) override;
 
   std::unique_ptr<postgres::Lease> lease_;
+  std::vector<std::function<void()>> on_commit_;
 };
 
 // What is wrong with a libpq conninfo, for a person: it is none, or names a host whose address it does not say, and
