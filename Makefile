@@ -157,7 +157,7 @@ test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread 
 
 t: ## Run one test alone: make t F=wire/json
 	@$(MAKE) --no-print-directory $(B)/tests/$(F)_test
-	@$(B)/tests/$(F)_test $(T)
+	@$(if $(shell grep -l support/fresh_database.h tests/$(F)_test.cc),scripts/dev/with-postgres) $(B)/tests/$(F)_test $(T)
 
 check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against their manual
 	@$(MAKE) --no-print-directory build

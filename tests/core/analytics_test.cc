@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/fresh_database.h"
 #include "core/jobs/jobs.h"
+#include "support/fresh_database.h"
 #include "wire/json.h"
 
 using namespace plugfleet;
@@ -19,7 +19,7 @@ struct Books {
   Async<void> open() {
     co_await fresh.create();
     co_await fresh.admin.query("alter database " + fresh.name + " set timezone = 'Pacific/Auckland'");
-    co_await apply_all(db, find_migrations("migrations", "modules"));
+    co_await fresh.migrate();
     co_await jobs.declare({{.name = kind}});
   }
   Async<void> close() { co_await fresh.drop(); }
