@@ -132,7 +132,7 @@ class Params {
   std::vector<std::size_t> starts_;
 };
 
-// What statements are put to: a Database or a Transaction.
+// What statements are put to: a Database, a Transaction, or the replica (core/replica.h).
 class Sql {
  public:
   virtual ~Sql() = default;

@@ -311,18 +311,6 @@ ASYNC_TEST(absurd_numbers_of_a_provider_break_no_sum) {
   co_await books.close();
 }
 
-ASYNC_TEST(a_database_is_current_when_usage_was_counted_in_it_lately) {
-  Books books(reactor);
-  co_await books.open();
-  co_await books.db.query("update usage_counted set until = now() - interval '30 s'");
-  const bool bound_60s = co_await is_current(books.db, 60s), bound_15s = co_await is_current(books.db, 15s);
-  CHECK(bound_60s && !bound_15s);
-  co_await books.db.query("update usage_counted set until = '-infinity'");
-  const bool never = co_await is_current(books.db, 1h);
-  CHECK(!never);
-  co_await books.close();
-}
-
 ASYNC_TEST(the_analysts_numbers_of_a_day_outlive_some_of_its_jobs) {
   Books books(reactor);
   co_await books.open();
