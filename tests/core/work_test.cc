@@ -80,7 +80,9 @@ struct Notes {
                         {Method::POST, "/failed", create_and_fail, {}}});
   }
   Async<std::string> ask(std::string method, std::string path, std::string body = "") {
-    return served->ask(std::move(method), std::move(path), std::move(body));
+    std::string reply = co_await served->ask(std::move(method), std::move(path), std::move(body));
+    co_await served->settled();
+    co_return reply;
   }
   Async<std::int64_t> jobs() { return db.one<std::int64_t>("select count(*) from live_jobs"); }
 
