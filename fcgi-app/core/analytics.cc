@@ -78,15 +78,8 @@ select json_build_object(
 
 Async<std::string> usage_report(Database& database, int days) {
   const Rows window = co_await database.query(kDays, {days});
-  const Rows rows = co_await database.query(kReport, {window[0].text("first"), window[0].text("last")});
-  co_return std::string(rows[0].text("report"));
-}
-
-Async<bool> is_current(Database& replica, Clock::duration lag_max) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(lag_max).count();
-  const Rows rows = co_await replica.query(
-      "select until > now() - make_interval(secs => $1) as current from usage_counted", {seconds});
-  co_return rows[0].boolean("current");
+  std::string report = co_await database.one<std::string>(kReport, window[0].text("first"), window[0].text("last"));
+  co_return report;
 }
 
 // The first time may have years to count.

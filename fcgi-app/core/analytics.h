@@ -13,10 +13,6 @@ namespace plugfleet {
 // Database::query does.
 Async<std::string> usage_report(Database& database, int days);
 
-// Whether this database knows all that happened longer ago than `lag_max`, told by when count_usage() last wrote in it:
-// true of a replica that keeps up with its primary and of nothing that was cut off, paused or forgotten.
-Async<bool> is_current(Database& replica, Clock::duration lag_max);
-
 // Counts the jobs that have ended since the last time, so that reports need not read them. Any number of processes may
 // do it; the oftener, the less there is to do.
 Async<void> count_usage(Database& database);

@@ -139,9 +139,9 @@ Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
 
 // What the request says of a job beside its handler.
 void Call::sign(NewJob& job) const {
+  Work::sign(job);
   if (user_) job.owner = job.user_id = user_->id;
   job.ip_address = internet_address(client_address());
-  job.trace_id = trace().id;
 }
 
 Async<Reply> Call::run_as_job(NewJob job) {

@@ -77,7 +77,7 @@ class Call : public Work {
 
   bool wants_no_wait() const;
   Async<std::string_view> raw_body();
-  void sign(NewJob& job) const;
+  void sign(NewJob& job) const override;
   Async<Reply> answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now);
   Async<std::optional<IdempotencyKey>> idempotency_key(const NewJob& job);
   Async<Reply> end_of_job(std::string id);

@@ -71,10 +71,6 @@ std::string new_token() {
   return token;
 }
 
-std::optional<std::string> optional_text(const Row& row, const char* name) {
-  return row.is_null(name) ? std::nullopt : std::optional<std::string>(row.text(name));
-}
-
 }  // namespace
 
 Async<bool> OperatorTokens::admits(std::string token) {
@@ -83,10 +79,9 @@ Async<bool> OperatorTokens::admits(std::string token) {
   const auto known = known_.find(hash);
   if (known != known_.end() && known->second.until > Clock::now()) co_return known->second.good;
   const auto asked = Clock::now();
-  const Rows rows = co_await database_.query(kFind, {hash});
-  const bool good = !rows.empty();
-  remember(hash, {good, asked + (good ? std::min(kGoodFor, milliseconds(rows[0].integer("ms"))) : kBadFor)});
-  co_return good;
+  const auto left = co_await database_.maybe<milliseconds>(kFind, hash);
+  remember(hash, {left.has_value(), asked + (left ? std::min(kGoodFor, *left) : kBadFor)});
+  co_return left.has_value();
 }
 
 // Where there is no room, all that is past goes; where nothing is, everything: those in use are asked for again.
@@ -107,19 +102,7 @@ Async<std::optional<std::string>> OperatorTokens::create(std::string name,
   co_return token;
 }
 
-Async<std::vector<OperatorToken>> OperatorTokens::list() {
-  const Rows rows = co_await database_.query(kList);
-  std::vector<OperatorToken> tokens;
-  for (const Row row : rows) {
-    tokens.push_back({.name = std::string(row.text("name")),
-                      .created_at = std::string(row.text("created_at")),
-                      .expires_at = optional_text(row, "expires_at"),
-                      .revoked_at = optional_text(row, "revoked_at"),
-                      .last_used_at = optional_text(row, "last_used_at"),
-                      .state = std::string(row.text("state"))});
-  }
-  co_return tokens;
-}
+Async<std::vector<OperatorToken>> OperatorTokens::list() { return database_.all<OperatorToken>(kList); }
 
 Async<std::optional<std::string>> OperatorTokens::replace(std::string name, std::chrono::seconds overlap) {
   const std::string token = new_token();

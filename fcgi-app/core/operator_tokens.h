@@ -19,6 +19,14 @@ struct OperatorToken {
   std::string name, created_at;  // RFC 3339 in UTC
   std::optional<std::string> expires_at, revoked_at, last_used_at;
   std::string state;  // "good", "expired" or "revoked"
+  void fields(auto& f) {
+    f("name", name);
+    f("state", state);
+    f("createdAt", created_at);
+    f("expiresAt", expires_at);
+    f("revokedAt", revoked_at);
+    f("lastUsedAt", last_used_at);
+  }
 };
 
 class OperatorTokens {

@@ -14,6 +14,12 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       settings(the_settings),
       database(reactor, {.conninfo = settings.database_url, .pool_max = static_cast<int>(settings.database_pool)}),
       reports(reactor, {.conninfo = settings.reports_database_url, .pool_max = 1, .statement_timeout = kReportTimeout}),
+      replica(reactor,
+              {.conninfo = settings.replica_database_url,
+               .pool_max = static_cast<int>(settings.database_pool),
+               .acquire_timeout = kReplicaPatience,
+               .statement_timeout = kReportTimeout},
+              settings.replica_lag_max, database),
       redis(reactor, {.address = settings.redis_socket}),
       payloads(reactor, {.address = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       prompts(settings.prompts_dir),
@@ -29,13 +35,6 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       events(reactor, redis, {.address = settings.redis_socket}),
       intake(reactor, jobs, job_payloads, events),
       streams(reactor, jobs, job_payloads, events, redis,
-              {.process = settings.streams_max, .client = settings.streams_per_client}) {
-  if (!settings.replica_database_url.empty()) {
-    replica.emplace(reactor, DatabaseOptions{.conninfo = settings.replica_database_url,
-                                             .pool_max = 1,
-                                             .acquire_timeout = kReplicaPatience,
-                                             .statement_timeout = kReportTimeout});
-  }
-}
+              {.process = settings.streams_max, .client = settings.streams_per_client}) {}
 
 }  // namespace plugfleet

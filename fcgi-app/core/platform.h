@@ -1,8 +1,6 @@
 // The services of a process, made once by its main program and used by every request.
 #pragma once
 
-#include <optional>
-
 #include "core/ai/ai.h"
 #include "core/auth.h"
 #include "core/jobs/job_events.h"
@@ -14,6 +12,7 @@
 #include "core/prompts.h"
 #include "core/rate_limit.h"
 #include "core/recorder.h"
+#include "core/replica.h"
 #include "core/reply_cache.h"
 #include "core/settings.h"
 #include "io/postgres.h"
@@ -28,10 +27,10 @@ struct Platform {
   Reactor& reactor;
   const Settings& settings;
   Database database;
-  Database reports;                 // for long statements that only read
-  std::optional<Database> replica;  // the same, where there is one; it may be behind (core/analytics.h)
-  Redis redis;                      // counters, breakers: lost at a restart without harm
-  Redis payloads;                   // images of jobs, memory only
+  Database reports;  // for long statements that only read
+  Replica replica;   // for reads that may be a little old
+  Redis redis;       // counters, breakers: lost at a restart without harm
+  Redis payloads;    // images of jobs, memory only
   const Prompts prompts;
   HttpClient http;
   RateLimiter limiter;

@@ -2,6 +2,11 @@
 
 namespace plugfleet {
 
+Async<EnqueueResult> Work::enqueue(Transaction& transaction, NewJob job) {
+  sign(job);
+  return services.intake.enqueue(transaction, std::move(job));
+}
+
 Async<Completion> Work::complete(Prompt prompt) {
   struct Timed {
     Clock::duration& total;

@@ -21,6 +21,15 @@ class Work {
 
   const Trace& trace() const { return trace_; }
 
+  // Puts a job into the queue as part of a transaction of services.database: it is there, and runners are told, once
+  // that has committed. It has this work's trace, and a request's user and address. Throws as Transaction::query does.
+  //
+  //   Transaction transaction = co_await call.services.database.begin();
+  //   co_await transaction.query("insert into notes (id, title) values ($1, $2)", {id, title});
+  //   co_await call.enqueue(transaction, {.kind = "notes.digest", .payload = payload, .user_email = email});
+  //   co_await transaction.commit();
+  Async<EnqueueResult> enqueue(Transaction& transaction, NewJob job);
+
   // Asks the AI (core/ai/ai.h), until deadline() at the latest.
   Async<Completion> complete(Prompt prompt);
   // Whether one of those calls was answered, or failed of something else than that the AI can't be asked for a while.
@@ -31,6 +40,9 @@ class Work {
   Clock::duration upstream_time() const { return upstream_time_; }
 
   Platform& services;
+
+ protected:
+  virtual void sign(NewJob& job) const { job.trace_id = trace_.id; }
 
  private:
   const Trace trace_;

@@ -370,7 +370,7 @@ Transaction::Transaction(std::unique_ptr<postgres::Lease> lease) : lease_(std::m
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
-Async<Rows> Transaction::query(std::string sql, Params params) {
+Async<Rows> Transaction::run(std::string sql, Params params) {
   return run_within(*lease_, std::move(sql), std::move(params), Statement::Protocol::one_with_params);
 }
 
@@ -383,6 +383,7 @@ Async<Rows> Transaction::script(std::string sql) {
 Async<void> Transaction::commit() {
   const Rows rows = co_await query("commit");
   if (rows.command() != "COMMIT") throw SqlError("25P02", "the transaction had failed and was rolled back");
+  for (const auto& fn : std::exchange(on_commit_, {})) fn();
 }
 
 // ---- Database ----------------------------------------------------------------------------------------------------
@@ -391,7 +392,7 @@ Database::Database(Reactor& reactor, DatabaseOptions options)
     : pool_(std::make_shared<postgres::Pool>(reactor, std::move(options))) {}
 Database::~Database() { pool_->shut(); }
 
-Async<Rows> Database::query(std::string sql, Params params) {
+Async<Rows> Database::run(std::string sql, Params params) {
   return postgres::run(pool_, std::move(sql), std::move(params), Statement::Protocol::one_with_params);
 }
 

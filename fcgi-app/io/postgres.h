@@ -1,12 +1,16 @@
 // PostgreSQL, asynchronously: a bounded pool of connections, made to go through PgBouncer in transaction mode. Nothing
 // outlives a transaction: no SET, no LISTEN, no prepared statement with a name, no lock of a session.
 //
-//   const Rows rows = co_await db.query("select id from notes where owner = $1 and tag = any($2)", {user, tags});
-//   for (const Row row : rows) use(row.text("id"));
+//   const auto note = co_await db.maybe<Note>("select id, title from notes where id = $1 and owner = $2", id, user);
+//   const Rows rows = co_await db.query("update notes set title = $1 where tag = any($2) returning id", {title, tags});
+//
+//   Transaction transaction = co_await db.begin();
+//   co_await transaction.query("delete from notes where owner = $1", {user});
+//   co_await transaction.commit();
 //
 // What fails: Failure(unavailable) when there is no database, no turn in time, or no answer (whether the statement took
 // effect is then unknown; none is ever sent twice); SqlError when PostgreSQL refused the statement, or cancelled it as
-// it took too long: it took no effect then.
+// it took too long: it took no effect then; RowError when its rows are not what they are taken for (io/rows.h).
 // A statement whose caller is cancelled runs to its end where that takes a moment; it is cancelled after that, and a
 // transaction with it: nothing of it took effect then.
 #pragma once
@@ -14,7 +18,7 @@
 #include <fmt/format.h>
 
 #include <concepts>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +29,7 @@
 #include "base/clock.h"
 #include "base/failure.h"
 #include "io/reactor.h"
+#include "io/rows.h"
 
 namespace plugfleet {
 
@@ -127,82 +132,48 @@ class Params {
   std::vector<std::size_t> starts_;
 };
 
-class Row;
-
-// What a statement gave back. Moving is cheap; what text() returned stays valid until the Rows it came from ends.
-class Rows {
+// What statements are put to: a Database, a Transaction, or the replica (core/replica.h).
+class Sql {
  public:
-  class Column {  // by place or by name
-   public:
-    Column(int place) : place_(place) {}
-    Column(const char* name) : name_(name) {}
-    Column(std::string_view name) : name_(name) {}
+  virtual ~Sql() = default;
 
-   private:
-    friend class Rows;
-    int place_ = -1;
-    std::string_view name_;
-  };
-  class Iterator;
+  Async<Rows> query(std::string sql, Params params = {}) { return run(std::move(sql), std::move(params)); }
 
-  Rows() = default;
-  explicit Rows(void* result);  // takes libpq's result over
-
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  Row operator[](std::size_t row) const;
-  Iterator begin() const;
-  Iterator end() const;
-
-  std::int64_t affected() const;     // by an insert, update, delete or select
-  std::string_view command() const;  // as PostgreSQL names it: "INSERT 0 1", "ROLLBACK"
+  // The rows as values of T (io/rows.h); `values` are $1, $2, ... Throw RowError for what does not fit.
+  // Exactly one row.
+  template <class T, class... Values>
+  Async<T> one(std::string sql, const Values&... values) {
+    return one_of<T>(run(std::move(sql), Params(values...)));
+  }
+  // One row or none.
+  template <class T, class... Values>
+  Async<std::optional<T>> maybe(std::string sql, const Values&... values) {
+    return maybe_of<T>(run(std::move(sql), Params(values...)));
+  }
+  template <class T, class... Values>
+  Async<std::vector<T>> all(std::string sql, const Values&... values) {
+    return all_of<T>(run(std::move(sql), Params(values...)));
+  }
 
  private:
-  friend class Row;
-  struct Clear {
-    void operator()(void* result) const;
-  };
-  int place(Column column) const;
-  bool is_null(std::size_t row, Column column) const;
-  std::string_view text(std::size_t row, Column column) const;
+  virtual Async<Rows> run(std::string sql, Params params) = 0;
 
-  std::unique_ptr<void, Clear> result_;
-  std::size_t size_ = 0;
+  template <class T>
+  static Async<T> one_of(Async<Rows> query) {
+    const Rows rows = co_await std::move(query);
+    co_return rows.one<T>();
+  }
+  template <class T>
+  static Async<std::optional<T>> maybe_of(Async<Rows> query) {
+    const Rows rows = co_await std::move(query);
+    co_return rows.maybe<T>();
+  }
+  template <class T>
+  static Async<std::vector<T>> all_of(Async<Rows> query) {
+    const Rows rows = co_await std::move(query);
+    co_return rows.all<T>();
+  }
 };
-
-// One row, a view into its Rows. Throws Failure(internal) for a column that is not there or not of that type; a null is
-// an empty text and no number.
-class Row {
- public:
-  bool is_null(Rows::Column column) const { return rows_->is_null(row_, column); }
-  std::string_view text(Rows::Column column) const { return rows_->text(row_, column); }
-  std::int64_t integer(Rows::Column column) const;
-  double real(Rows::Column column) const;
-  bool boolean(Rows::Column column) const;
-
- private:
-  friend class Rows;
-  Row(const Rows& rows, std::size_t row) : rows_(&rows), row_(row) {}
-  const Rows* rows_;
-  std::size_t row_;
-};
-
-class Rows::Iterator {
- public:
-  Row operator*() const { return (*rows_)[row_]; }
-  Iterator& operator++() { return ++row_, *this; }
-  bool operator==(const Iterator&) const = default;
-
- private:
-  friend class Rows;
-  Iterator(const Rows* rows, std::size_t row) : rows_(rows), row_(row) {}
-  const Rows* rows_;
-  std::size_t row_;
-};
-
-inline Row Rows::operator[](std::size_t row) const { return {*this, row}; }
-inline Rows::Iterator Rows::begin() const { return {this, 0}; }
-inline Rows::Iterator Rows::end() const { return {this, size_}; }
 
 namespace postgres {
 class Lease;
@@ -210,20 +181,25 @@ class Pool;
 }  // namespace postgres
 
 // Destroyed without commit(), it is rolled back in the background. One statement at a time.
-class Transaction {
+class Transaction final : public Sql {
  public:
   explicit Transaction(std::unique_ptr<postgres::Lease> lease);
   Transaction(Transaction&&) noexcept;
-  ~Transaction();
+  ~Transaction() override;
 
-  Async<Rows> query(std::string sql, Params params = {});
   Async<Rows> script(std::string sql);
   // Throws when it was rolled back instead (an earlier statement had failed). When it throws Failure(unavailable),
   // nobody knows whether the transaction took effect.
   Async<void> commit();
+  // `fn`, which must not throw, is called by commit() once PostgreSQL has committed; never where it has not, or nobody
+  // knows.
+  void on_commit(std::function<void()> fn) { on_commit_.push_back(std::move(fn)); }
 
  private:
+  Async<Rows> run(std::string sql, Params params) override;
+
   std::unique_ptr<postgres::Lease> lease_;
+  std::vector<std::function<void()>> on_commit_;
 };
 
 // What is wrong with a libpq conninfo, for a person: it is none, or names a host whose address it does not say, and
@@ -239,13 +215,12 @@ struct DatabaseOptions {
   Clock::duration statement_timeout = 5s;
 };
 
-class Database {
+class Database final : public Sql {
  public:
   Database(Reactor& reactor, DatabaseOptions options);
-  ~Database();  // close() without any patience
+  ~Database() override;  // close() without any patience
   Database(const Database&) = delete;
 
-  Async<Rows> query(std::string sql, Params params = {});
   // Several statements without parameters, in one transaction unless they say otherwise; gives back the last one's
   // rows.
   Async<Rows> script(std::string sql);
@@ -265,6 +240,8 @@ class Database {
   Stats stats() const;
 
  private:
+  Async<Rows> run(std::string sql, Params params) override;
+
   std::shared_ptr<postgres::Pool> pool_;
 };
 

@@ -248,16 +248,6 @@ namespace {
 
 PGresult* as_result(void* result) { return static_cast<PGresult*>(result); }
 
-template <class T>
-T number(std::string_view text, const char* what) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Failure(Kind::internal, fmt::format("a column holds no {}", what));
-  }
-  return value;
-}
-
 }  // namespace
 
 Rows::Rows(void* result) : result_(result), size_(static_cast<std::size_t>(PQntuples(as_result(result)))) {}
@@ -266,10 +256,16 @@ void Rows::Clear::operator()(void* result) const { PQclear(as_result(result)); }
 
 std::int64_t Rows::affected() const {
   const std::string_view count = result_ ? PQcmdTuples(as_result(result_.get())) : "";
-  return count.empty() ? 0 : number<std::int64_t>(count, "number");
+  std::int64_t number = 0;
+  std::from_chars(count.data(), count.data() + count.size(), number);  // empty where a statement counts nothing
+  return number;
 }
 
 std::string_view Rows::command() const { return result_ ? PQcmdStatus(as_result(result_.get())) : ""; }
+
+int Rows::columns() const { return PQnfields(as_result(result_.get())); }
+
+std::string_view Rows::name(Column column) const { return PQfname(as_result(result_.get()), place(column)); }
 
 int Rows::place(Column column) const {
   PGresult* const result = as_result(result_.get());
@@ -278,7 +274,8 @@ int Rows::place(Column column) const {
   for (int i = 0; column.place_ < 0 && i < count; ++i) {
     if (column.name_ == PQfname(result, i)) return i;
   }
-  throw Failure(Kind::internal, fmt::format("a query gave no column {}{}", column.name_, column.place_));
+  throw RowError(fmt::format("a query gave no column {}",
+                             column.place_ < 0 ? std::string(column.name_) : std::to_string(column.place_)));
 }
 
 bool Rows::is_null(std::size_t row, Column column) const {
@@ -288,19 +285,9 @@ bool Rows::is_null(std::size_t row, Column column) const {
 std::string_view Rows::text(std::size_t row, Column column) const {
   PGresult* const result = as_result(result_.get());
   const int at = place(column);
-  if (row >= size_) throw Failure(Kind::internal, fmt::format("a query gave no row {}", row));
+  if (row >= size_) throw RowError(fmt::format("a query gave no row {}", row));
   const int index = static_cast<int>(row);
   return {PQgetvalue(result, index, at), static_cast<std::size_t>(PQgetlength(result, index, at))};
-}
-
-std::int64_t Row::integer(Rows::Column column) const { return number<std::int64_t>(text(column), "whole number"); }
-
-double Row::real(Rows::Column column) const { return number<double>(text(column), "number"); }
-
-bool Row::boolean(Rows::Column column) const {
-  const std::string_view value = text(column);
-  if (value != "t" && value != "f") throw Failure(Kind::internal, "a column holds no boolean");
-  return value == "t";
 }
 
 // ---- Params and SqlError ----------------------------------------------------------------------------------------

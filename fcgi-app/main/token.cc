@@ -40,12 +40,7 @@ Async<void> list(Desk& desk) {
   Json all = Json::array();
   Table table({"NAME", "STATE", "AGE", "LAST USED", "EXPIRES"});
   for (const OperatorToken& token : tokens) {
-    all.push(Json::object({{"name", token.name},
-                           {"state", token.state},
-                           {"createdAt", token.created_at},
-                           {"expiresAt", token.expires_at},
-                           {"revokedAt", token.revoked_at},
-                           {"lastUsedAt", token.last_used_at}}));
+    all.push(write_fields(token));
     table.add({printable(token.name, 60), token.state, shown_age(token.created_at),
                token.last_used_at ? shown_age(*token.last_used_at) + " ago" : "never",
                token.expires_at.value_or("never")});

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/fresh_database.h"
 #include "core/jobs/jobs.h"
+#include "support/fresh_database.h"
 #include "wire/json.h"
 
 using namespace plugfleet;
@@ -19,7 +19,7 @@ struct Books {
   Async<void> open() {
     co_await fresh.create();
     co_await fresh.admin.query("alter database " + fresh.name + " set timezone = 'Pacific/Auckland'");
-    co_await apply_all(db, find_migrations("migrations", "modules"));
+    co_await fresh.migrate();
     co_await jobs.declare({{.name = kind}});
   }
   Async<void> close() { co_await fresh.drop(); }
@@ -308,18 +308,6 @@ ASYNC_TEST(absurd_numbers_of_a_provider_break_no_sum) {
     CHECK_EQ(real(report["topUsers"].at(0), "cost_usd"), 2e6);
     co_await books.count();
   }
-  co_await books.close();
-}
-
-ASYNC_TEST(a_database_is_current_when_usage_was_counted_in_it_lately) {
-  Books books(reactor);
-  co_await books.open();
-  co_await books.db.query("update usage_counted set until = now() - interval '30 s'");
-  const bool bound_60s = co_await is_current(books.db, 60s), bound_15s = co_await is_current(books.db, 15s);
-  CHECK(bound_60s && !bound_15s);
-  co_await books.db.query("update usage_counted set until = '-infinity'");
-  const bool never = co_await is_current(books.db, 1h);
-  CHECK(!never);
   co_await books.close();
 }
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/fresh_database.h"
+#include "support/fresh_database.h"
 
 using namespace plugfleet;
 using namespace plugfleet::test;

@@ -1,21 +1,15 @@
 // What the tests of the pool and of its connections share: real servers, and what became of queries.
 #pragma once
 
-#include <cstdlib>
 #include <map>
 
 #include "base/ids.h"
 #include "io/postgres.h"
 #include "support/async.h"
 #include "support/check.h"
+#include "support/servers.h"
 
 namespace plugfleet::test {
-
-inline std::string conninfo(const char* variable) {
-  const char* const value = std::getenv(variable);
-  if (!value || !*value) fail(fmt::format("set {}; `make test` does", variable));
-  return value;
-}
 
 inline DatabaseOptions pooled(int pool_max = 4) {
   return {.conninfo = conninfo("PLUGFLEET_TEST_DATABASE"), .pool_max = pool_max};

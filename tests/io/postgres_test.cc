@@ -197,6 +197,35 @@ ASYNC_TEST(an_abandoned_transaction_is_rolled_back_on_the_same_connection) {
   CHECK(third[0].text(0) != second[0].text(0));
 }
 
+ASYNC_TEST(what_waits_for_a_commit_is_done_once_that_has_taken_effect_and_never_after_a_rollback) {
+  Database db(reactor, pooled());
+  Scratch scratch(db);
+  co_await scratch.create("(n int)");
+  std::vector<std::string> done;
+  {
+    Transaction left_open = co_await db.begin();
+    left_open.on_commit([&done] { done.emplace_back("left open"); });
+    Transaction kept = co_await db.begin();
+    kept.on_commit([&done] { done.emplace_back("first"); });
+    co_await kept.query("insert into " + scratch.name + " values (1)");
+    kept.on_commit([&done] { done.emplace_back("second"); });
+    CHECK(done.empty());
+    Transaction moved = std::move(kept);
+    co_await moved.commit();
+    CHECK(done == std::vector<std::string>({"first", "second"}));
+  }
+  {
+    Transaction failed = co_await db.begin();
+    failed.on_commit([&done] { done.emplace_back("failed"); });
+    const auto refused = co_await failure_of(failed.query("select 1/0"));
+    CHECK(refused == Kind::internal);
+    const auto not_committed = co_await failure_of(failed.commit());
+    CHECK(not_committed == Kind::internal);
+  }
+  co_await scratch.drop();
+  CHECK_EQ(done.size(), 2u);
+}
+
 ASYNC_TEST(committing_what_had_failed_throws) {
   Database db(reactor, pooled(1));
   Transaction transaction = co_await db.begin();

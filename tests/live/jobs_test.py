@@ -113,6 +113,20 @@ class OutcomeTest(JobsCase):
         self.assertEqual((ended["fail"]["status"], ended["fail"]["attempt"]), ("failed", 1))
         self.assertEqual(ended["fail"]["error"], {"code": "unprocessable", "message": "as it was asked to"})
 
+    def test_a_job_of_a_transaction_is_run_and_one_of_a_transaction_that_was_rolled_back_never_was(self):
+        user = some_user()
+        rolled_back = live.ask("POST", "/probe/effects", {"kind": "once", "userEmail": user, "rolledBack": True})
+        self.assertEqual((rolled_back.status, rolled_back.json["message"]), (409, "as it was asked to"), rolled_back)
+        kept = live.ask("POST", "/probe/effects", {"kind": "once", "userEmail": user})
+        self.assertEqual(kept.status, 202, kept)
+        job = kept.json["jobId"]
+        self.assertEqual(live.wait_for_end(job)["status"], "completed")
+        self.assertEqual(live.fleet.sql(f"select id, trace_id from jobs where user_email = '{user}'"), [[job, kept.trace]])
+        effects = live.fleet.sql(f"select kind from probe_effects where job_id = '{job}' order by attempt")
+        self.assertEqual(effects, [["request"], ["probe.once"]])
+        requests = live.fleet.sql("select job_id from probe_effects where kind = 'request'")
+        self.assertEqual(requests, [[job]], "a rolled back transaction left its row")
+
     def test_a_job_that_wants_to_be_tried_too_often_fails_with_every_error_kept(self):
         told = live.wait_for_end(job := live.add("retry", times=10))
         self.assertEqual((told["status"], told["attempt"]), ("failed", 3))

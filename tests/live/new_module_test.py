@@ -1,4 +1,4 @@
-"""scripts/dev/new-module: what it writes builds, loads, and passes its own test, without a server and without a change.
+"""scripts/dev/new-module: what it writes builds, loads, and passes its own test, without a fleet and without a change.
 
 It works in a checkout of its own: links to the sources and to what is built of them, beside which only the new module
 is compiled."""
@@ -24,7 +24,7 @@ class NewModuleTest(unittest.TestCase):
         cls.addClassCleanup(scratch.cleanup)
         cls.checkout = Path(scratch.name) / "checkout"
         cls.build = cls.checkout / "build" / BUILD.name
-        for path in (".clang-format", "Makefile", "scripts", "fcgi-app", "tests/support"):
+        for path in (".clang-format", "Makefile", "scripts", "fcgi-app", "migrations", "tests/support"):
             cls.link(ROOT / path, cls.checkout / path)
         for path in ("fcgi-app", "lib", "bin", "tests/support"):
             cls.link(BUILD / path, cls.build / path)
@@ -58,6 +58,7 @@ class NewModuleTest(unittest.TestCase):
         status, said = self.new_module("notes")
         self.assertEqual(status, 0, said)
         self.assertIn("make t F=modules/notes/notes", said)
+        self.assertIn("modules/notes/migrations/0001_create_counts.sql", self.files())
         written = [path for path in self.files() if path.endswith(".cc")]
         self.assertEqual(written, ["modules/notes/notes.cc", "tests/modules/notes/notes_test.cc"])
         status, said = self.run_in_checkout("clang-format-19", "--dry-run", "-Werror", *written)

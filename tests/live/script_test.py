@@ -271,7 +271,7 @@ class RunningTest(live.Case):
         own.write_text("# mine\nOPERATOR_ADDRESSES=127.0.0.1 ::1 192.0.2.77\n", encoding="utf-8")
         done = run(live.fleet, "start")
         self.assertEqual(done.returncode, 0, done)
-        self.assertIn("allow 192.0.2.77;", (live.fleet.run / "conf/nginx/site.conf").read_text(encoding="utf-8"))
+        self.assertIn("allow 192.0.2.77;", (live.fleet.run / "conf/nginx/operators.conf").read_text(encoding="utf-8"))
         own.write_text("WORKRES=3\nand this\n", encoding="utf-8")
         self.assert_nothing_touched(f"{own} line 1: there is no setting WORKRES\n{own} line 2: expected NAME=value",
                                     ("scripts/fleet", "start"), ("scripts/plugfleet", "check"))

@@ -3,6 +3,8 @@
 //
 //   POST /probe/jobs   {"kind": "sleep", "userEmail", "count"?, "priority"?, "delayMs"?, "ms"?, "steps"?, "times"?}
 //                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
+//   POST /probe/effects {"kind", "userEmail", "rolledBack"?} -> 202 {"jobId"}: a row in probe_effects and a job, by one
+//                      transaction; where that is rolled back 409, and neither
 //   GET /probe/list    14.6 KB of JSON from a cache, for users
 //   GET /probe/hold    keeps the worker's one thread for 20 ms, as no handler should
 //   probe.noop         is done
@@ -79,6 +81,27 @@ Async<Reply> add_jobs(Call& call) {
   co_return json(202, Json::object({{"count", *wanted.count}}));
 }
 
+struct Effect {
+  std::string kind, user_email;
+  std::optional<bool> rolled_back;
+  void fields(auto& f) {
+    f("kind", kind, length(1, 64));
+    f("userEmail", user_email, length(1, 255));
+    f("rolledBack", rolled_back);
+  }
+};
+
+Async<Reply> add_effect(Call& call) {
+  const auto wanted = co_await call.json<Effect>();
+  NewJob job{.kind = "probe." + wanted.kind, .payload = "{}", .user_email = wanted.user_email};
+  Transaction transaction = co_await call.services.database.begin();
+  co_await transaction.query("insert into probe_effects (job_id, attempt, kind) values ($1, 0, 'request')", {job.id});
+  const EnqueueResult added = co_await call.enqueue(transaction, std::move(job));
+  if (wanted.rolled_back.value_or(false)) throw Failure(Kind::conflict, "as it was asked to");
+  co_await transaction.commit();
+  co_return json(202, Json::object({{"jobId", added.id}}));
+}
+
 Async<Reply> hold(Call&) {
   std::this_thread::sleep_for(milliseconds(20));
   co_return json(200, Json::object());
@@ -143,6 +166,7 @@ Module describe(SettingReader& settings) {
   Module module{
       .name = "probe",
       .routes = {{Method::POST, "/probe/jobs", add_jobs, {.summary = "Enqueues jobs", .recorded = false}},
+                 {Method::POST, "/probe/effects", add_effect, {.summary = "A row and a job", .recorded = false}},
                  {Method::GET,
                   "/probe/list",
                   list,

@@ -45,6 +45,7 @@ Async<Reply> ModuleTest::ask(std::string method, std::string path, std::string b
   for (auto& [name, value] : headers) name = param_of(name);
   const std::string text =
       co_await served_.ask(std::move(method), std::move(path), std::move(body), std::move(headers));
+  co_await served_.settled();
   Reply reply = reply_of(text);
   co_return reply;
 }

@@ -1,6 +1,7 @@
 // A module under test: its routes are asked as nginx would ask them, through dispatch, and its jobs run when the test
-// says so. It needs no server. What is enqueued is kept here; PostgreSQL and Redis are down, so a route that needs them
-// answers 503; the AI is the offline one.
+// says so. It needs no server. What is enqueued is kept here (with a transaction, once that commits); PostgreSQL and Redis
+// are down, so a route that needs them answers 503; the AI is the offline one. A test that wants PostgreSQL gives it the
+// settings of a database of its own: support/fresh_database.h.
 //
 //   ASYNC_TEST(a_long_text_becomes_a_job) {
 //     ModuleTest module(reactor);

@@ -57,6 +57,12 @@ struct Served : WithPlatform {
     co_return reply;
   }
 
+  // Until what was asked so far is recorded: the recorder must not be at work when the platform goes, nor when a
+  // database of the test's own does.
+  Async<void> settled() {
+    if (!settings.database_url.empty()) co_await platform->recorder.flush(5s);
+  }
+
   Router router;
   std::optional<Dispatch> dispatch;
   Edge edge;

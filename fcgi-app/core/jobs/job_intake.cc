@@ -165,4 +165,22 @@ Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
   co_return entry->result;
 }
 
+Async<EnqueueResult> JobIntake::enqueue(Transaction& transaction, NewJob job) {
+  const auto state = state_;
+  if (state->taker) {
+    EnqueueResult taken{Enqueued::created, job.id};
+    transaction.on_commit([state, job = std::move(job)] { state->taker(job, {}); });
+    co_return taken;
+  }
+  const std::string kind = job.kind;
+  const bool due = job.delay <= milliseconds(0);
+  std::vector<NewJob> jobs;
+  jobs.push_back(std::move(job));
+  const auto results = co_await Jobs::enqueue(transaction, std::move(jobs));
+  if (due && results[0].what == Enqueued::created) {
+    transaction.on_commit([state, kind] { state->events.tell_enqueued({kind}); });
+  }
+  co_return results[0];
+}
+
 }  // namespace plugfleet

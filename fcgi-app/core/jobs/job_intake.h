@@ -23,9 +23,13 @@ class JobIntake {
   // Failure: unavailable (nothing is left behind), unprocessable (PostgreSQL can't store what it says).
   Async<EnqueueResult> enqueue(NewJob job, std::string_view body = {});
 
+  // As part of the caller's transaction, which outlives the call: the job is there, and runners are told, once that has
+  // committed; nothing of either where it is rolled back. Throws as Transaction::query does.
+  Async<EnqueueResult> enqueue(Transaction& transaction, NewJob job);
+
   std::size_t waiting() const;
 
-  // For tests without servers: what is enqueued from now on goes to `taker`, and nowhere else.
+  // For tests: what is enqueued from now on goes to `taker`, and nowhere else; with a transaction, once that commits.
   using Taker = std::function<EnqueueResult(NewJob job, std::string_view body)>;
   void give_to(Taker taker);
 

@@ -73,30 +73,11 @@ auto column(const std::vector<Item>& items, F value) {
   return values;
 }
 
-std::optional<std::string> optional_text(const Row& row, Rows::Column name) {
-  if (row.is_null(name)) return std::nullopt;
-  return std::string(row.text(name));
-}
-
 // What a handler says of an error may be anything; PostgreSQL stores valid UTF-8 without U+0000.
 std::string storable(const std::string& text) {
   std::string repaired = utf8_repaired(text);
   std::erase(repaired, '\0');
   return std::string(utf8_prefix(repaired, kErrorMax));
-}
-
-JobChange change_of(const Row& row) {
-  return {.id = std::string(row.text("id")),
-          .kind = std::string(row.text("type")),
-          .status = std::string(row.text("status")),
-          .event_number = static_cast<int>(row.integer("event_number"))};
-}
-
-std::vector<JobChange> changes_of(const Rows& rows) {
-  std::vector<JobChange> changes;
-  changes.reserve(rows.size());
-  for (const Row row : rows) changes.push_back(change_of(row));
-  return changes;
 }
 
 std::int64_t fresh_token() { return static_cast<std::int64_t>(random_u64() >> 1); }
@@ -134,8 +115,6 @@ Params columns_of(const std::vector<NewJob>& jobs) {
           column(jobs, digest_of)};
 }
 
-// `sql` is a Database or a Transaction.
-template <class Sql>
 Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs) {
   std::vector<EnqueueResult> results;
   results.reserve(jobs.size());
@@ -214,38 +193,12 @@ Async<std::vector<EnqueueResult>> Jobs::enqueue(Transaction& transaction, std::v
 
 // ---- Running -----------------------------------------------------------------------------------------------------
 
-namespace {
-
-std::vector<ClaimedJob> claimed_of(const Rows& rows) {
-  std::vector<ClaimedJob> claimed;
-  claimed.reserve(rows.size());
-  for (const Row row : rows) {
-    const auto text = [&](const char* name) { return std::string(row.text(name)); };
-    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
-    claimed.push_back({.lease = {text("id"), row.integer("lease_token")},
-                       .kind = text("type"),
-                       .payload = text("payload"),
-                       .user_email = text("user_email"),
-                       .user_id = optional_text(row, "user_id"),
-                       .trace_id = text("trace_id"),
-                       .has_body = row.boolean("has_body"),
-                       .attempt = number("attempt"),
-                       .max_attempts = number("max_attempts"),
-                       .losses = number("losses"),
-                       .event_number = number("event_number"),
-                       .age = milliseconds(row.integer("age_ms"))});
-  }
-  return claimed;
-}
-
-}  // namespace
-
 Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   std::erase_if(doubtful_, [](const Doubtful& claim) { return claim.until < Clock::now(); });
   if (!doubtful_.empty()) {
     const auto tokens = column(doubtful_, [](const Doubtful& claim) { return claim.token; });
-    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByClaimsBefore, {tokens});
-    auto claimed = claimed_of(rows);
+    auto claimed =
+        co_await database_.all<ClaimedJob>(std::string(jobs_sql::kClaimed) + jobs_sql::kByClaimsBefore, tokens);
     std::erase_if(doubtful_, [&](const Doubtful& claim) {
       return std::ranges::any_of(claimed, [&](const ClaimedJob& job) { return job.lease.token == claim.token; });
     });
@@ -264,8 +217,8 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   if (sweep) swept_ = now;
   const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
   try {
-    const Rows rows = co_await database_.query(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
-    co_return claimed_of(rows);
+    auto claimed = co_await database_.all<ClaimedJob>(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
+    co_return claimed;
   } catch (const Failure&) {
     doubtful_.push_back({token, Clock::now() + lease_});
     throw;
@@ -286,10 +239,8 @@ Async<std::vector<LeaseState>> Jobs::heartbeat(std::vector<JobLease> leases) {
 }
 
 Async<std::optional<JobChange>> Jobs::progress(JobLease lease, int percent, std::string message) {
-  const Params params(lease.id, lease.token, std::clamp(percent, 0, 100), storable(message));
-  const Rows rows = co_await database_.query(jobs_sql::kProgress, params);
-  if (rows.empty()) co_return std::nullopt;
-  co_return change_of(rows[0]);
+  return database_.maybe<JobChange>(jobs_sql::kProgress, lease.id, lease.token, std::clamp(percent, 0, 100),
+                                    storable(message));
 }
 
 // ---- Ending ------------------------------------------------------------------------------------------------------
@@ -315,13 +266,22 @@ Params columns_of(const std::vector<JobEnding>& endings) {
       column(endings, [](const E& e) { return bounded(e.usage).cost_usd; })};
 }
 
+struct Settled {
+  JobChange change;
+  std::int64_t lease_token = 0;
+  void fields(auto& f) {
+    change.fields(f);
+    f("lease_token", lease_token);
+  }
+};
+
 // Puts what `rows` tell where its ending is.
 void place(const Rows& rows, const std::vector<JobEnding>& endings, std::vector<std::optional<JobChange>>& changes) {
   std::map<std::pair<std::string_view, std::int64_t>, std::size_t> places;
   for (std::size_t i = 0; i < endings.size(); ++i) {
     places.emplace(std::pair(std::string_view(endings[i].lease.id), endings[i].lease.token), i);
   }
-  for (const Row row : rows) changes[places.at({row.text("id"), row.integer("lease_token")})] = change_of(row);
+  for (auto& [change, token] : rows.all<Settled>()) changes[places.at({change.id, token})] = std::move(change);
 }
 
 // Those that wait again, and why.
@@ -396,118 +356,51 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
 }
 
 Async<std::vector<JobChange>> Jobs::reap(int batch) {
-  const Rows rows = co_await database_.query(jobs_sql::kReap, {batch, lease_.count()});
-  co_return changes_of(rows);
+  return database_.all<JobChange>(jobs_sql::kReap, batch, lease_.count());
 }
 
 Async<CancelResult> Jobs::cancel(std::string id) {
   for (int round = 0; round < kRaces; ++round) {
-    const Rows ended = co_await database_.query(jobs_sql::kCancelQueued, {id});
-    if (!ended.empty()) co_return CancelResult{Cancelled::at_once, change_of(ended[0])};
-    const Rows requested = co_await database_.query(jobs_sql::kRequestCancel, {id});
-    if (!requested.empty()) co_return CancelResult{Cancelled::requested, change_of(requested[0])};
-    const Rows found = co_await database_.query(jobs_sql::kFind, {id});
-    if (found.empty()) co_return CancelResult{Cancelled::unknown, std::nullopt};
-    if (found[0].boolean("ended")) co_return CancelResult{Cancelled::too_late, std::nullopt};
+    const auto ended = co_await database_.maybe<JobChange>(jobs_sql::kCancelQueued, id);
+    if (ended) co_return CancelResult{Cancelled::at_once, ended};
+    const auto requested = co_await database_.maybe<JobChange>(jobs_sql::kRequestCancel, id);
+    if (requested) co_return CancelResult{Cancelled::requested, requested};
+    const auto has_ended = co_await database_.maybe<bool>(jobs_sql::kFind, id);
+    if (!has_ended) co_return CancelResult{Cancelled::unknown, std::nullopt};
+    if (*has_ended) co_return CancelResult{Cancelled::too_late, std::nullopt};
   }
   throw Failure(Kind::unavailable, "The job keeps changing.");
 }
 
 // ---- For clients and operators -----------------------------------------------------------------------------------
 
-Async<bool> Jobs::retry(std::string id) {
-  const Rows rows = co_await database_.query(jobs_sql::kRetry, {id});
-  co_return rows[0].boolean("retried");
-}
-
-namespace {
-
-std::vector<JobView> views_of(const Rows& rows) {
-  std::vector<JobView> views;
-  views.reserve(rows.size());
-  for (const Row row : rows) {
-    const auto text = [&](const char* name) { return std::string(row.text(name)); };
-    const auto number = [&](const char* name) { return static_cast<int>(row.integer(name)); };
-    JobView view{.id = text("id"),
-                 .kind = text("type"),
-                 .status = text("status"),
-                 .progress = number("progress"),
-                 .progress_message = text("progress_message"),
-                 .attempt = number("attempt"),
-                 .max_attempts = number("max_attempts"),
-                 .created_at = text("created"),
-                 .started_at = optional_text(row, "started"),
-                 .completed_at = optional_text(row, "completed"),
-                 .duration_ms = std::nullopt,
-                 .result = optional_text(row, "result"),
-                 .result_apart = row.boolean("result_apart"),
-                 .error_code = text("error_code"),
-                 .error_message = text("error_message"),
-                 .error_stack = text("error_stack"),
-                 .attempt_errors = row.is_null("attempt_errors") ? "[]" : text("attempt_errors"),
-                 .user_email = text("user_email"),
-                 .user_id = optional_text(row, "user_id"),
-                 .owner = optional_text(row, "owner"),
-                 .cancel_requested = row.boolean("cancel_requested"),
-                 .event_number = number("event_number")};
-    if (!row.is_null("duration_ms")) view.duration_ms = row.integer("duration_ms");
-    if (view.status == "completed") view.progress = 100;  // also where its request did it at once
-    views.push_back(std::move(view));
-  }
-  return views;
-}
-
-}  // namespace
+Async<bool> Jobs::retry(std::string id) { return database_.one<bool>(jobs_sql::kRetry, id); }
 
 Async<std::vector<JobView>> Jobs::get_many(std::vector<std::string> ids) {
-  const Rows rows = co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheseIds, {ids});
-  co_return views_of(rows);
+  return database_.all<JobView>(std::string(jobs_sql::kView) + jobs_sql::kTheseIds, ids);
 }
 
 Async<std::optional<JobView>> Jobs::get(std::string id) {
-  auto views = co_await get_many({std::move(id)});
-  if (views.empty()) co_return std::nullopt;
-  co_return std::move(views.front());
+  return database_.maybe<JobView>(std::string(jobs_sql::kView) + jobs_sql::kThisId, id);
 }
 
 Async<std::vector<JobView>> Jobs::newest(std::optional<std::string> kind, std::optional<std::string> status,
                                          int limit) {
-  const Rows rows =
-      co_await database_.query(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, {kind, status, limit});
-  co_return views_of(rows);
+  return database_.all<JobView>(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, kind, status, limit);
 }
 
 Async<std::vector<std::string>> Jobs::waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound) {
-  const Rows rows = co_await database_.query(jobs_sql::kWaitingBodies, {after_id, limit, bound.count()});
-  std::vector<std::string> ids;
-  for (const Row row : rows) ids.emplace_back(row.text("id"));
-  co_return ids;
+  return database_.all<std::string>(jobs_sql::kWaitingBodies, after_id, limit, bound.count());
 }
 
 Async<void> Jobs::pause(std::string kind) { co_await database_.query(jobs_sql::kPause, {kind, true}); }
 Async<void> Jobs::resume(std::string kind) { co_await database_.query(jobs_sql::kPause, {kind, false}); }
 
-Async<std::vector<KindDepth>> Jobs::depths() {
-  const Rows rows = co_await database_.query(jobs_sql::kDepths);
-  std::vector<KindDepth> depths;
-  for (const Row row : rows) {
-    KindDepth depth{.kind = std::string(row.text("kind")),
-                    .paused = row.boolean("paused"),
-                    .at_once = std::nullopt,
-                    .ready = row.integer("ready"),
-                    .to_come = row.integer("to_come"),
-                    .processing = row.integer("processing"),
-                    .oldest = milliseconds(row.integer("oldest_ms"))};
-    if (!row.is_null("at_once")) depth.at_once = static_cast<int>(row.integer("at_once"));
-    depths.push_back(std::move(depth));
-  }
-  co_return depths;
-}
+Async<std::vector<KindDepth>> Jobs::depths() { return database_.all<KindDepth>(jobs_sql::kDepths); }
 
 Async<std::int64_t> Jobs::prune(std::string kind, Retention retention, int batch) {
-  const Params params(kind, retention.completed, retention.failed, retention.keep_for.count(), batch);
-  const Rows rows = co_await database_.query(jobs_sql::kPrune, params);
-  co_return rows[0].integer("deleted");
+  return database_.one<std::int64_t>(jobs_sql::kPrune, kind, retention.completed, retention.failed,
+                                     retention.keep_for.count(), batch);
 }
 
 }  // namespace plugfleet

@@ -81,6 +81,21 @@ struct ClaimedJob {
   int losses;  // how many processes in a row died while they ran it, as far as that is known; above 0: a suspect (J14)
   int event_number;
   milliseconds age{0};  // since it was enqueued
+  void fields(auto& f) {
+    f("id", lease.id);
+    f("lease_token", lease.token);
+    f("type", kind);
+    f("payload", payload);
+    f("user_email", user_email);
+    f("user_id", user_id);
+    f("trace_id", trace_id);
+    f("has_body", has_body);
+    f("attempt", attempt);
+    f("max_attempts", max_attempts);
+    f("losses", losses);
+    f("event_number", event_number);
+    f("age_ms", age);
+  }
 };
 
 struct ClaimRequest {
@@ -117,6 +132,12 @@ struct JobEnding {
 struct JobChange {
   std::string id, kind, status;
   int event_number;
+  void fields(auto& f) {
+    f("id", id);
+    f("type", kind);
+    f("status", status);
+    f("event_number", event_number);
+  }
 };
 
 enum class Cancelled {
@@ -146,6 +167,30 @@ struct JobView {
   std::optional<std::string> user_id, owner;
   bool cancel_requested;
   int event_number;
+  void fields(auto& f) {
+    f("id", id);
+    f("type", kind);
+    f("status", status);
+    f("progress", progress);
+    f("progress_message", progress_message);
+    f("attempt", attempt);
+    f("max_attempts", max_attempts);
+    f("created_at", created_at);
+    f("started_at", started_at);
+    f("completed_at", completed_at);
+    f("duration_ms", duration_ms);
+    f("result", result);
+    f("result_apart", result_apart);
+    f("error_code", error_code);
+    f("error_message", error_message);
+    f("error_stack", error_stack);
+    f("attempt_errors", attempt_errors);
+    f("user_email", user_email);
+    f("user_id", user_id);
+    f("owner", owner);
+    f("cancel_requested", cancel_requested);
+    f("event_number", event_number);
+  }
 };
 
 struct KindDepth {
@@ -154,6 +199,15 @@ struct KindDepth {
   std::optional<int> at_once;
   std::int64_t ready, to_come, processing;
   milliseconds oldest;  // how long the oldest of the ready ones has existed
+  void fields(auto& f) {
+    f("kind", kind);
+    f("paused", paused);
+    f("at_once", at_once);
+    f("ready", ready);
+    f("to_come", to_come);
+    f("processing", processing);
+    f("oldest_ms", oldest);
+  }
 };
 
 // An ended job goes when it is older than `keep_for` and not among the newest of its kind.

@@ -29,7 +29,8 @@ select g.place, coalesce(k.job_id, j.id) as id, k.digest is distinct from g.dige
 
 // What follows says of which.
 inline constexpr const char* kClaimed = R"sql(
-select id, type, payload, user_email, user_id, trace_id, has_body, attempt, max_attempts, losses, event_number, lease_token,
+select id, type, coalesce(payload::text, '') as payload, user_email, user_id, coalesce(trace_id, '') as trace_id, has_body,
+       attempt, max_attempts, losses, event_number, lease_token,
        greatest(0, extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms from )sql";
 inline constexpr const char* kByThisClaim = "claim_jobs($1, $2, $3, $4, $5, $6 * interval '1 ms', $7)";
 inline constexpr const char* kByClaimsBefore =
@@ -118,13 +119,21 @@ inline constexpr const char* kRetry = "select retry_job($1) as retried";
 
 // What follows says of which.
 inline constexpr const char* kView = R"sql(
-select *, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created,
-       to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as started,
-       to_char(completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as completed
-  from jobs )sql";
+select id, type, status, attempt, max_attempts, duration_ms, result, result_apart, user_email, user_id, owner,
+       cancel_requested, event_number,
+       case status when 'completed' then 100 else progress end as progress,  -- also where its request did it at once
+       to_char(jobs.created_at at time zone 'UTC', format) as created_at,
+       to_char(started_at at time zone 'UTC', format) as started_at,
+       to_char(completed_at at time zone 'UTC', format) as completed_at,
+       coalesce(progress_message, '') as progress_message, coalesce(attempt_errors, '[]') as attempt_errors,
+       coalesce(error_code, '') as error_code, coalesce(error_message, '') as error_message,
+       coalesce(error_stack, '') as error_stack
+  from jobs, (values ('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) as f(format) )sql";
+inline constexpr const char* kThisId = "where id = $1";
 inline constexpr const char* kTheseIds = "where id = any ($1::uuid[])";
 inline constexpr const char* kTheNewest =
-    "where ($1::text is null or type = $1) and ($2::text is null or status = $2) order by created_at desc, id limit $3";
+    "where ($1::text is null or type = $1) and ($2::text is null or status = $2) order by jobs.created_at desc, id "
+    "limit $3";
 
 inline constexpr const char* kWaitingBodies = R"sql(
 select id from live_jobs

@@ -1,11 +1,11 @@
 #include "host/routes/analytics_routes.h"
 
 #include <charconv>
+#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
 
-#include "base/log.h"
 #include "core/analytics.h"
 #include "core/platform.h"
 #include "io/gate.h"
@@ -26,7 +26,10 @@ class Reports {
     if (found != kept_.end() && Clock::now() - found->second.made < kFresh) co_return found->second.text;
     std::erase_if(kept_, [](const auto& entry) { return Clock::now() - entry.second.made >= kFresh; });
     const auto made = Clock::now();
-    std::string text = co_await made_by(call.services, days);
+    std::function<Async<std::string>(Database&)> report = [days](Database& database) {
+      return usage_report(database, days);
+    };
+    std::string text = co_await call.services.replica.read(std::move(report), call.services.reports);
     kept_.insert_or_assign(days, Report{made, text});
     co_return text;
   }
@@ -37,28 +40,8 @@ class Reports {
     std::string text;
   };
 
-  // The replica, where it knows enough, or else the primary: no report is older than REPLICA_LAG_MAX.
-  Async<std::string> made_by(Platform& services, int days) {
-    if (!services.replica) co_return co_await usage_report(services.reports, days);
-    std::string why = "it is too far behind";
-    try {
-      const bool current = co_await is_current(*services.replica, services.settings.replica_lag_max);
-      if (current) {
-        std::string text = co_await usage_report(*services.replica, days);
-        if (!std::exchange(passed_over_, {}).empty()) log(Severity::info, "replica_used_again", {});
-        co_return text;
-      }
-    } catch (const Failure& failure) {
-      if (failure.kind() == Kind::cancelled) throw;
-      why = failure.what();
-    }
-    if (why != std::exchange(passed_over_, why)) log(Severity::warning, "replica_passed_over", {{"why", why}});
-    co_return co_await usage_report(services.reports, days);
-  }
-
   Gate gate_{1};
   std::map<int, Report> kept_;  // by days
-  std::string passed_over_;     // why the replica was, the last time
 };
 
 int days_of(const Call& call) {

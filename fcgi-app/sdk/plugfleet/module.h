@@ -31,7 +31,8 @@
 // `describe` is called once at start; it may read settings of its own, whose manual is modules/NAME/NAME.conf.
 // Handlers are coroutines on the process's one thread: they wait only by co_await, take parameters by value (but the
 // Call& or Job&), and offload CPU work over a millisecond with call.services.reactor.offload. What takes a Work& serves
-// requests and jobs alike. More of jobs, and of what happens at certain times: core/job.h.
+// requests and jobs alike. More of jobs, and of what happens at certain times: core/job.h; of the database:
+// docs/modules.md.
 #pragma once
 
 #include "base/clock.h"

@@ -121,6 +121,83 @@ ASYNC_TEST(runners_are_told_of_the_kind_once_for_a_crowd) {
   CHECK(told <= 2);
 }
 
+namespace {
+
+// What runners are told of a kind.
+struct Told {
+  Told(JobEvents& its_events, std::string kind)
+      : events(its_events), handle(events.on_enqueued([this, kind](std::string_view told) {
+          times += told == kind;
+          settled = settled || told == mark;
+        })) {}
+  // How often so far: what was told before has been heard when it returns.
+  Async<int> so_far() {
+    UNTIL(events.listening());
+    settled = false;
+    events.tell_enqueued({mark});
+    UNTIL(settled);
+    co_return times;
+  }
+
+  JobEvents& events;
+  const std::string mark = fresh_kind();
+  int times = 0;
+  bool settled = false;
+  JobEvents::Handle handle;
+};
+
+}  // namespace
+
+ASYNC_TEST(a_job_of_a_transaction_is_told_of_when_that_has_committed_and_not_before) {
+  Intake it(reactor);
+  Told told(it.parts.events, it.queue.kind);
+  const int at_first = co_await told.so_far();
+  CHECK_EQ(at_first, 0);
+  Transaction transaction = co_await it.parts.db.begin();
+  const auto added = co_await it.parts.intake.enqueue(transaction, it.queue.job());
+  CHECK(added.what == Enqueued::created);
+  const int before = co_await told.so_far();
+  const auto rows_before = co_await it.rows();
+  CHECK_EQ(before, 0);
+  CHECK_EQ(rows_before, 0);
+  co_await transaction.commit();
+  const auto rows = co_await it.rows();
+  CHECK_EQ(rows, 1);
+  const int after = co_await told.so_far();
+  CHECK_EQ(after, 1);
+  const auto view = co_await it.queue.jobs.get(added.id);
+  CHECK_EQ(view->status, "queued");
+}
+
+ASYNC_TEST(nobody_is_told_of_a_job_that_was_rolled_back_or_was_there_before_or_is_not_due) {
+  Intake it(reactor);
+  Told told(it.parts.events, it.queue.kind);
+  {
+    Transaction left_open = co_await it.parts.db.begin();
+    co_await it.parts.intake.enqueue(left_open, it.queue.job());
+  }
+  {
+    Transaction failed = co_await it.parts.db.begin();
+    co_await it.parts.intake.enqueue(failed, it.queue.job());
+    const auto wrong = co_await failure_of(failed.query("select 1/0"));
+    CHECK(wrong == Kind::internal);
+    const auto refused = co_await failure_of(failed.commit());
+    CHECK(refused == Kind::internal);
+  }
+  const auto rows = co_await it.rows();
+  CHECK_EQ(rows, 0);
+  NewJob later = it.queue.job();
+  later.delay = 1h;
+  Transaction transaction = co_await it.parts.db.begin();
+  const auto added = co_await it.parts.intake.enqueue(transaction, later);
+  CHECK(added.what == Enqueued::created);
+  const auto again = co_await it.parts.intake.enqueue(transaction, later);
+  CHECK(again.what == Enqueued::existing);
+  co_await transaction.commit();
+  const int times = co_await told.so_far();
+  CHECK_EQ(times, 0);
+}
+
 ASYNC_TEST(a_job_that_postgres_cannot_store_fails_alone) {
   Intake it(reactor);
   auto jobs = it.queue.many(20);
