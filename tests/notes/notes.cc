@@ -21,10 +21,10 @@ Async<Reply> add(Call& call) {
 }
 
 Async<Reply> list(Call& call) {
-  const Rows rows = co_await call.services.database.query("select title, pg_backend_pid() from notes order by id");
-  Json titles = Json::array();
-  for (const Row row : rows) titles.push(Json(row.text("title")));
-  co_return json(200, Json::object({{"notes", titles}, {"madeAt", to_ms(Clock::now().time_since_epoch())}}));
+  const auto titles = co_await call.services.database.all<std::string>("select title from notes order by id");
+  Json notes = Json::array();
+  for (const std::string& title : titles) notes.push(title);
+  co_return json(200, Json::object({{"notes", notes}, {"madeAt", to_ms(Clock::now().time_since_epoch())}}));
 }
 
 Module describe(SettingReader& settings) {
