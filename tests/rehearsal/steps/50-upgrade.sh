@@ -112,8 +112,8 @@ applies_settings() {
   job_queue resume rename-layers && there watch "$job" "$last" | tee "$machine/opt/stream" | grep '^event: *completed'
 }
 applies_nginx_settings() {
-  echo BURST_GENERAL=1007 >>"$fleet_settings"
-  says 0 'nginx took its new settings' plugfleet reload && grep 'burst=1007' "$machine/var/lib/plugfleet/conf/nginx"/*.conf &&
+  echo 'OPERATOR_ADDRESSES=127.0.0.1 ::1 192.0.2.9' >>"$fleet_settings"
+  says 0 'nginx took its new settings' plugfleet reload && grep 'allow 192.0.2.9' "$machine/var/lib/plugfleet/conf/nginx"/*.conf &&
     ! said 'is new'
 }
 
