@@ -66,7 +66,11 @@ std::string ms_text(Clock::duration duration) {
   return std::to_string(std::chrono::duration_cast<milliseconds>(duration).count());
 }
 
-std::string reply_key(const ReplyCache::Asked& asked) { return "cache:" + sha256_hex(asked.key).substr(0, 40); }
+std::string reply_key(const ReplyCache::Asked& asked) {
+  std::string whole;
+  for (const std::string& part : asked.key) whole += fmt::format("{}:{}", part.size(), part);
+  return "cache:" + sha256_hex(whole).substr(0, 40);
+}
 std::string making_key(const ReplyCache::Asked& asked) { return reply_key(asked) + ":making"; }
 std::string tag_key(std::string_view tag) { return "cache-tag:" + sha256_hex(tag).substr(0, 40); }
 

@@ -43,7 +43,7 @@ class ReplyCache {
   explicit ReplyCache(Redis& redis);
 
   struct Asked {
-    std::string key;                // what of: the route, its values, whose
+    std::vector<std::string> key;   // what of: the route, its values, whose; no two lists are one key
     std::vector<std::string> tags;  // whole
     std::string known;              // If-None-Match
     bool gzip = false;              // the client takes it

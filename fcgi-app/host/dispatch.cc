@@ -135,15 +135,16 @@ Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, cons
   const Route& route = entry.route;
   const CacheRule& rule = *route.options.cache;
   ReplyCache::Asked asked{
-      .key = fmt::format("{}\n{}", entry.label, fmt::join(values, "\n")),
+      .key = {entry.label},
       .tags = rule.tags,
       .known = std::string(call.header("if-none-match")),
       .gzip = call.header("x-no-compression").empty() && accepts_gzip(call.header("accept-encoding"))};
+  asked.key.insert(asked.key.end(), values.begin(), values.end());
   for (const std::string& name : rule.query) {
     const auto value = call.query(name);
-    asked.key += value ? fmt::format("\n{}={}", name, *value) : fmt::format("\n{}", name);
+    asked.key.push_back(value ? "=" + *value : "");
   }
-  if (rule.each == CacheRule::Each::user && call.user()) asked.key += fmt::format("\nuser\n{}", call.user()->id);
+  if (rule.each == CacheRule::Each::user) asked.key.push_back(call.user() ? "=" + call.user()->id : "");
   for (std::string& tag : asked.tags) tag = entry.filled_in(std::move(tag), values);
   const std::function<Async<Reply>()> make = [&call, &route, &values] { return route.handler(call, values); };
   Reply reply = co_await call.services.reply_cache.get(call.services.reactor, std::move(asked), rule, make);

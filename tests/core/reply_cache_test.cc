@@ -47,7 +47,7 @@ std::string header(const Reply& reply, std::string_view name) {
   return "";
 }
 
-ReplyCache::Asked new_key() { return {.key = "test:" + random_hex(8)}; }
+ReplyCache::Asked new_key() { return {.key = {"test:" + random_hex(8)}}; }
 
 const CacheRule kLong{.fresh = 1h};
 
@@ -67,6 +67,21 @@ ASYNC_TEST(a_reply_is_made_once_for_all_processes) {
   CHECK_EQ(handler.made, 1);
   const Reply other = co_await ask(b, handler, new_key(), kLong);
   CHECK_EQ(other.body.substr(0, 1), "2");
+}
+
+// A value that a client chooses never reaches into the next one, such as who asks.
+ASYNC_TEST(two_keys_with_the_same_text_in_other_parts_are_two) {
+  Process a(reactor);
+  Handler handler;
+  const std::string one = random_hex(8);
+  co_await ask(a, handler, {.key = {one, "x", "=victim"}}, kLong);
+  for (const auto& key : std::vector<std::vector<std::string>>{{one, "x\n=victim"},
+                                                               {one, "x=victim", ""},
+                                                               {one + "x", "=victim"},
+                                                               {one, "x", "", "=victim"},
+                                                               {one, "x", "1:=victim"}})
+    co_await ask(a, handler, {.key = key}, kLong);
+  CHECK_EQ(handler.made, 6);
 }
 
 ASYNC_TEST(C1_what_was_made_before_its_tag_was_invalidated_is_not_answered) {
