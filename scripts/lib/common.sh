@@ -131,5 +131,10 @@ fleet_is_up() { ctl pid >/dev/null 2>&1; }
 
 # This fleet's servers that outlived their supervisord (killed, not stopped). RUN, a name of its own, tells them apart.
 leftovers() {
+  local pid
   pgrep -f "^(nginx: master process nginx|redis-server|[^ ]*/postgres|[^ ]*pgbouncer|[^ ]*plugfleet-[a-z]+) .*${RUN:?}/" || true
+  # nginx's workers live on without their master, and hold its ports. Their titles name no fleet; their log does.
+  for pid in $(pgrep -f '^nginx: worker process'); do
+    if [[ $(readlink "/proc/$pid/fd/2") == "$FLEET_DIR/log/"* ]]; then echo "$pid"; fi
+  done
 }

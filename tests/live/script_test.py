@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -285,6 +286,14 @@ class RunningTest(live.Case):
         done = run(live.fleet, "status", **strange)
         self.assertEqual(done.returncode, 0, done)
         self.assertNotIn("WRONG", done.stdout)
+
+    def test_a_stop_ends_workers_of_nginx_that_outlived_it(self):
+        self.addCleanup(live.fleet.script, "start")
+        for name in ("supervisord.pid", "nginx.pid"):
+            os.kill(int((live.fleet.run / name).read_text(encoding="ascii")), signal.SIGKILL)
+        self.assertEqual(live.get("/static/figma/none").status, 404)  # they serve on
+        self.assertEqual(run(live.fleet, "stop").returncode, 0)
+        self.assertRaises(ConnectionRefusedError, live.get, "/healthz")
 
     def test_a_stop_ends_all_and_keeps_the_data_and_a_start_finds_it_again(self):
         live.fleet.sql("create table kept as select 7 as number")
