@@ -71,9 +71,11 @@ std::string reply_key(const ReplyCache::Asked& asked) {
   for (const std::string& part : asked.key) whole += fmt::format("{}:{}", part.size(), part);
   return "cache:" + sha256_hex(whole).substr(0, 40);
 }
-std::string making_key(const ReplyCache::Asked& asked) { return reply_key(asked) + ":making"; }
+std::string making_key(const std::string& reply_key) { return reply_key + ":making"; }
 std::string tag_key(std::string_view tag) { return "cache-tag:" + sha256_hex(tag).substr(0, 40); }
 
+// Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
+bool has_etag(std::string_view known, std::string_view etag) { return known == "*" || known.contains(etag); }
 std::string etag_of(std::string_view body) { return fmt::format("\"{}\"", sha256_hex(body).substr(0, 32)); }
 
 std::string header_lines(const Reply& reply) {
@@ -99,10 +101,9 @@ Reply finished(Reply reply, std::string_view etag, CacheRule::Each each) {
 
 }  // namespace
 
-// Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
 Reply with_etag(Reply reply, std::string_view known) {
   const std::string etag = etag_of(reply.body);
-  if (known == "*" || known.contains(etag)) reply = {.status = 304};
+  if (has_etag(known, etag)) reply = {.status = 304};
   return std::move(reply).with("ETag", "W/" + etag).with("Cache-Control", "no-cache");
 }
 
@@ -120,8 +121,9 @@ ReplyCache::ReplyCache(Redis& redis)
       made_(counter("plugfleet_cached_replies_total", "outcome=\"made\"", "Requests of routes with a cache.")),
       down_(counter("plugfleet_cached_replies_total", "outcome=\"down\"", "Requests of routes with a cache.")) {}
 
-Async<ReplyCache::Look> ReplyCache::look(const Asked& asked, CacheRule::Each each, const std::string& token) {
-  std::vector<std::string> keys{reply_key(asked), making_key(asked)};
+Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& asked, CacheRule::Each each,
+                                         const std::string& token) {
+  std::vector<std::string> keys{key, making_key(key)};
   for (const std::string& tag : asked.tags) keys.push_back(tag_key(tag));
   RedisReply said;
   try {
@@ -150,10 +152,10 @@ Async<ReplyCache::Look> ReplyCache::look(const Asked& asked, CacheRule::Each eac
 }
 
 Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make) {
-  const std::string token = random_hex(8);
+  const std::string key = reply_key(asked), token = random_hex(8);
   Look found;
   for (auto pause = Clock::duration(kLookAgainFirst);; pause = std::min(2 * pause, Clock::duration(kLookAgainMost))) {
-    found = co_await look(asked, rule.each, token);
+    found = co_await look(key, asked, rule.each, token);
     if (found.what != Look::What::wait) break;
     co_await sleep_for(pause);
   }
@@ -161,13 +163,13 @@ Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std:
   // Whoever leaves from here on without a reply that is kept lets another try.
   struct Making {
     ReplyCache& cache;
-    const Asked& asked;
+    const std::string& key;
     const std::string& token;
     bool ours;
     ~Making() {
-      if (ours) cache.give_up(asked, token);
+      if (ours) cache.give_up(key, token);
     }
-  } making{*this, asked, token, found.what != Look::What::down};
+  } making{*this, key, token, found.what != Look::What::down};
   std::optional<Reply> reply;
   try {
     reply = co_await make();
@@ -181,17 +183,17 @@ Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std:
   if (!reply) co_return std::move(found.reply);  // C4
   (found.what == Look::What::down ? down_ : made_).add();
   if (reply->status != 200 || reply->stream) co_return std::move(*reply);
+  const std::string etag = etag_of(reply->body);
   if (found.what != Look::What::down && reply->body.size() <= kBodyMost) {
-    co_await keep(reactor, asked, rule, token, std::move(found.versions), *reply);
+    co_await keep(reactor, key, rule, token, std::move(found.versions), etag, *reply);
     making.ours = false;
   }
-  const std::string etag = etag_of(reply->body);
-  if (asked.known == "*" || asked.known.contains(etag)) *reply = {.status = 304};
+  if (has_etag(asked.known, etag)) *reply = {.status = 304};
   co_return finished(std::move(*reply), etag, rule.each);
 }
 
-Async<void> ReplyCache::keep(Reactor& reactor, const Asked& asked, const CacheRule& rule, std::string token,
-                             std::string versions, Reply& reply) {
+Async<void> ReplyCache::keep(Reactor& reactor, const std::string& key, const CacheRule& rule, std::string token,
+                             std::string versions, std::string etag, const Reply& reply) {
   std::string packed;
   if (reply.body.size() >= kPackedLeast) {
     std::function<std::string()> pack = [&reply] { return gzip(reply.body); };
@@ -203,18 +205,18 @@ Async<void> ReplyCache::keep(Reactor& reactor, const Asked& asked, const CacheRu
   }
   const auto in_all = std::min<Clock::duration>(rule.fresh + rule.stale, kKeptMost);
   try {
-    co_await redis_.eval(kKeep, {reply_key(asked), making_key(asked)},
-                         {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(in_all),
-                          etag_of(reply.body), reply.content_type, header_lines(reply), reply.body, packed});
+    co_await redis_.eval(kKeep, {key, making_key(key)},
+                         {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(in_all), std::move(etag),
+                          reply.content_type, header_lines(reply), reply.body, packed});
   } catch (const Failure& failure) {
     if (failure.kind() == Kind::cancelled) throw;
   }
 }
 
-void ReplyCache::give_up(const Asked& asked, const std::string& token) {
+void ReplyCache::give_up(const std::string& key, const std::string& token) {
   // Nobody else's: a token is random, and the key lives for kMakingMost.
   redis_.send({"EVAL", "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end", "1",
-               making_key(asked), token});
+               making_key(key), token});
 }
 
 Async<void> ReplyCache::invalidate(std::vector<std::string> tags) {

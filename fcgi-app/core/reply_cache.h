@@ -56,10 +56,10 @@ class ReplyCache {
 
  private:
   struct Look;
-  Async<Look> look(const Asked& asked, CacheRule::Each each, const std::string& token);
-  Async<void> keep(Reactor& reactor, const Asked& asked, const CacheRule& rule, std::string token, std::string versions,
-                   Reply& reply);
-  void give_up(const Asked& asked, const std::string& token);
+  Async<Look> look(const std::string& key, const Asked& asked, CacheRule::Each each, const std::string& token);
+  Async<void> keep(Reactor& reactor, const std::string& key, const CacheRule& rule, std::string token,
+                   std::string versions, std::string etag, const Reply& reply);
+  void give_up(const std::string& key, const std::string& token);
 
   Redis& redis_;
   Counter fresh_, stale_, made_, down_;
