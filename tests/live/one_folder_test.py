@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 import urllib.error
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -17,6 +18,10 @@ from servers import BUILD, OPENER, ROOT, Fleet, fetch
 from traffic import Traffic, all_renamed
 
 BODY = json.dumps(frame(*some_layers(1))).encode()
+
+
+def notes(*titles):
+    return [{"title": title, "crc32": zlib.crc32(title.encode())} for title in titles]
 
 
 class OneFolderTest(unittest.TestCase):
@@ -80,11 +85,11 @@ class OneFolderTest(unittest.TestCase):
         # Its table, and its cache, which whoever adds to the table passes by.
         self.assertEqual(json.loads(self.add("one")), {"title": "one"})
         first = fetch(f"{self.fleet.url}/api/notes")
-        self.assertEqual(json.loads(first)["notes"], ["one"])
+        self.assertEqual(json.loads(first)["notes"], notes("one"))
         for _ in range(6):  # of either worker
             self.assertEqual(fetch(f"{self.fleet.url}/api/notes"), first)
         self.add("two")
-        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], ["one", "two"])
+        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], notes("one", "two"))
 
         # Its bound and nginx's guard, each in the contract's words.
         status, _, said = self.status("/api/notes", b"x" * 1025)

@@ -1,6 +1,7 @@
 // notes: a whole product in one folder, for tests/live/one_folder_test.py, which adds it to a running fleet. It has what a
 // product may have: two routes, a guard of nginx's, a cache, a table, a setting and a page.
 #include <plugfleet/module.h>
+#include <zlib.h>
 
 namespace notes {
 
@@ -13,6 +14,12 @@ struct NewNote {
   void fields(auto& f) { f("title", title, length(1, 120)); }
 };
 
+// By a library of the module's own: tests/notes/libs.
+std::int64_t crc(const std::string& text) {
+  return static_cast<std::int64_t>(
+      ::crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
+}
+
 Async<Reply> add(Call& call) {
   const auto note = co_await call.json<NewNote>();
   co_await call.services.database.query("insert into notes (title) values ($1)", {note.title});
@@ -23,7 +30,7 @@ Async<Reply> add(Call& call) {
 Async<Reply> list(Call& call) {
   const auto titles = co_await call.services.database.all<std::string>("select title from notes order by id");
   Json notes = Json::array();
-  for (const std::string& title : titles) notes.push(title);
+  for (const std::string& title : titles) notes.push(Json::object({{"title", title}, {"crc32", crc(title)}}));
   co_return json(200, Json::object({{"notes", notes}, {"madeAt", to_ms(Clock::now().time_since_epoch())}}));
 }
 
