@@ -75,7 +75,7 @@ class OneFolderTest(unittest.TestCase):
         self.assertEqual({route["method"]: (route["summary"], route["module"], route.get("nginx"), route["bodyMax"])
                           for route in routes if route["path"] == "/api/notes"},
                          {"POST": ("Adds a note", "notes", {"rate": "1r/m", "burst": 5}, 1024),
-                          "GET": ("All notes", "notes", None, 20 * 1024 * 1024)})
+                          "GET": ("The first notes", "notes", None, 20 * 1024 * 1024)})
 
         # Its table, and its cache, which whoever adds to the table passes by.
         self.assertEqual(json.loads(self.add("one")), {"title": "one"})
