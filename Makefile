@@ -91,12 +91,15 @@ $(B)/bin/plugfleet-%: $(B)/fcgi-app/main/%.o $(library)
 	@$(CXX) $(LDFLAGS) $< -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$ORIGIN/../lib' -o $@.new
 	@mv $@.new $@
 
+# The libraries of its own that a module is linked with: lines "-lNAME PACKAGE" of its file `libs`.
+libs_of = $(shell awk '/^-l/ {print $$1}' $(1)/libs 2>/dev/null)
+
 # $(call module_rule,LIBRARY,FOLDER OF ITS SOURCES)
 define module_rule
 $(1): $(call object,$(call sources_below,$(2))) $(library)
 	@mkdir -p $$(@D)
 	@echo "  link    $$@"
-	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@.new
+	@$$(CXX) $$(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $$(filter %.o,$$^) -L$(B)/lib -lplugfleet -lfmt $(call libs_of,$(2)) '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@.new
 	@mv $$@.new $$@
 endef
 $(foreach module,$(module_names),$(eval $(call module_rule,$(B)/modules/$(module).so,modules/$(module))))
@@ -108,10 +111,11 @@ $(eval $(call module_rule,$(probe),tests/probe))
 test_support := $(call object,$(wildcard tests/support/*.cc))
 module_objects = $(call object,$(call sources_below,modules/$(firstword $(subst /, ,$(1)))))
 link_test = $(CXX) $(LDFLAGS) $(filter %.o,$^) -L$(B)/lib '-Wl,-rpath,$(CURDIR)/$(B)/lib' \
-  -lplugfleet -lcmocka -Wl,--as-needed $(LIBS) -o $@
+  -lplugfleet -lcmocka -Wl,--as-needed $(LIBS) $(test_libs) -o $@
 
 .SECONDEXPANSION:
 .SECONDARY:
+$(B)/tests/modules/%_test: test_libs = $(call libs_of,modules/$(firstword $(subst /, ,$*)))
 $(B)/tests/modules/%_test: $(B)/tests/modules/%_test.o $(test_support) $(library) $$(call module_objects,$$*)
 	@echo "  link    $@"
 	@$(link_test)
@@ -137,11 +141,12 @@ run: packages ## Install what is missing, build, start the fleet, rename the lay
 	@$(MAKE) --no-print-directory build
 	@BUILD=$(B) scripts/dev/docs-page || true
 	@BUILD=$(B) scripts/fleet start
-	@scripts/dev/plugin || true
+	@BUILD=$(B) scripts/dev/plugin || true
 	@BUILD=$(B) scripts/demo
 
 plugin: packages ## Build the Figma plugin into build/plugin/figma (SERVER=https://... for one to be published)
-	@SERVER=$(SERVER) scripts/dev/plugin
+	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) SERVER=$(SERVER) scripts/dev/plugin
 	@echo "Figma desktop: Plugins > Development > Import plugin from manifest > build/plugin/figma/manifest.json"
 
 stop: ## Stop the fleet that `make run` started
@@ -157,7 +162,7 @@ test: packages ## Run every test, on a private fleet (SAN=address or SAN=thread 
 	@BUILD=$(B) scripts/dev/run-tests $(test_sources:%.cc=$(B)/%)
 
 t: ## Run the tests of one file, with what they need: make t F=fcgi-app/core/auth.cc [T=name]
-	@BUILD=$(B) scripts/dev/run-one "$(F)" "$(T)"
+	+@BUILD=$(B) scripts/dev/run-one "$(F)" "$(T)"
 
 check: packages ## Formatting, floors, clang-tidy, shellcheck, settings against their manual
 	@$(MAKE) --no-print-directory build

@@ -1,5 +1,5 @@
 // The numbers of GET /api/analytics: jobs by type, by day and by user, from what is counted as jobs end
-// (migrations/0004_count_usage.sql) and the jobs that are not counted yet. Exact at any moment, but for the
+// (migrations/functions/count_usage.sql) and the jobs that are not counted yet. Exact at any moment, but for the
 // percentiles, which are within 1.5 %. A day is UTC's; a job belongs to the day it was created on.
 #pragma once
 

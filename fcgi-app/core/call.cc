@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/ids.h"
+#include "core/platform.h"
 #include "wire/address.h"
 
 namespace plugfleet {
@@ -37,12 +38,13 @@ Trace trace_of(const Incoming& incoming) {
 
 }  // namespace
 
-Call::Call(Incoming& incoming, Platform& platform)
-    : Work(platform, trace_of(incoming)),
+Call::Call(Incoming& incoming, Platform& its_platform, Services& its_services)
+    : Work(its_platform, its_services, trace_of(incoming)),
       incoming_(incoming),
       method_(parse_method(incoming.param("REQUEST_METHOD"))),
       path_(incoming.param("DOCUMENT_URI")),
-      body_max_(platform.settings.body_max) {}
+      request_timeout_(its_platform.settings.request_timeout),
+      body_max_(its_platform.settings.body_max) {}
 
 std::string_view Call::header(std::string_view name) const {
   if (name == "content-type") return incoming_.param("CONTENT_TYPE");
@@ -69,7 +71,7 @@ void Call::throw_undeclared(const char* read) {
 
 std::string Call::client_key() const {
   if (user_) return "user:" + user_->id;
-  return "addr:" + client_network(client_address(), static_cast<int>(services.settings.client_prefix));
+  return "addr:" + client_network(client_address(), static_cast<int>(platform.settings.client_prefix));
 }
 
 Async<const JsonView*> Call::json_view() {
@@ -154,7 +156,7 @@ Async<Reply> Call::run_as_job(NewJob job) {
   job.idempotency = co_await idempotency_key(job);
   sign(job);
   const std::string_view body = co_await raw_body();
-  const EnqueueResult made = co_await services.intake.enqueue(std::move(job), body);
+  const EnqueueResult made = co_await platform.intake.enqueue(std::move(job), body);
   if (made.what == Enqueued::conflict) {
     throw Failure(Kind::unprocessable, "this Idempotency-Key came before, with another body");
   }
@@ -163,12 +165,12 @@ Async<Reply> Call::run_as_job(NewJob job) {
     co_return reply;
   }
   if (made.what == Enqueued::created) co_return accepted(made.id, "queued");
-  const auto earlier = co_await services.streams.look(made.id);
+  const auto earlier = co_await platform.streams.look(made.id);
   co_return accepted(made.id, earlier ? earlier->status : "queued");
 }
 
 Async<Reply> Call::end_of_job(std::string id) {
-  const ToldJob job = co_await services.streams.wait_for_end(id, deadline() - kAnswerMargin);
+  const ToldJob job = co_await platform.streams.wait_for_end(id, deadline() - kAnswerMargin);
   const JobView& row = job.row;
   if (!job.ended()) {
     reply_header("Location", "/api/jobs/" + id);
@@ -217,7 +219,7 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
     if (!message.empty()) row.error_message = std::move(message);
     row.completed_at = WallClock::now();
     row.usage = usage();
-    services.recorder.record(row);
+    platform.recorder.record(row);
   };
   const auto record_failed = [&](const Failure& failure) {
     row.error_code = info(failure.kind()).code;

@@ -26,8 +26,8 @@ Outcome fail_job(Kind kind, std::string message) {
 }
 
 Job::Job(ClaimedJob claimed, std::string body, Clock::time_point deadline,
-         std::function<void(int, std::string)> progress, Platform& platform)
-    : Work(platform, {claimed.trace_id, {}}),
+         std::function<void(int, std::string)> progress, Platform& its_platform, Services& its_services)
+    : Work(its_platform, its_services, {claimed.trace_id, {}}),
       claimed_(std::move(claimed)),
       body_(std::move(body)),
       deadline_(deadline),

@@ -43,7 +43,7 @@ Outcome fail_job(Kind kind, std::string message);  // for good
 class Job : public Work {
  public:
   Job(ClaimedJob claimed, std::string body, Clock::time_point deadline, std::function<void(int, std::string)> progress,
-      Platform& platform);
+      Platform& platform, Services& services);
 
   const std::string& id() const { return claimed_.lease.id; }
   const std::string& kind() const { return claimed_.kind; }
@@ -79,6 +79,7 @@ struct JobHandler {
   int attempts = 3;
   Clock::duration timeout = 10min;
   std::optional<int> at_once = {};  // of this kind, in the whole fleet
+  std::string module = {};          // whose it is: the loader says it
 };
 
 // Something to be done at certain times: a job of `kind` is enqueued, once in the whole fleet for each time.

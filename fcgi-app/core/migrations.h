@@ -4,6 +4,11 @@
 //
 // Each is applied in a transaction of its own, together with its row, under a lock that all hosts share: any number of
 // them may migrate at once. No migration may hold what PostgreSQL runs outside transactions only.
+//
+// The schema's functions stand beside them, one file each, migrations/functions/NAME.sql: one `create or replace function
+// NAME(...)`. They are applied after the migrations, all that are new or have changed in one transaction, and table
+// schema_functions remembers the digests. Programs of the release before call them meanwhile: a function's parameters and
+// result stay as they are, or it gets a new name. What drops a function is a migration.
 #pragma once
 
 #include <string>
@@ -19,15 +24,36 @@ struct Migration {
   std::string label() const { return component + " " + version + "_" + name; }
 };
 
+// A file of functions/; its name is the function's. No two components have one of the same name.
+struct SchemaFunction {
+  std::string component, name, sql;
+
+  std::string label() const { return component + " " + name + "()"; }
+};
+
 // Every file in the order to apply them: core's first, then each module's. `modules_folder` may be missing.
 // Throws Failure, naming the file, for a bad name, a number used twice, or what is no text.
 std::vector<Migration> find_migrations(const std::string& folder, const std::string& modules_folder);
 
-// The labels of those not applied yet, in order. Throws Failure where an applied file has changed.
+// Every function's file, by component as above, then by name; may name each other. Throws as find_migrations() does.
+std::vector<SchemaFunction> find_functions(const std::string& folder, const std::string& modules_folder);
+
+// The labels of the migrations not applied yet, in order, then those of the functions that are not there at all: one with
+// another text is the release's beside this one. Throws Failure where an applied migration's file has changed.
 Async<std::vector<std::string>> pending_migrations(Database& database, std::string folder, std::string modules_folder);
 
 // False when it had been applied already, perhaps by another host a moment ago. Throws as pending_migrations() does,
 // and SqlError where PostgreSQL refuses it; the database is then as it was before.
 Async<bool> apply_migration(Database& database, Migration migration);
+
+struct AppliedFunctions {
+  std::vector<std::string> labels;  // of those created or replaced
+  std::vector<std::string>
+      newer_than;  // components that a newer release migrated: their functions stay as that left them
+};
+
+// All of them or none. Throws Failure, naming the function, where PostgreSQL refuses it or it stands there with other
+// parameters too.
+Async<AppliedFunctions> apply_functions(Database& database, std::string folder, std::string modules_folder);
 
 }  // namespace plugfleet

@@ -15,12 +15,13 @@
 #include "core/job.h"
 #include "core/rate_limit.h"
 #include "core/reply_cache.h"
+#include "core/services.h"
 #include "core/settings.h"
 
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 6;
+inline constexpr int kModuleAbi = 7;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -125,6 +126,12 @@ struct Module {
   std::vector<JobHandler> jobs;
   std::vector<CronEntry> crons;
   Pages pages = {};
+  std::vector<Offer> offers = {};       // to other modules, and what it needs of theirs: core/services.h
+  std::vector<std::string> needs = {};  // {Teams::kService}
+  // In each worker and runner: before its first request or job, and after its last. What `start` throws stops the process,
+  // and so do 10 s; `stop` has 3 s. A process that is killed ends without it.
+  std::function<Async<void>(Services& services)> start = {}, stop = {};
+  std::string database_url = {};  // DATABASE_NAME: the loader reads it. Empty: the fleet's database
 };
 
 inline RateLimit per_client(std::int64_t points, Clock::duration duration, Clock::duration block = {}) {

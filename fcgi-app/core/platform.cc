@@ -1,5 +1,9 @@
 #include "core/platform.h"
 
+#include <utility>
+
+#include "core/module.h"
+
 namespace plugfleet {
 namespace {
 
@@ -35,6 +39,44 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       events(reactor, redis, {.address = settings.redis_socket}),
       intake(reactor, jobs, job_payloads, events),
       streams(reactor, jobs, job_payloads, events, redis,
-              {.process = settings.streams_max, .client = settings.streams_per_client}) {}
+              {.process = settings.streams_max, .client = settings.streams_per_client}),
+      own_{reactor, database, replica, reply_cache, prompts} {}
+
+Platform::~Platform() = default;
+
+// A module with a database of its own has no replica: its reads go to that database.
+struct Platform::Given {
+  Given(Platform& platform, const Module& module)
+      : database(module.database_url.empty()
+                     ? nullptr
+                     : std::make_unique<Database>(
+                           platform.reactor,
+                           DatabaseOptions{.conninfo = module.database_url,
+                                           .pool_max = static_cast<int>(platform.settings.database_pool)})),
+        replica(database ? std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database)
+                         : nullptr),
+        services{platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
+                 platform.reply_cache, platform.prompts} {}
+
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Replica> replica;
+  Services services;
+};
+
+void Platform::add_modules(const std::vector<Module>& modules) {
+  std::map<std::string, std::shared_ptr<void>, std::less<>> offered;
+  for (const Module& module : modules) {
+    Services& services = given_.emplace(module.name, std::make_unique<Given>(*this, module)).first->second->services;
+    for (const Offer& offer : module.offers) offered.emplace(offer.service, offer.make(services));
+  }
+  for (const Module& module : modules) {
+    for (const std::string& need : module.needs) services_of(module.name).others.emplace(need, offered.at(need));
+  }
+}
+
+Services& Platform::services_of(std::string_view module) {
+  const auto found = given_.find(module);
+  return found == given_.end() ? own_ : found->second->services;
+}
 
 }  // namespace plugfleet

@@ -1,5 +1,12 @@
-// The services of a process, made once by its main program and used by every request.
+// All that a process has, made once by its main program and used by every request. A module sees its Services alone
+// (core/services.h).
 #pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "core/ai/ai.h"
 #include "core/auth.h"
@@ -14,6 +21,7 @@
 #include "core/recorder.h"
 #include "core/replica.h"
 #include "core/reply_cache.h"
+#include "core/services.h"
 #include "core/settings.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
@@ -21,8 +29,16 @@
 
 namespace plugfleet {
 
+struct Module;
+
 struct Platform {
   Platform(Reactor& reactor, const Settings& settings);
+  ~Platform();
+
+  // Makes what they are given, and what they offer to each other. Once, before anything is served.
+  void add_modules(const std::vector<Module>& modules);
+  // What that module is given; the platform's own where no module has this name.
+  Services& services_of(std::string_view module);
 
   Reactor& reactor;
   const Settings& settings;
@@ -44,6 +60,11 @@ struct Platform {
   JobEvents events;
   JobIntake intake;
   JobStreams streams;
+
+ private:
+  struct Given;
+  Services own_;
+  std::map<std::string, std::unique_ptr<Given>, std::less<>> given_;  // by module
 };
 
 }  // namespace plugfleet

@@ -184,6 +184,12 @@ void SettingReader::finish() const {
   if (!wrong.empty()) throw Failure(Kind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
 }
 
+std::string database_setting(std::string_view module) {
+  std::string name = "DATABASE_";
+  for (const char c : module) name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return name;
+}
+
 void Settings::rows(SettingReader& s) {
   s.text("POOL", pool, "worker");
   s.integer("SLOT", slot, 0, 0, 99);

@@ -67,6 +67,9 @@ class SettingReader {
   std::vector<std::string> complaints_;
 };
 
+// Where a module's own database is: "DATABASE_NOTES" of the module "notes".
+std::string database_setting(std::string_view module);
+
 // Every process of the fleet has these. A module has its own (sdk/plugfleet/module.h).
 struct Settings {
   // Who this process is; supervisord's configuration says it.

@@ -4,13 +4,18 @@
 
 #include <string>
 
-#include "core/platform.h"
+#include "core/ai/ai.h"
+#include "core/jobs/jobs.h"
+#include "core/services.h"
 
 namespace plugfleet {
 
+struct Platform;
+
 class Work {
  public:
-  Work(Platform& platform, Trace trace) : services(platform), trace_(std::move(trace)) {}
+  Work(Platform& the_platform, Services& the_services, Trace trace)
+      : services(the_services), platform(the_platform), trace_(std::move(trace)) {}
   virtual ~Work() = default;
   Work(const Work&) = delete;
 
@@ -22,7 +27,8 @@ class Work {
   const Trace& trace() const { return trace_; }
 
   // Puts a job into the queue as part of a transaction of services.database: it is there, and runners are told, once
-  // that has committed. It has this work's trace, and a request's user and address. Throws as Transaction::query does.
+  // that has committed. It has this work's trace, and a request's user and address. Throws as Transaction::query does. Not for a
+  // module with a database of its own: the queue is in the fleet's.
   //
   //   Transaction transaction = co_await call.services.database.begin();
   //   co_await transaction.query("insert into notes (id, title) values ($1, $2)", {id, title});
@@ -39,7 +45,8 @@ class Work {
   // Spent in such calls so far, added up where they ran side by side.
   Clock::duration upstream_time() const { return upstream_time_; }
 
-  Platform& services;
+  Services& services;
+  Platform& platform;  // for host/; to a module no more than a name
 
  protected:
   virtual void sign(NewJob& job) const { job.trace_id = trace_.id; }

@@ -19,7 +19,7 @@ constexpr RateLimit kOperatorTries{.points = 10, .duration = 1min, .block = {}};
 
 // What is kept with a request until it has been logged.
 struct Served {
-  Served(Incoming& incoming, Platform& platform) : call(incoming, platform) {}
+  Served(Incoming& incoming, Platform& platform, Services& services) : call(incoming, platform, services) {}
   Call call;
   const Router::Entry* entry = nullptr;
   std::optional<Clock::time_point> opened;  // a stream
@@ -88,7 +88,10 @@ Dispatch::Dispatch(Platform& platform, const Router& router)
           histogram("plugfleet_queue_seconds", "", "From nginx to the worker: the wait in its accept queue.")) {}
 
 Async<Reply> Dispatch::serve(Incoming& incoming) {
-  auto served = std::make_shared<Served>(incoming, platform_);
+  const Router::Match match =
+      router_.find(parse_method(incoming.param("REQUEST_METHOD")), incoming.param("DOCUMENT_URI"));
+  auto served = std::make_shared<Served>(incoming, platform_,
+                                         platform_.services_of(match.entry ? match.entry->module : std::string_view()));
   incoming.attachment = served;
   Call& call = served->call;
   if (const auto waited = waited_for_us(incoming)) queue_seconds_.observe(*waited);
@@ -96,7 +99,6 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   if (++in_flight_ > platform_.settings.requests_in_flight_max) {
     throw Failure(Kind::unavailable, "the server is at its limit; try again shortly").retry_after(1s);
   }
-  const Router::Match match = router_.find(call.method(), call.path());
   if (!match.entry && match.allow.empty()) throw Failure(Kind::not_found, "there is nothing at this path");
   if (!match.entry) {
     call.reply_header("Allow", match.allow);
@@ -149,7 +151,7 @@ Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, cons
   if (rule.each == CacheRule::Each::user) asked.key.push_back(call.user() ? "=" + call.user()->id : "");
   for (std::string& tag : asked.tags) tag = entry.filled_in(std::move(tag), values);
   const std::function<Async<Reply>()> make = [&call, &route, &values] { return route.handler(call, values); };
-  Reply reply = co_await call.services.reply_cache.get(call.services.reactor, std::move(asked), rule, make);
+  Reply reply = co_await platform_.reply_cache.get(platform_.reactor, std::move(asked), rule, make);
   co_return reply;
 }
 
@@ -193,7 +195,7 @@ Async<void> Dispatch::limit(Call& call, const Route& route) {
 
 Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
   if (!incoming.attachment) {  // cancelled before it began
-    incoming.attachment = std::make_shared<Served>(incoming, platform_);
+    incoming.attachment = std::make_shared<Served>(incoming, platform_, platform_.services_of(""));
     in_flight_gauge_.add(1);
     ++in_flight_;
   }

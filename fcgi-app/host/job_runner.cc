@@ -166,7 +166,8 @@ Async<void> JobRunner::run_job(RunningPtr running) {
   if (!body) co_return;
   Job job(
       running->claimed, std::move(*body), running->began + running->kind.handler.timeout,
-      [this, running](int percent, std::string message) { progress(running, percent, std::move(message)); }, platform_);
+      [this, running](int percent, std::string message) { progress(running, percent, std::move(message)); }, platform_,
+      platform_.services_of(running->kind.handler.module));
   struct Timed {
     const Job& job;
     Running& running;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -28,6 +29,7 @@ Module load(const std::string& path, SettingReader& settings) {
     refuse(path, fmt::format("was built for ABI {}, this is {}: build it again", *abi, kModuleAbi));
   Module module;
   describe(&settings, &module);
+  settings.text(database_setting(module.name), module.database_url, "");
   return module;
 }
 
@@ -48,6 +50,36 @@ std::vector<std::string> paths_of(const std::string& directory, const std::strin
 
 }  // namespace
 
+std::vector<Module> in_order(std::vector<Module> modules) {
+  std::map<std::string, std::string> offered;
+  for (const Module& module : modules) {
+    for (const Offer& offer : module.offers) {
+      const auto [other, fresh] = offered.emplace(offer.service, module.name);
+      if (!fresh)
+        refuse(module.name, fmt::format("the module {} offers the service {} too", other->second, offer.service));
+    }
+  }
+  for (const Module& module : modules) {
+    for (const std::string& need : module.needs) {
+      if (!offered.contains(need))
+        refuse(module.name, fmt::format("no module here offers the service {} that it needs", need));
+    }
+  }
+  std::vector<Module> sorted;
+  const auto is_ready = [&](const Module& module) {
+    return std::ranges::all_of(module.needs, [&](const std::string& need) {
+      return std::ranges::find(sorted, offered.at(need), &Module::name) != sorted.end();
+    });
+  };
+  while (!modules.empty()) {
+    const auto next = std::ranges::find_if(modules, is_ready);
+    if (next == modules.end()) refuse(modules[0].name, "it needs a service of a module that needs one of its own");
+    sorted.push_back(std::move(*next));
+    modules.erase(next);
+  }
+  return sorted;
+}
+
 std::vector<Module> load_modules(const std::string& directory, const std::string& names, SettingReader& settings) {
   std::vector<Module> modules;
   std::set<std::string> seen, kinds, crons;
@@ -66,9 +98,10 @@ std::vector<Module> load_modules(const std::string& directory, const std::string
       if (!crons.insert(cron.name).second)
         refuse(path, fmt::format("another cron entry is named \"{}\" too", cron.name));
     }
+    for (JobHandler& job : module.jobs) job.module = module.name;
     modules.push_back(std::move(module));
   }
-  return modules;
+  return in_order(std::move(modules));
 }
 
 }  // namespace plugfleet

@@ -43,7 +43,7 @@ int run(const Arguments& arguments) {
     reactor.stop();
   });
   Ready ready;
-  const int status = run_process(kProgram, reactor, platform, [&] {
+  const int status = run_process(kProgram, reactor, platform, {}, [&] {
     log(Severity::info, "started", {{"pool", settings.pool}, {"slot", settings.slot}});
     keeper.start();
     ready.set(true);

@@ -36,17 +36,22 @@ Async<void> wait_for_database(Database& database) {
 Async<void> migrate(Database& database, const Settings& settings) {
   const std::vector<Migration> migrations = find_migrations(settings.migrations_dir, settings.modules_source_dir);
   co_await wait_for_database(database);
-  const std::vector<std::string> pending =
-      co_await pending_migrations(database, settings.migrations_dir, settings.modules_source_dir);
-  if (pending.empty()) fmt::print("nothing to do\n");
+  bool done_before = true;
   for (const Migration& migration : migrations) {
     try {
       const bool applied = co_await apply_migration(database, migration);
       if (applied) fmt::print("applied {}\n", migration.label());
+      done_before = done_before && !applied;
     } catch (const SqlError& error) {
       throw Failure(Kind::internal, fmt::format("{}: {} ({})", migration.label(), error.primary(), error.sqlstate()));
     }
   }
+  const AppliedFunctions functions =
+      co_await apply_functions(database, settings.migrations_dir, settings.modules_source_dir);
+  for (const std::string& label : functions.labels) fmt::print("applied {}\n", label);
+  for (const std::string& component : functions.newer_than)
+    fmt::print("left the functions of {} as a newer release made them\n", component);
+  if (done_before && functions.labels.empty()) fmt::print("nothing to do\n");
 }
 
 int run(const Arguments& arguments) {

@@ -14,8 +14,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "core/migrations.h"
+#include "core/module.h"
 #include "core/platform.h"
 #include "core/settings.h"
+#include "host/module_hooks.h"
 #include "host/routes/operator_routes.h"
 
 namespace plugfleet {
@@ -90,11 +92,18 @@ class MemoryWatch {
   int looks_ = 0;
 };
 
+inline Async<void> begin(Platform& platform, const std::vector<Module>& modules) {
+  co_await refuse_missing_migrations(platform);
+  co_await start_modules(platform, modules);
+}
+
 // Runs the reactor until somebody stops it; `start` is called once the schema is known to fit, or the database to be
-// down. The exit status: 1, and a sentence on stderr, where the schema is behind.
-inline int run_process(const char* program, Reactor& reactor, Platform& platform, std::function<void()> start) {
+// down, and `modules` have started. The exit status: 1, and a sentence on stderr, where the schema is behind, or a
+// module's start failed.
+inline int run_process(const char* program, Reactor& reactor, Platform& platform, const std::vector<Module>& modules,
+                       std::function<void()> start) {
   int status = 0;
-  reactor.spawn(refuse_missing_migrations(platform), [&](std::exception_ptr failure) {
+  reactor.spawn(begin(platform, modules), [&](std::exception_ptr failure) {
     if (!failure) return start();
     try {
       std::rethrow_exception(std::move(failure));

@@ -25,25 +25,28 @@ constexpr auto kWatchEvery = 1s;
 constexpr auto kLastPatience = 10s;  // after the grace, for jobs to be stopped and PostgreSQL to take them back
 constexpr auto kFlushPatience = 3s;
 
-std::vector<JobHandler> handlers_of(std::vector<Module> modules) {
+std::vector<JobHandler> handlers_of(const std::vector<Module>& modules) {
   std::vector<JobHandler> handlers;
-  for (Module& module : modules) std::ranges::move(module.jobs, std::back_inserter(handlers));
+  for (const Module& module : modules) std::ranges::copy(module.jobs, std::back_inserter(handlers));
   return handlers;
 }
 
 class Runner {
  public:
-  Runner(Reactor& reactor, const Settings& settings, std::vector<JobHandler> handlers)
+  Runner(Reactor& reactor, const Settings& settings, const std::vector<Module>& modules)
       : reactor_(reactor),
         settings_(settings),
+        modules_(modules),
         platform_(reactor, settings),
-        jobs_(platform_, std::move(handlers)),
+        jobs_(platform_, handlers_of(modules)),
         watch_(reactor),
         patience_(reactor),
-        signals_(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [this](int number) { signalled(number); }) {}
+        signals_(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [this](int number) { signalled(number); }) {
+    platform_.add_modules(modules);
+  }
 
   int run() {
-    return run_process("plugfleet-runner", reactor_, platform_, [this] { started(); });
+    return run_process("plugfleet-runner", reactor_, platform_, modules_, [this] { started(); });
   }
 
  private:
@@ -78,6 +81,7 @@ class Runner {
 
   // What was told to watchers is on its way before this PING.
   Async<void> last_words() {
+    co_await stop_modules(platform_, modules_);
     co_await platform_.recorder.flush(kFlushPatience);
     co_await platform_.redis.command({"PING"});
   }
@@ -91,6 +95,7 @@ class Runner {
 
   Reactor& reactor_;
   const Settings& settings_;
+  const std::vector<Module>& modules_;
   Platform platform_;
   JobRunner jobs_;
   Timer watch_, patience_;
@@ -104,18 +109,17 @@ int run(const Arguments& arguments) {
   SettingReader reader(arguments.settings_file);
   Settings settings;
   settings.rows(reader);
-  std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
+  const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
   if (arguments.print == "settings") return print_settings(reader);
   reader.finish();
-  std::vector<JobHandler> handlers = handlers_of(std::move(modules));
   if (arguments.check) {
-    fmt::print("{} kinds of jobs, settings fine\n", handlers.size());
+    fmt::print("{} kinds of jobs, settings fine\n", handlers_of(modules).size());
     return 0;
   }
   start_process(settings);
 
   Reactor reactor;
-  Runner runner(reactor, settings, std::move(handlers));
+  Runner runner(reactor, settings, modules);
   const int status = runner.run();
   log(Severity::info, "stopped", {});
   return status;

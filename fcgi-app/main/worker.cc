@@ -44,17 +44,20 @@ constexpr int kConnections = 4096;  // besides those that carry a stream
 
 class Worker {
  public:
-  Worker(Reactor& reactor, const Settings& settings, const Router& router)
+  Worker(Reactor& reactor, const Settings& settings, const Router& router, const std::vector<Module>& modules)
       : reactor_(reactor),
         settings_(settings),
+        modules_(modules),
         platform_(reactor, settings),
         dispatch_(platform_, router),
         watch_(reactor),
         signals_(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [this](int number) { signalled(number); }),
-        requests_left_(settings.max_requests == 0 ? INT64_MAX : jittered(settings.max_requests)) {}
+        requests_left_(settings.max_requests == 0 ? INT64_MAX : jittered(settings.max_requests)) {
+    platform_.add_modules(modules);
+  }
 
   int run() {
-    return run_process("plugfleet-worker", reactor_, platform_, [this] { started(); });
+    return run_process("plugfleet-worker", reactor_, platform_, modules_, [this] { started(); });
   }
 
  private:
@@ -100,9 +103,13 @@ class Worker {
     ready_.set(false);
     log(Severity::info, "draining",
         {{"why", why}, {"served", dispatch_.served()}, {"inFlight", dispatch_.in_flight()}});
-    server_->drain(settings_.drain_timeout, [this] {
-      reactor_.spawn(platform_.recorder.flush(kFlushPatience), [this](std::exception_ptr) { reactor_.stop(); });
-    });
+    server_->drain(settings_.drain_timeout,
+                   [this] { reactor_.spawn(last_words(), [this](std::exception_ptr) { reactor_.stop(); }); });
+  }
+
+  Async<void> last_words() {
+    co_await stop_modules(platform_, modules_);
+    co_await platform_.recorder.flush(kFlushPatience);
   }
 
   // Workers that started together must not retire together.
@@ -112,6 +119,7 @@ class Worker {
 
   Reactor& reactor_;
   const Settings& settings_;
+  const std::vector<Module>& modules_;
   Platform platform_;
   Dispatch dispatch_;
   Timer watch_;
@@ -124,13 +132,13 @@ class Worker {
   int turn_ = -1;
 };
 
-Router router_of(std::vector<Module> modules) {
+Router router_of(const std::vector<Module>& modules) {
   Router router;
   for (Route& route : operator_routes().routes) router.add("operator", std::move(route));
   for (Route& route : job_routes().routes) router.add("jobs", std::move(route));
   for (Route& route : analytics_routes().routes) router.add("analytics", std::move(route));
-  for (Module& module : modules) {
-    for (Route& route : module.routes) router.add(module.name, std::move(route));
+  for (const Module& module : modules) {
+    for (const Route& route : module.routes) router.add(module.name, route);
   }
   return router;
 }
@@ -142,9 +150,9 @@ std::map<std::string, Pages> pages_of(const std::vector<Module>& modules) {
 }
 
 // Where a setting is wrong too: it counts as its default then.
-int print_routes(std::string_view what, const Settings& settings, std::vector<Module> modules) {
+int print_routes(std::string_view what, const Settings& settings, const std::vector<Module>& modules) {
   const auto pages = pages_of(modules);
-  const Router router = router_of(std::move(modules));
+  const Router router = router_of(modules);
   const NginxRoutes nginx = nginx_routes(router, pages);
   const std::string text = what == "routes"         ? routes_text(router, settings)
                            : what == "routes-json"  ? routes_json(router, settings)
@@ -160,15 +168,15 @@ int run(const Arguments& arguments) {
   SettingReader reader(arguments.settings_file);
   Settings settings;
   settings.rows(reader);
-  std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
+  const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
   if (arguments.print == "settings") return print_settings(reader);
-  if (!arguments.print.empty()) return print_routes(arguments.print, settings, std::move(modules));
+  if (!arguments.print.empty()) return print_routes(arguments.print, settings, modules);
   reader.finish();
   const Authenticator checked(settings);
 
   if (!arguments.check) start_process(settings);
   const auto pages = pages_of(modules);
-  const Router router = router_of(std::move(modules));
+  const Router router = router_of(modules);
   if (arguments.check) {
     nginx_routes(router, pages);  // these throw where something is wrong
     openapi_json(router);
@@ -177,7 +185,7 @@ int run(const Arguments& arguments) {
   }
 
   Reactor reactor;
-  Worker worker(reactor, settings, router);
+  Worker worker(reactor, settings, router, modules);
   const int status = worker.run();
   log(Severity::info, "stopped", {});
   return status;

@@ -30,7 +30,7 @@ ShownPrompts told(const std::vector<PromptFile>& prompts) {
 }
 
 Async<Reply> show_prompts(Call& call, std::string default_file) {
-  Platform& services = call.services;
+  Services& services = call.services;
   std::function<std::vector<PromptFile>()> list = [&] { return services.prompts.list(default_file); };
   const auto prompts = co_await services.reactor.offload(std::move(list));
   co_return with_etag(json(200, told(prompts)), call.header("if-none-match"));

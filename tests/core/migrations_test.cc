@@ -1,6 +1,7 @@
 // Migrations, each test in a database of its own, which needs a role that may create databases.
 #include "core/migrations.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -36,6 +37,54 @@ std::string refusal(const Folder& folder) {
     return failure.message();
   }
   return "";
+}
+
+std::string functions_refusal(const Folder& folder) {
+  try {
+    (void)find_functions(folder.core(), folder.modules());
+  } catch (const Failure& failure) {
+    return failure.message();
+  }
+  return "";
+}
+
+std::string function_text(const std::string& name, const std::string& body, const std::string& parameters = "") {
+  return fmt::format("-- A comment.\ncreate or replace function {}({}) returns int language sql as $${}$$", name,
+                     parameters, body);
+}
+
+// The labels of what was applied.
+Async<std::string> apply_folder(Database& db, const Folder& folder) {
+  const AppliedFunctions applied = co_await apply_functions(db, folder.core(), folder.modules());
+  co_return fmt::format("{}", fmt::join(applied.labels, ", "));
+}
+
+Async<std::string> refusal_of(Database& db, const Folder& folder) {
+  std::string said;
+  try {
+    co_await apply_functions(db, folder.core(), folder.modules());
+  } catch (const Failure& failure) {
+    said = failure.message();
+  }
+  co_return said;
+}
+
+// All that is in the schema: tables and columns, constraints, indexes, functions; a line each.
+Async<std::string> schema_of(Database& db) {
+  const Rows lines = co_await db.query(
+      "select string_agg(line, E'\\n' order by line) from ("
+      "select format('column %s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), "
+      "attnotnull, "
+      "pg_get_expr(adbin, adrelid)) from pg_attribute a join pg_class c on c.oid = attrelid "
+      "left join pg_attrdef d on adrelid = attrelid and adnum = attnum "
+      "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and attnum > 0 and not attisdropped "
+      "union all select format('table %s %s %s', oid::regclass, relkind, reloptions) from pg_class "
+      "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+      "union all select format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) "
+      "from pg_constraint where connamespace = 'public'::regnamespace "
+      "union all select indexdef from pg_indexes where schemaname = 'public' "
+      "union all select pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace) as it(line)");
+  co_return lines[0].text(0);
 }
 
 Async<void> one_host(Reactor& reactor, DatabaseOptions options, std::vector<Migration> migrations,
@@ -186,13 +235,118 @@ ASYNC_TEST(hosts_that_migrate_at_once_apply_each_file_once) {
   co_await fresh.drop();
 }
 
+// ---- Functions ---------------------------------------------------------------------------------------------------
+
+TEST(a_bad_function_file_is_refused_by_its_name) {
+  const std::vector<std::pair<const char*, const char*>> bad = {
+      {"migrations/functions/Add.sql", "create or replace function Add() returns int language sql as 'select 1'"},
+      {"migrations/functions/add.txt", "create or replace function add() returns int language sql as 'select 1'"},
+      {"migrations/functions/add.sql", "create function add() returns int language sql as 'select 1'"},
+      {"migrations/functions/add.sql", "create or replace function plus() returns int language sql as 'select 1'"},
+      {"migrations/functions/add.sql", "-- create or replace function add()"},
+      {"migrations/functions/add.sql", ""}};
+  for (const auto& [path, text] : bad) {
+    const Folder folder;
+    folder.write(path, text);
+    CHECK_CONTAINS(functions_refusal(folder), path);
+  }
+}
+
+TEST(two_components_have_no_function_of_the_same_name) {
+  const Folder folder;
+  const std::string text = "-- Adds.\n\ncreate or replace function add() returns int language sql as 'select 1'";
+  folder.write("migrations/functions/add.sql", text);
+  CHECK_EQ(functions_refusal(folder), "");
+  folder.write("modules/m/migrations/functions/add.sql", text);
+  CHECK_CONTAINS(functions_refusal(folder), "modules/m/migrations/functions/add.sql: another component");
+}
+
+ASYNC_TEST(a_function_is_applied_again_when_its_file_changed) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder folder;
+  folder.write("migrations/0001_create_a.sql", "create table a (n int); insert into a values (1);");
+  // In the order of their names each needs one that comes later; and a module's needs the platform's.
+  folder.write("migrations/functions/add.sql", function_text("add", "select more() + (select n from a)"));
+  folder.write("migrations/functions/more.sql", function_text("more", "select 1"));
+  folder.write("modules/m/migrations/functions/m_add.sql", function_text("m_add", "select 10 * add()"));
+  co_await apply_all(db, folder.find());
+  const auto pending = co_await pending_migrations(db, folder.core(), folder.modules());
+  CHECK_EQ(fmt::format("{}", fmt::join(pending, ", ")), "core add(), core more(), m m_add()");
+  const std::string first = co_await apply_folder(db, folder);
+  CHECK_EQ(first, "core add(), core more(), m m_add()");
+  const std::string again = co_await apply_folder(db, folder);
+  CHECK_EQ(again, "");
+  folder.write("migrations/functions/more.sql", function_text("more", "select 2"));
+  const auto serves = co_await pending_migrations(db, folder.core(), folder.modules());
+  CHECK(serves.empty());  // the release before, or after, starts beside this one
+  const std::string changed = co_await apply_folder(db, folder);
+  CHECK_EQ(changed, "core more()");
+  const Rows sum = co_await db.query("select m_add()");
+  CHECK_EQ(sum[0].integer(0), 30);
+  folder.write("migrations/0002_drop_more.sql", "drop function more()");  // it will have other parameters
+  folder.write("migrations/functions/more.sql", function_text("more", "select 2 + by", "by int default 0"));
+  co_await apply_all(db, folder.find());
+  const std::string anew = co_await apply_folder(db, folder);
+  CHECK_EQ(anew, "core more()");
+  co_await db.query("drop function m_add()");  // with the same file as before
+  const std::string restored = co_await apply_folder(db, folder);
+  CHECK_EQ(restored, "m m_add()");
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(functions_are_applied_all_or_none) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder folder;
+  folder.write("migrations/functions/add.sql", function_text("add", "select 1"));
+  folder.write("migrations/functions/bad.sql", function_text("bad", "select n from lost"));
+  const std::string said = co_await refusal_of(db, folder);
+  CHECK_CONTAINS(said, "core bad(): relation \"lost\" does not exist (42P01)");
+  // More than one statement, and parameters beside which the old ones would stay.
+  folder.write("migrations/functions/bad.sql", function_text("bad", "select 1") + "; drop table schema_migrations");
+  const std::string two = co_await refusal_of(db, folder);
+  CHECK_CONTAINS(two, "core bad(): cannot insert multiple commands");
+  folder.write("migrations/functions/bad.sql", function_text("bad", "select 1"));
+  co_await db.query("create function add(by int) returns int language sql as 'select 0'");
+  const std::string overloaded = co_await refusal_of(db, folder);
+  CHECK_CONTAINS(overloaded, "core add() is there with other parameters too");
+  const Rows left = co_await db.query("select to_regproc('bad') is null and to_regclass('schema_functions') is null");
+  CHECK(left[0].boolean(0));
+  co_await fresh.drop();
+}
+
+ASYNC_TEST(a_newer_releases_functions_stay) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  Database db(reactor, fresh.options());
+  const Folder older, newer;
+  older.write("migrations/functions/add.sql", function_text("add", "select 1"));
+  older.write("modules/m/migrations/functions/m_add.sql", function_text("m_add", "select 1"));
+  newer.write("migrations/0001_create_a.sql", "create table a (n int)");
+  newer.write("migrations/functions/add.sql", function_text("add", "select 2"));
+  co_await apply_all(db, newer.find());
+  co_await apply_folder(db, newer);
+  older.write("migrations/0001_create_a.sql", "create table a (n int)");
+  newer.write("migrations/0002_create_b.sql", "create table b (n int)");
+  co_await apply_all(db, newer.find());
+  const AppliedFunctions left = co_await apply_functions(db, older.core(), older.modules());
+  CHECK_EQ(fmt::format("{}", fmt::join(left.labels, ", ")), "m m_add()");
+  CHECK_EQ(fmt::format("{}", fmt::join(left.newer_than, ", ")), "core");
+  const Rows sum = co_await db.query("select add()");
+  CHECK_EQ(sum[0].integer(0), 2);
+  co_await fresh.drop();
+}
+
 // ---- The platform's own ------------------------------------------------------------------------------------------
 
 ASYNC_TEST(the_tables_are_those_the_analysts_query) {
   FreshDatabase fresh(reactor);
   co_await fresh.create();
   Database db(reactor, fresh.options());
-  co_await apply_all(db, find_migrations("migrations", "modules"));
+  co_await fresh.migrate();
   const auto pending = co_await pending_migrations(db, "migrations", "modules");
   CHECK(pending.empty());
   const Rows missing = co_await db.query(
@@ -242,11 +396,36 @@ ASYNC_TEST(the_tables_are_those_the_analysts_query) {
   co_await fresh.drop();
 }
 
+// Releases whose last migration is 0008 had the functions in their migrations.
+ASYNC_TEST(an_empty_database_and_one_of_an_old_release_end_the_same) {
+  FreshDatabase fresh(reactor), old(reactor);
+  co_await fresh.create();
+  co_await fresh.migrate();
+  Database fresh_db(reactor, fresh.options());
+  co_await old.create();
+  Database old_db(reactor, old.options());
+  std::vector<Migration> released;
+  std::ranges::copy_if(find_migrations("migrations", "modules"), std::back_inserter(released),
+                       [](const Migration& each) { return each.component == "core" && each.version <= "0008"; });
+  CHECK_EQ(released.size(), 8u);
+  co_await apply_all(old_db, released);
+  co_await old_db.query(
+      "select enqueue_jobs(array[gen_random_uuid()], '{a}', '{null}', '{a@b}', '{null}', '{null}', '{null}', "
+      "'{null}', '{null}', '{null}', '{null}', '{f}', '{2}', '{0}', '{null}', '{null}', '{null}')");
+  co_await old.migrate();
+  const std::string expected = co_await schema_of(fresh_db);
+  const std::string found = co_await schema_of(old_db);
+  CHECK_CONTAINS(expected, "FUNCTION public.claim_jobs(");
+  CHECK_EQ(found, expected);
+  co_await fresh.drop();
+  co_await old.drop();
+}
+
 ASYNC_TEST(a_day_is_aggregated_and_may_be_again) {
   FreshDatabase fresh(reactor);
   co_await fresh.create();
   Database db(reactor, fresh.options());
-  co_await apply_all(db, find_migrations("migrations", "modules"));
+  co_await fresh.migrate();
   // 100 completed jobs of 1 to 100 ms, one failed, one cancelled; and a second on either side of the day.
   co_await db.script(
       "insert into jobs (type, status, layer_count, duration_ms, user_email, created_at) select 'rename', 'completed', "
@@ -283,7 +462,7 @@ ASYNC_TEST(a_months_partition_takes_over_what_the_default_one_holds) {
   FreshDatabase fresh(reactor);
   co_await fresh.create();
   Database db(reactor, fresh.options());
-  co_await apply_all(db, find_migrations("migrations", "modules"));
+  co_await fresh.migrate();
   const Rows made = co_await db.query("select count(*) from pg_inherits where inhparent = 'api_calls'::regclass");
   CHECK_EQ(made[0].integer(0), 3);  // this month's, the next one's, the default
   const std::string insert =

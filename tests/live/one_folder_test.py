@@ -8,15 +8,21 @@ import sys
 import tempfile
 import unittest
 import urllib.error
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from contract import Contract
 from live import frame, some_layers
 from servers import BUILD, OPENER, ROOT, Fleet, fetch
 from traffic import Traffic, all_renamed
 
 BODY = json.dumps(frame(*some_layers(1))).encode()
+
+
+def notes(*titles):
+    return [{"title": title, "crc32": zlib.crc32(title.encode())} for title in titles]
 
 
 class OneFolderTest(unittest.TestCase):
@@ -77,14 +83,29 @@ class OneFolderTest(unittest.TestCase):
                          {"POST": ("Adds a note", "notes", {"rate": "1r/m", "burst": 5}, 1024),
                           "GET": ("The first notes", "notes", None, 20 * 1024 * 1024)})
 
+        self.assertEqual({route["method"]: (route.get("query"), route.get("body"), route["answers"])
+                          for route in routes if route["path"] == "/api/notes"},
+                         {"POST": (None, "notes.NewNote", [{"status": 201, "type": "notes.NewNote"}]),
+                          "GET": ("notes.ListQuery", None, [{"status": 200, "type": "notes.Notes"}])})
+
+        # The API's description has them, and what they answer is so.
+        contract = Contract(fetch(f"{self.fleet.url}/openapi.json"))
+        self.assertEqual(set(contract.document["paths"]["/api/notes"]), {"get", "post"})
+        for path in ("/api/notes?limit=1", "/api/notes?limit=0", "/api/notes?limit=x"):
+            status, headers, said = self.status(path)
+            contract.check("GET", path, status, headers, said)
+            if status != 200:
+                self.assertEqual((status, json.loads(said)["details"]),
+                                 (400, [{"field": "limit", "message": "must be a whole number from 1 to 100"}]))
+
         # Its table, and its cache, which whoever adds to the table passes by.
         self.assertEqual(json.loads(self.add("one")), {"title": "one"})
         first = fetch(f"{self.fleet.url}/api/notes")
-        self.assertEqual(json.loads(first)["notes"], ["one"])
+        self.assertEqual(json.loads(first)["notes"], notes("one"))
         for _ in range(6):  # of either worker
             self.assertEqual(fetch(f"{self.fleet.url}/api/notes"), first)
         self.add("two")
-        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], ["one", "two"])
+        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], notes("one", "two"))
 
         # Its bound and nginx's guard, each in the contract's words.
         status, _, said = self.status("/api/notes", b"x" * 1025)

@@ -1,6 +1,7 @@
 // notes: a whole product in one folder, for tests/live/one_folder_test.py, which adds it to a running fleet. It has what a
 // product may have: two routes, a guard of nginx's, a cache, a table, a setting and a page.
 #include <plugfleet/module.h>
+#include <zlib.h>
 
 namespace notes {
 
@@ -12,6 +13,12 @@ struct NewNote {
   std::string title;
   void fields(auto& f) { f("title", title, length(1, 120)); }
 };
+
+// By a library of the module's own: tests/notes/libs.
+std::int64_t crc(const std::string& text) {
+  return static_cast<std::int64_t>(
+      ::crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
+}
 
 Async<Reply> add(Call& call) {
   const auto note = co_await call.json<NewNote>();
@@ -25,8 +32,17 @@ struct ListQuery {
   void fields(auto& f) { f("limit", limit, range(1, 100)); }
 };
 
-struct Titles {
-  std::vector<std::string> notes;
+struct Note {
+  std::string title;
+  std::int64_t crc32 = 0;
+  void fields(auto& f) {
+    f("title", title);
+    f("crc32", crc32);
+  }
+};
+
+struct Notes {
+  std::vector<Note> notes;
   double made_at = 0;
   void fields(auto& f) {
     f("notes", notes);
@@ -36,9 +52,11 @@ struct Titles {
 
 Async<Reply> list(Call& call) {
   const auto query = call.query<ListQuery>();
-  auto titles = co_await call.services.database.all<std::string>("select title from notes order by id limit $1",
-                                                                 query.limit.value_or(20));
-  co_return json(200, Titles{std::move(titles), to_ms(Clock::now().time_since_epoch())});
+  const auto titles = co_await call.services.database.all<std::string>("select title from notes order by id limit $1",
+                                                                       query.limit.value_or(20));
+  Notes kept{.made_at = to_ms(Clock::now().time_since_epoch())};
+  for (const std::string& title : titles) kept.notes.push_back({title, crc(title)});
+  co_return json(200, kept);
 }
 
 Module describe(SettingReader& settings) {
@@ -56,7 +74,7 @@ Module describe(SettingReader& settings) {
                       list,
                       {.summary = "The first notes",
                        .query = type_of<ListQuery>(),
-                       .answers = {{200, json_of<Titles>()}},
+                       .answers = {{200, json_of<Notes>()}},
                        .cache = CacheRule{.fresh = 1h, .tags = {"notes"}}}}},
           .pages = {.index_at = {"/", "/notes/{id}"}, .policy = "default-src 'self'"}};
 }

@@ -23,6 +23,8 @@
 #include <csignal>
 #include <thread>
 
+#include "core/platform.h"
+
 namespace probe {
 
 using namespace plugfleet;
@@ -77,7 +79,7 @@ Async<Reply> add_jobs(Call& call) {
   const Wanted wanted = co_await call.json<Wanted>();
   const std::string payload = write_fields(Payload{wanted.ms, wanted.steps, wanted.times}).dump();
   if (!wanted.count) {
-    const EnqueueResult added = co_await call.services.intake.enqueue(new_job(wanted, payload, call.trace().id));
+    const EnqueueResult added = co_await call.platform.intake.enqueue(new_job(wanted, payload, call.trace().id));
     co_return json(202, Added{added.id});
   }
   for (std::int64_t left = *wanted.count; left > 0; left -= 1000) {
@@ -85,9 +87,9 @@ Async<Reply> add_jobs(Call& call) {
     for (std::int64_t i = std::min<std::int64_t>(left, 1000); i > 0; --i) {
       jobs.push_back(new_job(wanted, payload, call.trace().id));
     }
-    co_await call.services.jobs.enqueue(std::move(jobs));
+    co_await call.platform.jobs.enqueue(std::move(jobs));
   }
-  call.services.events.tell_enqueued({"probe." + wanted.kind});
+  call.platform.events.tell_enqueued({"probe." + wanted.kind});
   co_return json(202, AddedMany{*wanted.count});
 }
 

@@ -36,6 +36,7 @@ struct FreshDatabase {
   Async<void> migrate() {
     Database database(reactor, options());
     co_await apply_all(database, find_migrations("migrations", "modules"));
+    co_await apply_functions(database, "migrations", "modules");
   }
   Async<void> drop() { co_await admin.query("drop database " + name + " with (force)"); }
 

@@ -32,7 +32,8 @@ Reply reply_of(std::string_view text) {
 }  // namespace
 
 void ModuleTest::begin() {
-  served_.add_routes(module_.routes);
+  served_.platform->add_modules({module_});
+  for (const Route& route : module_.routes) served_.router.add(module_.name, route);
   served_.platform->intake.give_to([this](NewJob job, std::string_view body) {
     const EnqueueResult result{Enqueued::created, job.id};
     enqueued_.push_back(std::move(job));
@@ -85,7 +86,7 @@ Async<Outcome> ModuleTest::run_job(NewJob job, std::string body) {
   Job running(
       claimed, std::move(body), Clock::now() + handler->timeout,
       [this](int percent, std::string message) { progress_.push_back(fmt::format("{} {}", percent, message)); },
-      *served_.platform);
+      *served_.platform, served_.platform->services_of(module_.name));
   std::exception_ptr failure;
   try {
     Outcome outcome = co_await handler->run(running);

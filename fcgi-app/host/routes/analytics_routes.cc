@@ -28,7 +28,7 @@ class Reports {
     std::function<Async<std::string>(Database&)> report = [days](Database& database) {
       return usage_report(database, days);
     };
-    std::string text = co_await call.services.replica.read(std::move(report), call.services.reports);
+    std::string text = co_await call.platform.replica.read(std::move(report), call.platform.reports);
     kept_.insert_or_assign(days, Report{made, text});
     co_return text;
   }

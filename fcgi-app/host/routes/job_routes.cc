@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/ids.h"
+#include "core/platform.h"
 
 namespace plugfleet {
 namespace {
@@ -22,14 +23,14 @@ void check_owner(const JobView& job, const std::optional<User>& user) {
 }
 
 Async<JobView> find(Call& call, std::string id) {
-  const auto job = co_await call.services.streams.look(std::move(id));
+  const auto job = co_await call.platform.streams.look(std::move(id));
   if (!job) throw Failure(Kind::not_found, "there is no such job");
   check_owner(*job, call.user());
   co_return *job;
 }
 
 Async<Reply> answer(Call& call, int status, JobView row) {
-  const auto job = co_await with_result(call.services.job_payloads, std::move(row));
+  const auto job = co_await with_result(call.platform.job_payloads, std::move(row));
   co_return Reply{.status = status, .body = job_json(job)}.with("Cache-Control", "no-store");
 }
 
@@ -48,14 +49,14 @@ JobEvent event_of(const JobView& job) {
 
 // A body in the payload Redis is left to its time: the job may be tried anew by an operator until then.
 Async<Reply> cancel(Call& call, std::string id) {
-  Platform& services = call.services;
+  Platform& platform = call.platform;
   const auto before = co_await find(call, checked_id(id));
-  const auto result = co_await services.jobs.cancel(before.id);
+  const auto result = co_await platform.jobs.cancel(before.id);
   if (result.what == Cancelled::unknown) throw Failure(Kind::not_found, "there is no such job");
   if (result.what == Cancelled::too_late) throw Failure(Kind::conflict, "the job has ended already");
-  if (result.what == Cancelled::requested) services.events.tell_cancelled(before.id);
+  if (result.what == Cancelled::requested) platform.events.tell_cancelled(before.id);
   auto after = co_await find(call, before.id);
-  services.events.tell(event_of(after));
+  platform.events.tell(event_of(after));
   co_return co_await answer(call, result.what == Cancelled::at_once ? 200 : 202, std::move(after));
 }
 
@@ -69,7 +70,7 @@ std::optional<int> last_event_id(const Call& call) {
 
 Async<Reply> stream(Call& call, std::string id) {
   const auto user = call.user();
-  auto events = co_await call.services.streams.open(call.client_key(), checked_id(id), last_event_id(call),
+  auto events = co_await call.platform.streams.open(call.client_key(), checked_id(id), last_event_id(call),
                                                     [user](const JobView& job) { check_owner(job, user); });
   if (!events) co_return Reply{.status = 204};  // which tells an EventSource to stop
   co_return Reply{.stream = std::move(events), .content_type = "text/event-stream"}

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/metrics.h"
+#include "core/platform.h"
 #include "io/parallel.h"
 
 namespace plugfleet {
@@ -122,25 +123,25 @@ std::string provider_check(const AiView& view) {
   return "down";
 }
 
-Async<void> ask(Platform& services, Checks& checks, std::size_t which) {
+Async<void> ask(Platform& platform, Checks& checks, std::size_t which) {
   if (which == 0) {
-    const Rows rows = co_await services.database.query(kCanWrite);
+    const Rows rows = co_await platform.database.query(kCanWrite);
     checks.database = rows[0].boolean("read_only") ? "read-only" : "ok";
   } else if (which == 1) {
-    co_await services.redis.command({"PING"});
+    co_await platform.redis.command({"PING"});
     checks.redis = "ok";
   } else if (which == 2) {
-    co_await services.payloads.command({"PING"});
+    co_await platform.payloads.command({"PING"});
     checks.payloads = "ok";
   } else {  // no provider is called, which would cost money: what is known of them is told
-    const AiView view = co_await services.ai.look();
+    const AiView view = co_await platform.ai.look();
     checks.provider = provider_check(view);
   }
 }
 
-Async<void> check(Platform& services, Checks& checks, std::size_t which) {
+Async<void> check(Platform& platform, Checks& checks, std::size_t which) {
   try {
-    co_await ask(services, checks, which);
+    co_await ask(platform, checks, which);
   } catch (const SqlError& error) {
     if (which == 0 && error.sqlstate() == kDiskFull) checks.database = "disk full";
   } catch (const Failure& failure) {
@@ -157,11 +158,11 @@ struct LastLook {
 };
 
 // Every dependency is asked at once; one that has not answered within 2 s is down.
-Async<void> look(Platform& services, std::shared_ptr<LastLook> last) {
+Async<void> look(Platform& platform, std::shared_ptr<LastLook> last) {
   Checks checks;
-  checks.server = server_check(services.settings);
-  std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(services, checks, which); };
-  co_await for_each_parallel(services.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout},
+  checks.server = server_check(platform.settings);
+  std::function<Async<void>(std::size_t)> each = [&](std::size_t which) { return check(platform, checks, which); };
+  co_await for_each_parallel(platform.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout},
                              std::move(each));
   const bool well = checks.well();
   const auto up = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started);
@@ -169,7 +170,7 @@ Async<void> look(Platform& services, std::shared_ptr<LastLook> last) {
                      Health{.status = well ? "ok" : "degraded",
                             .checks = checks,
                             .memory = {.rss_mb = static_cast<std::int64_t>(resident_memory() >> 20),
-                                       .limit_mb = static_cast<std::int64_t>(services.settings.memory_limit >> 20)},
+                                       .limit_mb = static_cast<std::int64_t>(platform.settings.memory_limit >> 20)},
                             .uptime = up.count()});
   last->at = Clock::now();
 }
@@ -180,7 +181,7 @@ Async<Reply> health(Call& call, std::shared_ptr<LastLook> last) {
   if (last->reply && Clock::now() - last->at < kLookLasts) co_return Reply(*last->reply);
   if (!last->under_way) {
     last->under_way = true;
-    call.services.reactor.spawn(look(call.services, last), [last](std::exception_ptr) {
+    call.platform.reactor.spawn(look(call.platform, last), [last](std::exception_ptr) {
       last->under_way = false;
       for (Waiter* const waiter : std::exchange(last->waiting, {})) waiter->resume();
     });
