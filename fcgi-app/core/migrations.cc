@@ -127,18 +127,6 @@ void read_functions(const std::string& component, const fs::path& folder, std::v
   }
 }
 
-// Calls visit(component, folder) for the platform, then for each module with migrations.
-template <typename Visit>
-void each_component(const std::string& folder, const std::string& modules_folder, Visit visit) {
-  visit("core", fs::path(folder));
-  if (!fs::is_directory(modules_folder)) return;
-  for (const fs::path& module : sorted_entries(modules_folder)) {
-    if (!fs::is_directory(module / "migrations")) continue;
-    if (module.filename() == "core") refuse(module, "core is the platform's own component");
-    visit(module.filename().string(), module / "migrations");
-  }
-}
-
 Params columns_of(const std::vector<Migration>& migrations) {
   std::vector<std::string> components, versions, texts;
   for (const Migration& migration : migrations) {
@@ -168,25 +156,48 @@ bool is_applied(const Row& found, const Migration& migration) {
 
 }  // namespace
 
-std::vector<Migration> find_migrations(const std::string& folder, const std::string& modules_folder) {
-  std::vector<Migration> migrations;
-  each_component(folder, modules_folder, [&](const std::string& component, const fs::path& files) {
-    read_component(component, files, migrations);
-  });
-  return migrations;
+Schema Schema::of(std::string_view component) const {
+  Schema part = *this;
+  std::erase_if(part.migrations, [&](const Migration& migration) { return migration.component != component; });
+  std::erase_if(part.functions, [&](const SchemaFunction& function) { return function.component != component; });
+  return part;
 }
 
-std::vector<SchemaFunction> find_functions(const std::string& folder, const std::string& modules_folder) {
-  std::vector<SchemaFunction> functions;
-  each_component(folder, modules_folder, [&](const std::string& component, const fs::path& files) {
-    read_functions(component, files / "functions", functions);
-  });
-  return functions;
+Schema Schema::without(const std::vector<std::string>& components) const {
+  Schema part = *this;
+  const auto is_left_out = [&](const auto& file) {
+    return std::ranges::find(components, file.component) != components.end();
+  };
+  std::erase_if(part.migrations, is_left_out);
+  std::erase_if(part.functions, is_left_out);
+  return part;
 }
 
-Async<std::vector<std::string>> pending_migrations(Database& database, std::string folder, std::string modules_folder) {
-  const std::vector<Migration> migrations = find_migrations(folder, modules_folder);
-  const std::vector<SchemaFunction> functions = find_functions(folder, modules_folder);
+std::vector<std::string> modules_with_migrations(const std::string& modules_folder) {
+  std::vector<std::string> names;
+  if (!fs::is_directory(modules_folder)) return names;
+  for (const fs::path& module : sorted_entries(modules_folder)) {
+    if (!fs::is_directory(module / "migrations")) continue;
+    if (module.filename() == "core") refuse(module, "core is the platform's own component");
+    names.push_back(module.filename().string());
+  }
+  return names;
+}
+
+Schema find_schema(const std::string& folder, const std::string& modules_folder) {
+  Schema schema;
+  const auto read = [&schema](const std::string& component, const fs::path& files) {
+    read_component(component, files, schema.migrations);
+    read_functions(component, files / "functions", schema.functions);
+  };
+  read("core", folder);
+  for (const std::string& module : modules_with_migrations(modules_folder))
+    read(module, fs::path(modules_folder) / module / "migrations");
+  return schema;
+}
+
+Async<std::vector<std::string>> pending_migrations(Database& database, Schema schema) {
+  const auto& [migrations, functions] = schema;
   const Rows tables = co_await database.query(
       "select to_regclass('schema_migrations') is not null, to_regclass('schema_functions') is not null");
   Rows found, found_functions;
@@ -246,13 +257,12 @@ Async<bool> apply_migration(Database& database, Migration migration) {
   co_return true;
 }
 
-Async<AppliedFunctions> apply_functions(Database& database, std::string folder, std::string modules_folder) {
-  const std::vector<Migration> migrations = find_migrations(folder, modules_folder);
-  std::vector<SchemaFunction> functions = find_functions(folder, modules_folder);
+Async<AppliedFunctions> apply_functions(Database& database, Schema schema) {
+  std::vector<SchemaFunction>& functions = schema.functions;
   AppliedFunctions applied;
   Transaction transaction = co_await begin_alone(database);
   co_await transaction.query(kCreateFunctionsTable);
-  applied.newer_than = co_await components_ahead(transaction, migrations);
+  applied.newer_than = co_await components_ahead(transaction, schema.migrations);
   std::erase_if(functions, [&](const SchemaFunction& function) {
     return std::ranges::find(applied.newer_than, function.component) != applied.newer_than.end();
   });

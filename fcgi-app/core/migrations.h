@@ -12,6 +12,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/postgres.h"
@@ -31,16 +32,25 @@ struct SchemaFunction {
   std::string label() const { return component + " " + name + "()"; }
 };
 
-// Every file in the order to apply them: core's first, then each module's. `modules_folder` may be missing.
-// Throws Failure, naming the file, for a bad name, a number used twice, or what is no text.
-std::vector<Migration> find_migrations(const std::string& folder, const std::string& modules_folder);
+// What a database is to hold: migrations in the order to apply them, functions by component, then by name.
+struct Schema {
+  std::vector<Migration> migrations;
+  std::vector<SchemaFunction> functions;
 
-// Every function's file, by component as above, then by name; may name each other. Throws as find_migrations() does.
-std::vector<SchemaFunction> find_functions(const std::string& folder, const std::string& modules_folder);
+  Schema of(std::string_view component) const;  // that component's part: a database of its own has it
+  Schema without(const std::vector<std::string>& components) const;
+};
+
+// Every file: core's first, then each module's. `modules_folder` may be missing. Throws Failure, naming the file, for a bad
+// name, a number or a function's name used twice, or what is no text.
+Schema find_schema(const std::string& folder, const std::string& modules_folder);
+
+// The modules that have migrations, by name.
+std::vector<std::string> modules_with_migrations(const std::string& modules_folder);
 
 // The labels of the migrations not applied yet, in order, then those of the functions that are not there at all: one with
 // another text is the release's beside this one. Throws Failure where an applied migration's file has changed.
-Async<std::vector<std::string>> pending_migrations(Database& database, std::string folder, std::string modules_folder);
+Async<std::vector<std::string>> pending_migrations(Database& database, Schema schema);
 
 // False when it had been applied already, perhaps by another host a moment ago. Throws as pending_migrations() does,
 // and SqlError where PostgreSQL refuses it; the database is then as it was before.
@@ -54,6 +64,6 @@ struct AppliedFunctions {
 
 // All of them or none. Throws Failure, naming the function, where PostgreSQL refuses it or it stands there with other
 // parameters too.
-Async<AppliedFunctions> apply_functions(Database& database, std::string folder, std::string modules_folder);
+Async<AppliedFunctions> apply_functions(Database& database, Schema schema);
 
 }  // namespace plugfleet

@@ -131,7 +131,6 @@ struct Module {
   // In each worker and runner: before its first request or job, and after its last. What `start` throws stops the process,
   // and so do 10 s; `stop` has 3 s. A process that is killed ends without it.
   std::function<Async<void>(Services& services)> start = {}, stop = {};
-  std::string database_url = {};  // DATABASE_NAME: the loader reads it. Empty: the fleet's database
 };
 
 inline RateLimit per_client(std::int64_t points, Clock::duration duration, Clock::duration block = {}) {

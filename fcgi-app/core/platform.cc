@@ -46,27 +46,28 @@ Platform::~Platform() = default;
 
 // A module with a database of its own has no replica: its reads go to that database.
 struct Platform::Given {
-  Given(Platform& platform, const Module& module)
-      : database(module.database_url.empty()
-                     ? nullptr
-                     : std::make_unique<Database>(
-                           platform.reactor,
-                           DatabaseOptions{.conninfo = module.database_url,
-                                           .pool_max = static_cast<int>(platform.settings.database_pool)})),
-        replica(database ? std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database)
-                         : nullptr),
-        services{platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                 platform.reply_cache, platform.prompts} {}
+  Given(Platform& platform, const std::string& module) {
+    const auto own = platform.settings.module_databases.find(module);
+    if (own != platform.settings.module_databases.end()) {
+      const DatabaseOptions options{.conninfo = own->second,
+                                    .pool_max = static_cast<int>(platform.settings.database_pool)};
+      database = std::make_unique<Database>(platform.reactor, options);
+      replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
+    }
+    services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
+                     platform.reply_cache, platform.prompts);
+  }
 
   std::unique_ptr<Database> database;
   std::unique_ptr<Replica> replica;
-  Services services;
+  std::optional<Services> services;
 };
 
 void Platform::add_modules(const std::vector<Module>& modules) {
   std::map<std::string, std::shared_ptr<void>, std::less<>> offered;
   for (const Module& module : modules) {
-    Services& services = given_.emplace(module.name, std::make_unique<Given>(*this, module)).first->second->services;
+    Services& services =
+        *given_.emplace(module.name, std::make_unique<Given>(*this, module.name)).first->second->services;
     for (const Offer& offer : module.offers) offered.emplace(offer.service, offer.make(services));
   }
   for (const Module& module : modules) {
@@ -76,7 +77,7 @@ void Platform::add_modules(const std::vector<Module>& modules) {
 
 Services& Platform::services_of(std::string_view module) {
   const auto found = given_.find(module);
-  return found == given_.end() ? own_ : found->second->services;
+  return found == given_.end() ? own_ : *found->second->services;
 }
 
 }  // namespace plugfleet

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/utf8.h"
 #include "core/ai/ai_providers.h"
+#include "core/migrations.h"
 #include "io/postgres.h"
 #include "io/redis_address.h"
 #include "wire/http.h"
@@ -64,6 +65,11 @@ std::string shown(std::size_t size) {
   if (size >= (1u << 20) && size % (1u << 20) == 0) return fmt::format("{}MiB", size >> 20);
   if (size >= 1024 && size % 1024 == 0) return fmt::format("{}KiB", size >> 10);
   return fmt::format("{}", size);
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return text;
 }
 
 }  // namespace
@@ -184,12 +190,6 @@ void SettingReader::finish() const {
   if (!wrong.empty()) throw Failure(Kind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
 }
 
-std::string database_setting(std::string_view module) {
-  std::string name = "DATABASE_";
-  for (const char c : module) name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-  return name;
-}
-
 void Settings::rows(SettingReader& s) {
   s.text("POOL", pool, "worker");
   s.integer("SLOT", slot, 0, 0, 99);
@@ -229,6 +229,13 @@ void Settings::rows(SettingReader& s) {
                                        {"REPORTS_DATABASE_URL", reports_database_url},
                                        {"REPLICA_DATABASE_URL", replica_database_url}}) {
     if (const auto wrong = wrong_conninfo(conninfo)) s.complain(fmt::format("{}: {}", name, *wrong));
+  }
+  for (const std::string& module : modules_with_migrations(modules_source_dir)) {
+    const std::string name = "DATABASE_" + upper(module);
+    std::string conninfo;
+    s.text(name, conninfo, "");
+    if (const auto wrong = wrong_conninfo(conninfo)) s.complain(fmt::format("{}: {}", name, *wrong));
+    if (!conninfo.empty()) module_databases.emplace(module, conninfo);
   }
   s.duration("REPLICA_LAG_MAX", replica_lag_max, "60s", 15s, 3600s);
   s.text("REDIS_SOCKET", redis_socket, "");

@@ -67,9 +67,6 @@ class SettingReader {
   std::vector<std::string> complaints_;
 };
 
-// Where a module's own database is: "DATABASE_NOTES" of the module "notes".
-std::string database_setting(std::string_view module);
-
 // Every process of the fleet has these. A module has its own (sdk/plugfleet/module.h).
 struct Settings {
   // Who this process is; supervisord's configuration says it.
@@ -85,6 +82,7 @@ struct Settings {
   std::size_t body_max = 0, memory_limit = 0;
 
   std::string database_url, reports_database_url, replica_database_url;
+  std::map<std::string, std::string> module_databases;  // by module: DATABASE_NOTES of notes, of those that set it
   Clock::duration replica_lag_max{};
   std::int64_t database_pool = 0;
   std::string redis_socket, payloads_socket;

@@ -29,7 +29,6 @@ Module load(const std::string& path, SettingReader& settings) {
     refuse(path, fmt::format("was built for ABI {}, this is {}: build it again", *abi, kModuleAbi));
   Module module;
   describe(&settings, &module);
-  settings.text(database_setting(module.name), module.database_url, "");
   return module;
 }
 

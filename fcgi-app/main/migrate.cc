@@ -1,7 +1,8 @@
 // plugfleet-migrate: brings the database's schema up to date, and exits. Needs a database role that may create tables;
 // reads the settings and the SQL files; writes nothing but the database. Several hosts may run it at once.
 //
-//   plugfleet-migrate [--settings FILE]     REPORTS_DATABASE_URL, MIGRATIONS_DIR and MODULES_SOURCE_DIR say where
+//   plugfleet-migrate [--settings FILE]     REPORTS_DATABASE_URL, DATABASE_<MODULE>, MIGRATIONS_DIR and MODULES_SOURCE_DIR
+//                                           say where
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -33,11 +34,11 @@ Async<void> wait_for_database(Database& database) {
   }
 }
 
-Async<void> migrate(Database& database, const Settings& settings) {
-  const std::vector<Migration> migrations = find_migrations(settings.migrations_dir, settings.modules_source_dir);
+// Whether there was anything to do.
+Async<bool> migrate(Database& database, Schema schema) {
   co_await wait_for_database(database);
   bool done_before = true;
-  for (const Migration& migration : migrations) {
+  for (const Migration& migration : schema.migrations) {
     try {
       const bool applied = co_await apply_migration(database, migration);
       if (applied) fmt::print("applied {}\n", migration.label());
@@ -46,12 +47,28 @@ Async<void> migrate(Database& database, const Settings& settings) {
       throw Failure(Kind::internal, fmt::format("{}: {} ({})", migration.label(), error.primary(), error.sqlstate()));
     }
   }
-  const AppliedFunctions functions =
-      co_await apply_functions(database, settings.migrations_dir, settings.modules_source_dir);
+  const AppliedFunctions functions = co_await apply_functions(database, std::move(schema));
   for (const std::string& label : functions.labels) fmt::print("applied {}\n", label);
   for (const std::string& component : functions.newer_than)
     fmt::print("left the functions of {} as a newer release made them\n", component);
-  if (done_before && functions.labels.empty()) fmt::print("nothing to do\n");
+  co_return !done_before || !functions.labels.empty();
+}
+
+// The fleet's database, then those that modules have of their own.
+Async<void> migrate_all(Reactor& reactor, const Settings& settings) {
+  const Schema schema = find_schema(settings.migrations_dir, settings.modules_source_dir);
+  std::vector<std::pair<std::string, Schema>> databases{{settings.reports_database_url, schema}};
+  for (const auto& [module, conninfo] : settings.module_databases) {
+    databases[0].second = databases[0].second.without({module});
+    databases.emplace_back(conninfo, schema.of(module));
+  }
+  bool anything = false;
+  for (const auto& [conninfo, part] : databases) {
+    Database database(reactor, {.conninfo = conninfo, .pool_max = 1, .statement_timeout = kSlowestStatement});
+    const bool something = co_await migrate(database, part);
+    anything = anything || something;
+  }
+  if (!anything) fmt::print("nothing to do\n");
 }
 
 int run(const Arguments& arguments) {
@@ -60,10 +77,8 @@ int run(const Arguments& arguments) {
   settings.rows(reader);
   log_open("/dev/null", Severity::error);  // what goes wrong is told in one sentence, by run_main
   Reactor reactor;
-  Database database(reactor,
-                    {.conninfo = settings.reports_database_url, .pool_max = 1, .statement_timeout = kSlowestStatement});
   std::exception_ptr failure;
-  reactor.spawn(migrate(database, settings), [&](std::exception_ptr ended) {
+  reactor.spawn(migrate_all(reactor, settings), [&](std::exception_ptr ended) {
     failure = std::move(ended);
     reactor.stop();
   });

@@ -47,10 +47,9 @@ inline void start_process(const Settings& settings) {
 }
 
 // Throws Failure(internal) where the schema is behind this program. A database that is down is only logged.
-inline Async<void> refuse_missing_migrations(Platform& platform) {
+inline Async<void> refuse_missing_migrations(Database& database, Schema schema) {
   try {
-    const auto missing = co_await pending_migrations(platform.database, platform.settings.migrations_dir,
-                                                     platform.settings.modules_source_dir);
+    const auto missing = co_await pending_migrations(database, std::move(schema));
     if (missing.empty()) co_return;
     throw Failure(Kind::internal,
                   fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
@@ -93,7 +92,14 @@ class MemoryWatch {
 };
 
 inline Async<void> begin(Platform& platform, const std::vector<Module>& modules) {
-  co_await refuse_missing_migrations(platform);
+  const Schema schema = find_schema(platform.settings.migrations_dir, platform.settings.modules_source_dir);
+  std::vector<std::string> elsewhere;
+  for (const auto& [module, conninfo] : platform.settings.module_databases) elsewhere.push_back(module);
+  co_await refuse_missing_migrations(platform.database, schema.without(elsewhere));
+  for (const Module& module : modules) {
+    if (platform.settings.module_databases.contains(module.name))
+      co_await refuse_missing_migrations(platform.services_of(module.name).database, schema.of(module.name));
+  }
   co_await start_modules(platform, modules);
 }
 

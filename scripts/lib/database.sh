@@ -25,9 +25,16 @@ psql_as() {
   PGCONNECT_TIMEOUT=3 "${run[@]}" "$pg_bin/psql" -U "$1" -d "$2" -h "$RUN/$3" -p "$port" -wXAtq -v ON_ERROR_STOP=1 "${@:4}"
 }
 
-# make_role: the role and the database, where they are not there yet, and the settings of their sessions, which are
+# module_databases: a line for each module that has a database of its own (MODULE_DATABASES in fleet.conf): its name.
+module_databases() {
+  local module
+  for module in ${MODULE_DATABASES:-}; do echo "plugfleet_module_$module"; done
+}
+
+# make_role: the role and the databases, where they are not there yet, and the settings of their sessions, which are
 # nobody else's. Those of another host are its own matter.
 make_role() {
+  local name
   if [[ ${DATABASE_HOST:-} ]]; then return; fi
   psql_as postgres postgres postgresql >/dev/null <<'END'
 select 'create role plugfleet login' where not exists (select from pg_roles where rolname = 'plugfleet') \gexec
@@ -44,10 +51,14 @@ alter role plugfleet set wal_compression = on;
 alter role plugfleet set log_min_duration_statement = '500ms';
 alter role plugfleet set log_min_error_statement = panic;
 alter role plugfleet set log_parameter_max_length = 0;
-select $$create database plugfleet owner plugfleet template template0 encoding 'UTF8' locale 'C.UTF-8'$$
-  where not exists (select from pg_database where datname = 'plugfleet') \gexec
-alter database plugfleet set timezone = 'UTC';
 END
+  for name in plugfleet $(module_databases); do
+    psql_as postgres postgres postgresql -v name="$name" >/dev/null <<'END'
+select format('create database %I owner plugfleet template template0 encoding %L locale %L', :'name', 'UTF8', 'C.UTF-8')
+  where not exists (select from pg_database where datname = :'name') \gexec
+alter database :"name" set timezone = 'UTC';
+END
+  done
 }
 
 # migrate: brings the schema up to date with the release in RUN/build. The current directory is RUN.

@@ -26,7 +26,7 @@ struct Folder {
     std::filesystem::create_directories(std::filesystem::path(root + "/" + path).parent_path());
     std::ofstream(root + "/" + path) << text;
   }
-  std::vector<Migration> find() const { return find_migrations(core(), modules()); }
+  std::vector<Migration> find() const { return find_schema(core(), modules()).migrations; }
   std::string root;
 };
 
@@ -41,7 +41,7 @@ std::string refusal(const Folder& folder) {
 
 std::string functions_refusal(const Folder& folder) {
   try {
-    (void)find_functions(folder.core(), folder.modules());
+    (void)find_schema(folder.core(), folder.modules());
   } catch (const Failure& failure) {
     return failure.message();
   }
@@ -55,14 +55,14 @@ std::string function_text(const std::string& name, const std::string& body, cons
 
 // The labels of what was applied.
 Async<std::string> apply_folder(Database& db, const Folder& folder) {
-  const AppliedFunctions applied = co_await apply_functions(db, folder.core(), folder.modules());
+  const AppliedFunctions applied = co_await apply_functions(db, find_schema(folder.core(), folder.modules()));
   co_return fmt::format("{}", fmt::join(applied.labels, ", "));
 }
 
 Async<std::string> refusal_of(Database& db, const Folder& folder) {
   std::string said;
   try {
-    co_await apply_functions(db, folder.core(), folder.modules());
+    co_await apply_functions(db, find_schema(folder.core(), folder.modules()));
   } catch (const Failure& failure) {
     said = failure.message();
   }
@@ -157,14 +157,14 @@ ASYNC_TEST(what_is_applied_is_no_longer_pending) {
   const Folder folder;
   folder.write("migrations/0001_create_a.sql", "create table a (n int); insert into a values (1);");
   folder.write("modules/m/migrations/0001_create_b.sql", "create table b (n int);");
-  const auto before = co_await pending_migrations(db, folder.core(), folder.modules());
+  const auto before = co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   CHECK_EQ(fmt::format("{}", fmt::join(before, ", ")), "core 0001_create_a, m 0001_create_b");
   const int first = co_await apply_all(db, folder.find());
   CHECK_EQ(first, 2);
   const int second = co_await apply_all(db, folder.find());
   CHECK_EQ(second, 0);
   folder.write("migrations/0002_add_rows.sql", "insert into a values (2);");
-  const auto after = co_await pending_migrations(db, folder.core(), folder.modules());
+  const auto after = co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   CHECK_EQ(fmt::format("{}", fmt::join(after, ", ")), "core 0002_add_rows");
   co_await fresh.drop();
 }
@@ -179,7 +179,7 @@ ASYNC_TEST(an_applied_file_that_changed_is_named) {
   folder.write("migrations/0001_create_a.sql", "create table a (n bigint)");
   int refused = 0;
   try {
-    co_await pending_migrations(db, folder.core(), folder.modules());
+    co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   } catch (const Failure& failure) {
     CHECK_CONTAINS(failure.message(), "core 0001_create_a has changed");
     ++refused;
@@ -209,7 +209,7 @@ ASYNC_TEST(a_migration_that_fails_leaves_nothing_behind) {
   CHECK_EQ(state, "22012");
   const Rows left = co_await db.query("select to_regclass('a') is null");
   CHECK(left[0].boolean(0));
-  const auto pending = co_await pending_migrations(db, folder.core(), folder.modules());
+  const auto pending = co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   CHECK_EQ(pending.size(), 1u);
   co_await fresh.drop();
 }
@@ -272,14 +272,14 @@ ASYNC_TEST(a_function_is_applied_again_when_its_file_changed) {
   folder.write("migrations/functions/more.sql", function_text("more", "select 1"));
   folder.write("modules/m/migrations/functions/m_add.sql", function_text("m_add", "select 10 * add()"));
   co_await apply_all(db, folder.find());
-  const auto pending = co_await pending_migrations(db, folder.core(), folder.modules());
+  const auto pending = co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   CHECK_EQ(fmt::format("{}", fmt::join(pending, ", ")), "core add(), core more(), m m_add()");
   const std::string first = co_await apply_folder(db, folder);
   CHECK_EQ(first, "core add(), core more(), m m_add()");
   const std::string again = co_await apply_folder(db, folder);
   CHECK_EQ(again, "");
   folder.write("migrations/functions/more.sql", function_text("more", "select 2"));
-  const auto serves = co_await pending_migrations(db, folder.core(), folder.modules());
+  const auto serves = co_await pending_migrations(db, find_schema(folder.core(), folder.modules()));
   CHECK(serves.empty());  // the release before, or after, starts beside this one
   const std::string changed = co_await apply_folder(db, folder);
   CHECK_EQ(changed, "core more()");
@@ -332,7 +332,7 @@ ASYNC_TEST(a_newer_releases_functions_stay) {
   older.write("migrations/0001_create_a.sql", "create table a (n int)");
   newer.write("migrations/0002_create_b.sql", "create table b (n int)");
   co_await apply_all(db, newer.find());
-  const AppliedFunctions left = co_await apply_functions(db, older.core(), older.modules());
+  const AppliedFunctions left = co_await apply_functions(db, find_schema(older.core(), older.modules()));
   CHECK_EQ(fmt::format("{}", fmt::join(left.labels, ", ")), "m m_add()");
   CHECK_EQ(fmt::format("{}", fmt::join(left.newer_than, ", ")), "core");
   const Rows sum = co_await db.query("select add()");
@@ -347,7 +347,7 @@ ASYNC_TEST(the_tables_are_those_the_analysts_query) {
   co_await fresh.create();
   Database db(reactor, fresh.options());
   co_await fresh.migrate();
-  const auto pending = co_await pending_migrations(db, "migrations", "modules");
+  const auto pending = co_await pending_migrations(db, find_schema("migrations", "modules"));
   CHECK(pending.empty());
   const Rows missing = co_await db.query(
       "select string_agg(wanted, ', ') from unnest($1::text[]) wanted where not exists (select from "
@@ -405,7 +405,7 @@ ASYNC_TEST(an_empty_database_and_one_of_an_old_release_end_the_same) {
   co_await old.create();
   Database old_db(reactor, old.options());
   std::vector<Migration> released;
-  std::ranges::copy_if(find_migrations("migrations", "modules"), std::back_inserter(released),
+  std::ranges::copy_if(find_schema("migrations", "modules").migrations, std::back_inserter(released),
                        [](const Migration& each) { return each.component == "core" && each.version <= "0008"; });
   CHECK_EQ(released.size(), 8u);
   co_await apply_all(old_db, released);

@@ -2,6 +2,8 @@
 // docs/modules.md is cut from here.
 #include "core/services.h"
 
+#include <filesystem>
+
 #include "core/module.h"
 #include "support/fresh_database.h"
 #include "support/served.h"
@@ -46,13 +48,11 @@ Async<Reply> enqueue(Call& call) {
   co_return json(201, Json::object());
 }
 
-// Two modules behind dispatch; accounts has a database of its own where its URL is given.
+// Two modules behind dispatch.
 struct House {
-  House(Reactor& reactor, const Values& values, std::string database_url = "") : served(reactor, values) {
-    const Module accounts{.name = "accounts",
-                          .routes = {{Method::POST, "/enqueue", enqueue, {}}},
-                          .offers = {offer<Teams, SqlTeams>()},
-                          .database_url = std::move(database_url)};
+  House(Reactor& reactor, const Values& values) : served(reactor, values) {
+    const Module accounts{
+        .name = "accounts", .routes = {{Method::POST, "/enqueue", enqueue, {}}}, .offers = {offer<Teams, SqlTeams>()}};
     const Module wallet{.name = "wallet", .routes = {{Method::GET, "/price", price, {}}}, .needs = {Teams::kService}};
     served.platform->add_modules({accounts, wallet});
     for (const Module& module : {accounts, wallet}) {
@@ -61,6 +61,13 @@ struct House {
     served.router.add("stranger", {Method::GET, "/other", price, {}});
   }
   Served served;
+};
+
+// The module accounts has migrations, and so may have a database.
+struct Sources {
+  Sources() { std::filesystem::create_directories(folder / "accounts/migrations"); }
+  ~Sources() { std::filesystem::remove_all(folder); }
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("plugfleet-sources-" + random_hex(6));
 };
 
 Async<void> with_members(Database& database) {
@@ -91,7 +98,10 @@ ASYNC_TEST(a_module_with_a_database_of_its_own_asks_that_and_enqueues_by_no_tran
   co_await own.create();
   Database database(reactor, own.options());
   co_await with_members(database);  // the fleet's database has no such table
-  House house(reactor, fleets.settings(), own.options().conninfo);
+  const Sources sources;
+  Values values = fleets.settings();
+  values.insert({{"MODULES_SOURCE_DIR", sources.folder.string()}, {"DATABASE_ACCOUNTS", own.options().conninfo}});
+  House house(reactor, values);
   const std::string price = co_await house.served.ask("GET", "/price");
   CHECK_CONTAINS(price, R"({"price":10})");
   const std::string enqueued = co_await house.served.ask("POST", "/enqueue", "{}");

@@ -35,8 +35,9 @@ struct FreshDatabase {
   Async<void> create() { co_await admin.query("create database " + name + " template template0 encoding 'UTF8'"); }
   Async<void> migrate() {
     Database database(reactor, options());
-    co_await apply_all(database, find_migrations("migrations", "modules"));
-    co_await apply_functions(database, "migrations", "modules");
+    const Schema schema = find_schema("migrations", "modules");
+    co_await apply_all(database, schema.migrations);
+    co_await apply_functions(database, schema);
   }
   Async<void> drop() { co_await admin.query("drop database " + name + " with (force)"); }
 
