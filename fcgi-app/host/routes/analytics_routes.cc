@@ -1,6 +1,5 @@
 #include "host/routes/analytics_routes.h"
 
-#include <charconv>
 #include <functional>
 #include <map>
 #include <memory>
@@ -44,20 +43,14 @@ class Reports {
   std::map<int, Report> kept_;  // by days
 };
 
-int days_of(const Call& call) {
-  const std::string text = call.query("days").value_or(std::to_string(kDaysDefault));
-  int days = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-  if (error != std::errc() || end != text.data() + text.size() || days < 1 || days > kDaysMax) {
-    throw Failure(Kind::invalid_request, "days must be a whole number from 1 to 365")
-        .details({{"days", "must be a whole number from 1 to 365"}});
-  }
-  return days;
-}
+struct ReportQuery {
+  std::optional<std::int64_t> days;
+  void fields(auto& f) { f("days", days, range(1, kDaysMax)); }
+};
 
 Async<Reply> show(std::shared_ptr<Reports> reports, Call& call) {
-  const int days = days_of(call);
-  std::string text = co_await reports->of(call, days);
+  const auto days = call.query<ReportQuery>().days.value_or(kDaysDefault);
+  std::string text = co_await reports->of(call, static_cast<int>(days));
   co_return Reply{.body = std::move(text)}.with("Cache-Control", "no-store");
 }
 
@@ -72,7 +65,10 @@ Module analytics_routes() {
           .routes = {{Method::GET,
                       "/api/analytics",
                       std::move(handler),
-                      {.summary = "What was asked, by whom and how it went", .auth = Auth::operator_token}}}};
+                      {.summary = "What was asked, by whom and how it went",
+                       .query = type_of<ReportQuery>(),
+                       .answers = {{200, json_of<UsageReport>()}},
+                       .auth = Auth::operator_token}}}};
 }
 
 }  // namespace plugfleet
