@@ -9,16 +9,16 @@ using namespace plugfleet;
 
 namespace {
 
-struct NewNote {
-  std::string title;
-  void fields(auto& f) { f("title", title, length(1, 120)); }
-};
-
 // By a library of the module's own: tests/notes/libs.
 std::int64_t crc(const std::string& text) {
   return static_cast<std::int64_t>(
       ::crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
 }
+
+struct NewNote {
+  std::string title;
+  void fields(auto& f) { f("title", title, length(1, 120)); }
+};
 
 Async<Reply> add(Call& call) {
   const auto note = co_await call.json<NewNote>();
