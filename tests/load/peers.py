@@ -10,7 +10,8 @@ from servers import accepts, end, free_ports, wait_for
 
 
 class Peers:
-    """One nginx with a location for each peer: /return, /blocking and /hello, which is our worker's /healthz."""
+    """One nginx with a location for each peer: /return, /blocking, /hello, which is our worker's /healthz, and, where
+    start_express() was called, Express at /probe/list."""
 
     CONFIGURATION = """
 {user}
@@ -34,12 +35,14 @@ http {{
   fastcgi_param REMOTE_ADDR $remote_addr;
   fastcgi_param REQUEST_URI /healthz;
   fastcgi_param DOCUMENT_URI /healthz;
+  upstream express {{ server unix:{folder}/express.sock; keepalive 128; }}
   upstream kept {{ server unix:{worker}; keepalive 128; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096 reuseport;
     location = /return {{ return 200 '{{"status":"ok"}}'; }}
     location = /blocking {{ fastcgi_pass unix:{folder}/blocking.sock; }}
     location = /hello {{ fastcgi_pass kept; fastcgi_keep_conn on; }}
+    location = /probe/list {{ proxy_pass http://express; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
 """
@@ -55,6 +58,7 @@ http {{
         with self.stack:
             folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="plugfleet-bench-")))
             folder.chmod(0o711)
+            self.folder = folder
             configuration = self.CONFIGURATION.format(
                 folder=folder, port=self.port, worker=self.fleet.run / "worker.sock",
                 user="user www-data;" if os.geteuid() == 0 else "",
@@ -69,8 +73,21 @@ http {{
             self.stack = self.stack.pop_all()
         return self
 
-    def start(self, command):
-        process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+    def start_express(self, list_file, environment):
+        """Express as tests/load/express/server.mjs has it, with the fleet's Redis; its process."""
+        here = Path(__file__).resolve().parent / "express"
+        if not (here / "node_modules/express").exists():
+            subprocess.run(["npm", "ci", "--prefix", here, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+                           timeout=120, check=True)
+        socket = self.folder / "express.sock"
+        process = self.start(["node", here / "server.mjs", socket, self.fleet.run / "redis/state.sock", list_file],
+                             {**os.environ, **environment})
+        wait_for(socket.exists, "Express did not listen")
+        socket.chmod(0o777)
+        return process
+
+    def start(self, command, environment=None):
+        process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, env=environment)
         self.stack.callback(end, process)
         return process
 
