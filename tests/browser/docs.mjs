@@ -29,7 +29,7 @@ try {
       const text = (name) => one.querySelector(name).textContent.replace(/\u200b/g, '').trim();
       return `${text('.opblock-summary-method')} ${text('.opblock-summary-path')}`;
     }));
-  await page.click('.opblock-summary-post');
+  await page.click('.opblock-post .opblock-summary');
   await page.waitForSelector('.opblock-body .responses-table', { timeout: 30_000 });
   console.log(JSON.stringify({ operations, complaints }));
 } finally {

@@ -2,6 +2,7 @@
 /openapi.json: a path, a status, a header or a body that is not in there fails the test that asked."""
 
 import copy
+import gzip
 import json
 import re
 import urllib.parse
@@ -76,6 +77,8 @@ class Contract:
             return f"the type {media_type!r} is not described"
         if media_type != "application/json" or body is None:
             return ""
+        if headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         return self.wrong_in(json.loads(body), content[media_type]["schema"], self.given)
 
     def check(self, method, target, status, headers, body):
