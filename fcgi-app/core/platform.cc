@@ -55,7 +55,7 @@ struct Platform::Given {
       replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
     }
     services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                     platform.reply_cache, platform.prompts);
+                     platform.reply_cache, platform.prompts.of(module));
   }
 
   std::unique_ptr<Database> database;

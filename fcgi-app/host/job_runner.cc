@@ -128,7 +128,10 @@ void JobRunner::start() {
   std::vector<JobKind> kinds;
   kinds.reserve(kinds_.size());
   for (const auto& [name, kind] : kinds_)
-    kinds.push_back({.name = name, .at_once = kind->handler.at_once, .attempts = kind->handler.attempts});
+    kinds.push_back({.name = name,
+                     .at_once = kind->handler.at_once,
+                     .attempts = kind->handler.attempts,
+                     .columns = kind->handler.columns});
   claims_.start(std::move(kinds));
   beat();
 }
@@ -155,7 +158,7 @@ void JobRunner::take(ClaimedJob claimed, Clock::time_point asked) {
   running_gauge_.set(static_cast<std::int64_t>(running_.size()));
   ++kind.running;
   if (draining_) return end(running, given_back());
-  platform_.events.tell({.id = job.lease.id, .status = "processing", .number = job.event_number});
+  platform_.events.tell({.id = job.lease.id, .status = JobStatus::processing, .number = job.event_number});
   running->timeout.arm(kind.handler.timeout, [this, at = running.get()] { stop(*at, Stop::timed_out); });
   running->task = reactor_.spawn(run_job(running),
                                  [this, running](std::exception_ptr thrown) { ended(running, std::move(thrown)); });
@@ -196,12 +199,12 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
   const bool expired = job.age > platform_.settings.job_payload_bound;
   if (down) {
     running->outcome = {.what = JobOutcome::released,
-                        .code = std::string(info(Kind::unavailable).code),
+                        .code = code_of(FailureKind::unavailable),
                         .message = "what it was sent can't be read now",
                         .wait = kReleasedWait};
   } else if (!body) {
     running->outcome = {.what = JobOutcome::failed,
-                        .code = expired ? "payload_expired" : "payload_lost",
+                        .code = code_of(expired ? FailureKind::payload_expired : FailureKind::payload_lost),
                         .message = expired ? "it waited for longer than what it was sent is kept"
                                            : "what it was sent was kept in memory, and is lost"};
   }
@@ -237,9 +240,9 @@ void JobRunner::ended(const RunningPtr& running, std::exception_ptr thrown) {
       return end(running, cancel_job("it was cancelled"));
     case Stop::timed_out: {
       const double seconds = to_ms(running->kind.handler.timeout) / 1000;
-      return end(
-          running,
-          {.what = JobOutcome::retry, .code = "timeout", .message = fmt::format("it took longer than {} s", seconds)});
+      return end(running, {.what = JobOutcome::retry,
+                           .code = code_of(FailureKind::timeout),
+                           .message = fmt::format("it took longer than {} s", seconds)});
     }
     case Stop::out_of_touch:  // where another has it by now, this changes nothing
     case Stop::draining:
@@ -260,7 +263,7 @@ void JobRunner::end(const RunningPtr& running, Outcome outcome) {
   if (running->telling) running->telling->cancel(Failure(Kind::cancelled, "the job has ended"));
   JobEnding ending{.lease = running->claimed.lease,
                    .outcome = outcome.what,
-                   .variant_count = outcome.variant_count,
+                   .facts = std::move(outcome.facts),
                    .error_code = std::move(outcome.code),
                    .error_message = std::move(outcome.message),
                    .error_stack = std::move(running->stack),
@@ -353,16 +356,18 @@ void JobRunner::answered(std::vector<JobEnding> endings, std::vector<std::option
       forget(running, "lost");
       continue;
     }
-    const bool waits = change->status == "queued";
+    const bool waits = change->status == JobStatus::queued;
     platform_.events.tell({.id = change->id,
                            .status = change->status,
                            .number = change->event_number,
-                           .progress = change->status == "completed" ? 100
-                                       : waits                       ? 0
-                                                                     : running->percent,
+                           .progress = change->status == JobStatus::completed ? 100
+                                       : waits                                ? 0
+                                                                              : running->percent,
                            .message = waits ? endings[i].error_message : running->message});
     if (!waits && running->claimed.has_body) bodies.push_back(change->id);
-    forget(running, !waits ? change->status : endings[i].outcome == JobOutcome::released ? "released" : "retried");
+    forget(running, !waits                                       ? name_of(change->status)
+                    : endings[i].outcome == JobOutcome::released ? "released"
+                                                                 : "retried");
   }
   // What can't be forgotten now goes by itself in its time.
   if (!bodies.empty())

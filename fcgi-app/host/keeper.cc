@@ -156,7 +156,7 @@ Async<void> Keeper::reap() {
     std::set<std::string> queued;
     for (const JobChange& change : changes) {
       platform_.events.tell({.id = change.id, .status = change.status, .number = change.event_number});
-      if (change.status == "queued") queued.insert(change.kind);
+      if (change.status == JobStatus::queued) queued.insert(change.kind);
     }
     if (!queued.empty()) platform_.events.tell_enqueued({queued.begin(), queued.end()});
     if (!changes.empty()) log(Severity::warning, "jobs_reaped", {{"jobs", changes.size()}});
@@ -219,6 +219,9 @@ Async<void> Keeper::measure_depths() {
   }
 }
 
-Async<void> Keeper::run_cron(const TimedWork* work) { co_await run_if_due(patient_, *work); }
+Async<void> Keeper::run_cron(const TimedWork* work) {
+  const bool ran = co_await run_if_due(patient_, *work);
+  if (ran && !work->kind.empty()) platform_.events.tell_enqueued({work->kind});
+}
 
 }  // namespace plugfleet

@@ -300,7 +300,7 @@ ASYNC_TEST(absurd_numbers_of_a_provider_break_no_sum) {
     const JobLease lease = co_await books.take();
     const auto ended = co_await books.jobs.finish(
         {done(lease, {.calls = INT64_MAX, .input_tokens = INT64_MAX, .output_tokens = INT64_MIN, .cost_usd = cost})});
-    CHECK_EQ(ended[0].value().status, "completed");
+    CHECK_EQ(ended[0].value().status, JobStatus::completed);
   }
   for (int counted = 0; counted < 2; ++counted) {
     const Json report = co_await books.report(1);

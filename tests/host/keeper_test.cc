@@ -84,7 +84,8 @@ ASYNC_TEST(a_dead_runners_jobs_are_queued_again_and_their_watchers_told) {
   co_await house.queue.declare();
   const std::string id = co_await house.queue.add();
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(id, [&](const JobEvent& event) { told.push_back(event.status); });
+  const auto watching =
+      house.platform->events.watch(id, [&](const JobEvent& event) { told.emplace_back(name_of(event.status)); });
   UNTIL(house.platform->events.listening());
   co_await house.queue.take();
   co_await house.queue.let_time_pass(id);

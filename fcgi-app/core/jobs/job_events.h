@@ -20,13 +20,12 @@ namespace plugfleet {
 
 // A change of a job as its watchers are told.
 struct JobEvent {
-  std::string id, status;
+  std::string id;
+  JobStatus status = JobStatus::queued;
   int number = 0;
   int progress = 0;
   std::string message;
 };
-
-bool is_terminal(std::string_view status);
 
 class JobEvents {
  public:

@@ -41,7 +41,7 @@ struct ShownJob {
   void fields(auto& f) {
     f("id", id, uuid_text());
     f("type", type);
-    f("status", status, one_of(kJobStatuses));
+    f("status", status, one_of(kJobStatuses.all()));
     f("progress", progress, range(0, 100));
     f("progressMessage", progress_message);
     f("attempt", attempt);

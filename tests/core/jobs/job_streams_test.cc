@@ -169,7 +169,7 @@ ASYNC_TEST(S3_there_is_one_last_event_though_messages_and_rows_all_tell_of_it) {
   UNTIL(client->ended && late->ended);
   for (int i = 0; i < 3; ++i) {
     const auto row = co_await fleet.streams.look(id);
-    CHECK_EQ(row->status, "completed");
+    CHECK_EQ(row->status, JobStatus::completed);
   }
   for (const Client* one : {client.get(), late.get()}) {
     CHECK_EQ(one->events().back().name, "completed");
@@ -242,7 +242,7 @@ ASYNC_TEST(S3_a_job_ends_though_its_numbers_were_passed_already) {
   const auto id = co_await fleet.add();
   const auto client = co_await fleet.watch(id);
   co_await fleet.until_subscribers(id, 1);
-  fleet.events.tell({.id = id, .status = "processing", .number = 100});  // that PostgreSQL forgot in a crash
+  fleet.events.tell({.id = id, .status = JobStatus::processing, .number = 100});  // that PostgreSQL forgot in a crash
   UNTIL(client->names() == "snapshot processing");
   const auto lease = co_await fleet.take();
   co_await fleet.complete(lease);
@@ -328,7 +328,7 @@ ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {
   const auto id = co_await fleet.add();
   const auto early = co_await fleet.streams.wait_for_end(id, Clock::now() + 100ms);
   CHECK(!early.ended());
-  CHECK_EQ(early.row.status, "queued");
+  CHECK_EQ(early.row.status, JobStatus::queued);
   const auto lease = co_await fleet.take();
   std::optional<ToldJob> told;
   const auto wait = [](Streaming& all, std::string job, std::optional<ToldJob>& result) -> Async<void> {

@@ -23,7 +23,7 @@ ASYNC_TEST(an_operator_starts_a_failed_job_anew) {
   CHECK_EQ(claimed[0].attempt, 1);
   CHECK(claimed[0].event_number > failed->event_number);
   change = co_await queue.end(done(claimed[0].lease));
-  CHECK_EQ(change->status, "completed");
+  CHECK_EQ(change->status, JobStatus::completed);
   retried = co_await queue.jobs.retry(id);
   CHECK(!retried);
   co_await check_places(queue);
@@ -42,7 +42,7 @@ ASYNC_TEST(a_paused_kind_is_not_claimed_and_holds_up_no_other) {
   CHECK_EQ(claimed.size(), 1u);
   CHECK_EQ(claimed[0].kind, other.kind);
   const auto ended = co_await queue.end(done(running));
-  CHECK_EQ(ended->status, "completed");
+  CHECK_EQ(ended->status, JobStatus::completed);
   co_await queue.declare();
   const auto depths = co_await queue.jobs.depths();
   const auto depth = std::ranges::find(depths, queue.kind, &KindDepth::kind);
@@ -161,7 +161,7 @@ ASYNC_TEST(the_newest_jobs_are_listed) {
   };
   auto views = co_await queue.jobs.newest(queue.kind, {}, 3);
   CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[1]}));
-  views = co_await queue.jobs.newest(queue.kind, "queued", 10);
+  views = co_await queue.jobs.newest(queue.kind, JobStatus::queued, 10);
   CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[0]}));
   views = co_await queue.jobs.newest({}, {}, 1);
   CHECK_EQ(views.size(), 1u);

@@ -57,7 +57,7 @@ struct Queue {
   }
   Async<std::string> status(std::string id) {
     const auto view = co_await jobs.get(id);
-    co_return view ? view->status : "none";
+    co_return std::string(view ? name_of(view->status) : "none");
   }
   // Reaps like a keeper, until the job's lease has been taken.
   Async<void> reap_until_not_processing(std::string id) {
@@ -167,7 +167,7 @@ inline Async<void> run_all(Queue& queue, Jobs& jobs, int batch, std::multiset<st
       endings.push_back(done(job.lease));
     }
     const auto changes = co_await jobs.finish(endings);
-    for (const auto& change : changes) CHECK(change && change->status == "completed");
+    for (const auto& change : changes) CHECK(change && change->status == JobStatus::completed);
   }
 }
 

@@ -106,7 +106,7 @@ ASYNC_TEST(a_poison_job_costs_another_one_attempt_at_most) {
     co_await queue.let_all_be_due();
   }
   const auto view = co_await queue.jobs.get(poison);
-  CHECK_EQ(view->status, "failed");
+  CHECK_EQ(view->status, JobStatus::failed);
   CHECK_EQ(Json::parse(view->attempt_errors)->size(), 3u);
 }
 

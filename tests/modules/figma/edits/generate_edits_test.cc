@@ -81,11 +81,11 @@ ASYNC_TEST(a_job_gives_its_pictures_apart_from_the_result_that_is_kept) {
   check_reply(reply, 202, "queued");
   const NewJob job = house.module.enqueued().front();
   CHECK_EQ(job.payload, R"({"frameName":"Hero","layers":2,"promptFile":"default.txt","generateImages":true})");
-  CHECK_EQ(job.frame_name.value_or(""), "Hero");
-  CHECK_EQ(job.layer_count.value_or(0), 2);
+  CHECK_EQ(job.facts["frame_name"].string().value_or(""), "Hero");
+  CHECK_EQ(job.facts["layer_count"].integer().value_or(0), 2);
   const Outcome outcome = co_await house.module.run_next("generate-edits");
   check_outcome(outcome, JobOutcome::done, "");
-  CHECK_EQ(outcome.variant_count.value_or(0), 5);
+  CHECK_EQ(outcome.facts["variant_count"].integer().value_or(0), 5);
   checked(outcome.result.dump());
   CHECK_EQ(count_of(outcome.result.dump(), "generatedImageBase64"), 0U);
   checked(outcome.whole.value_or(""));
