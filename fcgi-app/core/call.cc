@@ -251,7 +251,8 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
   row.result = outcome.result.dump();
   record(JobStatus::completed, outcome.message);
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - started()).count();
-  co_return text(200, with_job(outcome.whole ? *outcome.whole : row.result, row.id, took), "application/json");
+  co_return text(200, with_job(outcome.full_result ? *outcome.full_result : row.result, row.id, took),
+                 "application/json");
 }
 
 Async<Reply> Call::answer(NewJob job, std::function<Async<Outcome>(Work&)> now) {

@@ -9,7 +9,7 @@ namespace plugfleet {
 Outcome done(Json result) { return {.result = std::move(result)}; }
 
 Outcome done(Json result, std::string with_images) {
-  return {.result = std::move(result), .whole = std::move(with_images)};
+  return {.result = std::move(result), .full_result = std::move(with_images)};
 }
 
 Outcome retry_in(milliseconds wait, std::string why) {

@@ -35,10 +35,10 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       recorder(reactor, database),
       ai(reactor, http, redis, settings),
       jobs(database, std::chrono::duration_cast<milliseconds>(settings.job_lease)),
-      job_payloads(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
+      body_store(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
       events(reactor, redis, {.address = settings.redis_socket}),
-      intake(reactor, jobs, job_payloads, events),
-      streams(reactor, jobs, job_payloads, events, redis,
+      intake(reactor, jobs, body_store, events),
+      streams(reactor, jobs, body_store, events, redis,
               {.process = settings.streams_max, .client = settings.streams_per_client}),
       own_{reactor, database, replica, reply_cache, prompts} {}
 

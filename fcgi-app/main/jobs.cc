@@ -174,7 +174,7 @@ Json json_of(const KindDepth& depth) {
                        {"processing", depth.processing},
                        {"oldestMs", depth.oldest.count()},
                        {"paused", depth.paused},
-                       {"atOnce", depth.at_once}});
+                       {"atOnce", depth.concurrency_limit}});
 }
 
 Async<void> depths(Desk& desk) {
@@ -188,7 +188,8 @@ Async<void> depths(Desk& desk) {
   Table table({"KIND", "READY", "TO COME", "PROCESSING", "AT MOST", "OLDEST", "STATE"});
   for (const KindDepth& depth : all) {
     table.add({printable(depth.kind, 40), fmt::format("{}", depth.ready), fmt::format("{}", depth.to_come),
-               fmt::format("{}", depth.processing), depth.at_once ? fmt::format("{}", *depth.at_once) : "",
+               fmt::format("{}", depth.processing),
+               depth.concurrency_limit ? fmt::format("{}", *depth.concurrency_limit) : "",
                depth.ready > 0 ? shown_duration(depth.oldest) : "", depth.paused ? "paused" : "open"});
   }
   fmt::print("{}", table.text());
@@ -222,7 +223,7 @@ Async<void> retry(Desk& desk) {
     const auto job = co_await desk.jobs.get(id);
     if (retried) {
       fates.push_back({id, "queued again", true});
-      if (job) desk.events.tell_enqueued({job->kind});
+      if (job) desk.events.publish_enqueued({job->kind});
     } else {
       fates.push_back(
           {id, job ? fmt::format("refused: it is {}, neither failed nor cancelled", name_of(job->status)) : "not there",
@@ -238,9 +239,9 @@ Async<Fate> cancel_one(Desk& desk, std::string id) {
   if (result.what == Cancelled::unknown) co_return Fate{id, "not there", false};
   if (result.what == Cancelled::too_late) co_return Fate{id, "refused: it has ended", false};
   const JobChange& change = *result.change;
-  desk.events.tell({.id = id, .status = change.status, .number = change.event_number});
+  desk.events.publish({.id = id, .status = change.status, .number = change.event_number});
   if (result.what == Cancelled::at_once) co_return Fate{id, "cancelled", true};
-  desk.events.tell_cancelled(id);
+  desk.events.publish_cancelled(id);
   co_return Fate{id, "to be cancelled by its runner", true};
 }
 
@@ -271,7 +272,7 @@ Async<void> set_paused(Desk& desk, bool paused) {
     co_await desk.jobs.pause(depth.kind);
   } else {
     co_await desk.jobs.resume(depth.kind);
-    desk.events.tell_enqueued({depth.kind});
+    desk.events.publish_enqueued({depth.kind});
     co_await tell_out(desk);
   }
   depth.paused = paused;

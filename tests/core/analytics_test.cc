@@ -43,7 +43,7 @@ struct Books {
     co_return added[0].id;
   }
   Async<JobLease> take() {
-    const auto claimed = co_await jobs.claim({.rooms = {{kind, 1}}, .batch = 1, .runner = kind});
+    const auto claimed = co_await jobs.claim({.capacity = {{kind, 1}}, .batch = 1, .runner = kind});
     CHECK_EQ(claimed.size(), 1u);
     co_return claimed[0].lease;
   }

@@ -115,8 +115,9 @@ ASYNC_TEST(a_job_runs_its_watchers_are_told_and_its_result_is_kept) {
   NewJob job = house.queue.job();
   job.payload = R"({"title": "a"})";
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(
-      job.id, [&](const JobEvent& event) { told.push_back(fmt::format("{} {}", name_of(event.status), event.progress)); });
+  const auto watching = house.platform->events.watch(job.id, [&](const JobEvent& event) {
+    told.push_back(fmt::format("{} {}", name_of(event.status), event.progress));
+  });
   UNTIL(house.platform->events.listening());
   const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK_EQ(Json::parse(*view.result)->dump(), R"({"title":"a","attempt":1})");
@@ -175,8 +176,9 @@ ASYNC_TEST(a_job_whose_provider_cannot_be_asked_waits_says_why_and_keeps_its_att
   NewJob job = house.queue.job();
   job.max_attempts = 1;
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(
-      job.id, [&](const JobEvent& event) { told.push_back(fmt::format("{}: {}", name_of(event.status), event.message)); });
+  const auto watching = house.platform->events.watch(job.id, [&](const JobEvent& event) {
+    told.push_back(fmt::format("{}: {}", name_of(event.status), event.message));
+  });
   UNTIL(house.platform->events.listening());
   const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK_EQ(view.attempt, 1);
@@ -225,15 +227,15 @@ ASYNC_TEST(a_body_is_read_and_forgotten_and_a_result_with_images_kept_apart) {
   NewJob job = house.queue.job();
   job.has_body = true;
   const std::string id = job.id;
-  co_await house.platform->job_payloads.put_body(id, R"({"title": "body"})");
+  co_await house.platform->body_store.put_body(id, R"({"title": "body"})");
   const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK(seen.bodies == std::vector<std::string>{"body"});
   CHECK(view.result_apart);
   CHECK_EQ(Json::parse(*view.result)->dump(), R"({"edits":1})");
-  const auto whole = co_await house.platform->job_payloads.result(id);
+  const auto whole = co_await house.platform->body_store.result(id);
   CHECK_EQ(whole.value_or(""), R"({"edits":1,"image":"abc"})");
   for (bool gone = false; !gone; co_await sleep_for(1ms)) {
-    const auto body = co_await house.platform->job_payloads.take_body(id);
+    const auto body = co_await house.platform->body_store.take_body(id);
     gone = !body;
   }
 }
@@ -297,7 +299,7 @@ ASYNC_TEST(no_more_jobs_run_at_once_than_the_setting_says) {
 }
 
 ASYNC_TEST(a_kinds_own_limit_holds_and_wastes_no_time) {
-  House house(reactor, {}, {}, {.at_once = 2});
+  House house(reactor, {}, {}, {.concurrency_limit = 2});
   co_await house.queue.jobs.enqueue(house.queue.many(20));
   house.runner->start();
   UNTIL(house.seen.ended == 20);  // ten polls, a second each, would come too late
@@ -320,7 +322,7 @@ ASYNC_TEST(a_job_that_redis_tells_of_starts_before_the_next_poll) {
   const auto began = Clock::now();
   for (int round = 1; round <= 5; ++round) {
     co_await house.queue.add();
-    house.platform->events.tell_enqueued({house.queue.kind});
+    house.platform->events.publish_enqueued({house.queue.kind});
     UNTIL(house.seen.ended == round);
   }
   CHECK(Clock::now() - began < 2500ms);  // five polls take 3.75 s at least
@@ -387,7 +389,7 @@ ASYNC_TEST(cancelling_a_running_job_reaches_its_handler_with_and_without_redis) 
     UNTIL(house.seen.begun == 1 && house.platform->events.listening());
     const auto began = Clock::now();
     co_await house.queue.jobs.cancel(id);
-    if (told) house.platform->events.tell_cancelled(id);
+    if (told) house.platform->events.publish_cancelled(id);
     UNTIL(house.seen.ended == 1);
     CHECK(Clock::now() - began < (told ? 1400ms : 5000ms));  // a heartbeat comes every 1.5 s
     co_await house.becomes(id, JobStatus::cancelled);

@@ -142,7 +142,7 @@ ASYNC_TEST(a_waiting_jobs_body_is_kept_alive_until_the_bound) {
   NewJob job = house.queue.job();
   job.has_body = true;
   const std::string id = co_await house.queue.add(job);
-  co_await house.platform->job_payloads.put_body(id, "{}");
+  co_await house.platform->body_store.put_body(id, "{}");
   const std::vector<std::string> soon_gone{"EXPIRE", "job:" + id + ":body", "30"};
 
   co_await house.platform->payloads.command(soon_gone);

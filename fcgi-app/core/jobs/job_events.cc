@@ -130,9 +130,9 @@ JobEvents::JobEvents(Reactor& reactor, Redis& redis, RedisOptions options)
 
 JobEvents::~JobEvents() = default;
 
-void JobEvents::tell(JobEvent event) { state_->publish(std::string(kJobPrefix) + event.id, shown(event)); }
+void JobEvents::publish(JobEvent event) { state_->publish(std::string(kJobPrefix) + event.id, shown(event)); }
 
-void JobEvents::tell_enqueued(const std::vector<std::string>& kinds) {
+void JobEvents::publish_enqueued(const std::vector<std::string>& kinds) {
   std::vector<std::string> distinct = kinds;
   std::ranges::sort(distinct);
   distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
@@ -152,7 +152,7 @@ Async<bool> JobEvents::answer_enqueued(std::string kind) {
   }
 }
 
-void JobEvents::tell_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }
+void JobEvents::publish_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }
 
 JobEvents::Handle JobEvents::watch(std::string id, std::function<void(const JobEvent&)> on_event) {
   return state_->listen(std::string(kJobPrefix) + id,

@@ -47,14 +47,14 @@ void add_result(std::string& out, const std::optional<std::string>& result) {
 
 bool ToldJob::ended() const { return is_terminal(row.status); }
 
-Async<ToldJob> with_result(JobPayloads& payloads, JobView row) {
+Async<ToldJob> with_result(BodyStore& payloads, JobView row) {
   ToldJob job{.row = std::move(row)};
   if (job.row.status != JobStatus::completed) co_return job;
   if (!job.row.result_apart) {
     job.result = job.row.result;
     co_return job;
   }
-  auto whole = co_await payloads.result(job.row.id);
+  auto whole = co_await payloads.full_result(job.row.id);
   job.result_expired = !whole;
   job.result = std::move(whole);
   co_return job;

@@ -29,7 +29,7 @@
 //  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried
 //      again. A finish() that came first makes it too_late, or finds the job queued again. The row's lock decides.
 //  J7  A job ends once, and an ended row is never changed. retry() alone takes it back: an operator's new start.
-//  J8  No more jobs of a kind are processing than its at_once was when the last of them was claimed.
+//  J8  No more jobs of a kind are processing than its concurrency limit was when the last of them was claimed.
 //  J9  When pause() has returned, no job of the kind is claimed until resume().
 //  J10 Of one kind and priority, users are served in turn. Who has n jobs waiting and enqueues another has at most
 //      n + 1 of each other user's before it, however many they have. (One user's jobs enqueued in the same moment, each
@@ -168,17 +168,17 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
     if (!claimed.empty()) co_return claimed;
   }
   std::vector<std::string> kinds;
-  std::vector<int> rooms;
-  for (const auto& [kind, room] : request.rooms) {  // in order
+  std::vector<int> capacities;
+  for (const auto& [kind, capacity] : request.capacity) {  // in order
     kinds.push_back(kind);
-    rooms.push_back(room);
+    capacities.push_back(capacity);
   }
   if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
   const auto now = Clock::now();
   const bool sweep = request.sweep && now - swept_ >= kSweepEvery;
   if (sweep) swept_ = now;
-  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
+  const Params params(kinds, capacities, request.batch, token, request.runner, lease_.count(), sweep);
   try {
     auto claimed = co_await database_.all<ClaimedJob>(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
     co_return claimed;

@@ -2,7 +2,7 @@
 // lets a lease run out loses its jobs to others, and every later write of its own changes nothing.
 //
 //   co_await jobs.enqueue({{.kind = "pdf.render", .payload = "{}", .user_email = email}});
-//   for (ClaimedJob& job : co_await jobs.claim({.rooms = {{"pdf.render", 8}}, .batch = 8, .runner = name})) ...
+//   for (ClaimedJob& job : co_await jobs.claim({.capacity = {{"pdf.render", 8}}, .batch = 8, .runner = name})) ...
 //   co_await jobs.heartbeat(leases);                                          // every few seconds
 //   co_await jobs.finish({{.lease = job.lease, .outcome = JobOutcome::done, .result = "{}"}});
 //
@@ -29,12 +29,12 @@ enum class JobPriority { high = 1, normal = 2, low = 3 };
 // What the modules declare. A kind that nobody has declared is enqueued but never claimed.
 struct JobKind {
   std::string name;                       // the jobs' type
-  std::optional<int> at_once;             // jobs of it that may be processing in the whole fleet; none: any number
+  std::optional<int> concurrency_limit;   // jobs of it that may be processing in the whole fleet; none: any number
   int attempts = 3;                       // of a job that does not say
   std::vector<std::string> columns = {};  // which of its facts are columns of the table jobs
   void fields(auto& f) const {
     f("kind", name);
-    f("at_once", at_once);
+    f("concurrency_limit", concurrency_limit);
     f("attempts", attempts);
     f("columns", fmt::format("{}", fmt::join(columns, ",")));
   }
@@ -62,7 +62,7 @@ struct NewJob {
   std::optional<std::string> ip_address;
   Json facts;  // an object, for those who query the jobs: core/job.h, JobHandler::columns. Never an image
   std::string trace_id;
-  bool has_body = false;  // a body is kept for it in the payload Redis (core/jobs/job_payloads.h)
+  bool has_body = false;  // a body is kept for it in the payload Redis (core/jobs/body_store.h)
   JobPriority priority = JobPriority::normal;
   milliseconds delay{0};
   std::optional<int> max_attempts;  // none: as its kind declares
@@ -132,10 +132,10 @@ struct ClaimedJob {
 };
 
 struct ClaimRequest {
-  std::map<std::string, int> rooms;  // for each kind that the caller can run, how many it has room for
-  int batch = 100;                   // in all
-  bool sweep = true;                 // may look for turns long passed as well, which it does once a second
-  std::string runner;                // its name: this process's, and no other's before or after (reap() judges by it)
+  std::map<std::string, int> capacity;  // of the caller: of each kind that it can run, how many more it can take
+  int batch = 100;                      // in all
+  bool sweep = true;                    // may look for turns long passed as well, which it does once a second
+  std::string runner;  // its name: this process's, and no other's before or after (reap() judges by it)
 };
 
 enum class LeaseState { held, cancel_requested, lost };
@@ -238,13 +238,13 @@ struct JobView {
 struct KindDepth {
   std::string kind;
   bool paused;
-  std::optional<int> at_once;
+  std::optional<int> concurrency_limit;
   std::int64_t ready, to_come, processing;
   milliseconds oldest;  // how long the oldest of the ready ones has existed
   void fields(auto& f) {
     f("kind", kind);
     f("paused", paused);
-    f("at_once", at_once);
+    f("at_once", concurrency_limit);
     f("ready", ready);
     f("to_come", to_come);
     f("processing", processing);

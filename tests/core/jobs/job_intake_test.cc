@@ -28,7 +28,7 @@ struct Parts {
   Database db;
   Jobs jobs;
   Redis redis, payload_redis;
-  JobPayloads payloads{payload_redis, 60s};
+  BodyStore payloads{payload_redis, 60s};
   JobEvents events;
   JobIntake intake;
 };
@@ -134,7 +134,7 @@ struct Told {
   Async<int> so_far() {
     UNTIL(events.listening());
     settled = false;
-    events.tell_enqueued({mark});
+    events.publish_enqueued({mark});
     UNTIL(settled);
     co_return times;
   }

@@ -65,9 +65,9 @@ TEST(a_result_with_images_is_left_out_where_only_the_row_is_known) {
 
 ASYNC_TEST(a_result_with_images_is_merged_while_it_lives_and_named_as_expired_after) {
   Redis redis(reactor, {.address = shared_socket()});
-  JobPayloads payloads(redis, 60s);
+  BodyStore payloads(redis, 60s);
   const JobView job = with_images();
-  co_await payloads.put_result(job.id, R"({"images":["iVBORw0"]})");
+  co_await payloads.put_full_result(job.id, R"({"images":["iVBORw0"]})");
   const auto merged = co_await with_result(payloads, job);
   CHECK(job_json(merged).ends_with(R"("result":{"images":["iVBORw0"]}})"));
   const auto expired = co_await with_result(payloads, with_images());
@@ -76,7 +76,7 @@ ASYNC_TEST(a_result_with_images_is_merged_while_it_lives_and_named_as_expired_af
 
 ASYNC_TEST(without_the_payload_redis_a_result_is_not_called_expired) {
   Redis redis(reactor, {.address = "/nowhere/redis.sock"});
-  JobPayloads payloads(redis, 60s);
+  BodyStore payloads(redis, 60s);
   const auto failed = co_await failure_of(with_result(payloads, with_images()));
   CHECK(failed == Kind::unavailable);
   const auto plain = co_await with_result(payloads, row(JobStatus::completed));

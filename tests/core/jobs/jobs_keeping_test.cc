@@ -38,7 +38,7 @@ ASYNC_TEST(a_paused_kind_is_not_claimed_and_holds_up_no_other) {
   const JobLease running = co_await queue.take();
   co_await queue.jobs.pause(queue.kind);
   const auto claimed =
-      co_await queue.jobs.claim({.rooms = {{queue.kind, 5}, {other.kind, 5}}, .batch = 5, .runner = "r"});
+      co_await queue.jobs.claim({.capacity = {{queue.kind, 5}, {other.kind, 5}}, .batch = 5, .runner = "r"});
   CHECK_EQ(claimed.size(), 1u);
   CHECK_EQ(claimed[0].kind, other.kind);
   const auto ended = co_await queue.end(done(running));
@@ -65,7 +65,7 @@ ASYNC_TEST(depths_tell_what_waits) {
   CHECK_EQ(depth->ready, 3);
   CHECK_EQ(depth->to_come, 1);
   CHECK_EQ(depth->processing, 2);
-  CHECK_EQ(*depth->at_once, 7);
+  CHECK_EQ(*depth->concurrency_limit, 7);
   CHECK(depth->oldest >= 0ms && depth->oldest < 60s);
 }
 
@@ -77,7 +77,7 @@ ASYNC_TEST(the_newest_ended_jobs_are_kept) {
   co_await queue.add(keyed(queue, key, "d"));
   co_await other.jobs.enqueue(other.many(5));
   const auto claimed =
-      co_await queue.jobs.claim({.rooms = {{queue.kind, 25}, {other.kind, 5}}, .batch = 50, .runner = "r"});
+      co_await queue.jobs.claim({.capacity = {{queue.kind, 25}, {other.kind, 5}}, .batch = 50, .runner = "r"});
   std::vector<JobEnding> endings;
   for (std::size_t i = 0; i < claimed.size(); ++i) {
     endings.push_back(i % 5 ? done(claimed[i].lease) : ending(claimed[i].lease, JobOutcome::failed));

@@ -42,7 +42,7 @@ ASYNC_TEST(a_late_runner_changes_no_row) {
   CHECK_EQ(state, "queued");
   co_await slow.let_time_pass(id);
   Queue other(reactor);
-  const auto claimed = co_await other.jobs.claim({.rooms = {{slow.kind, 1}}, .batch = 1, .runner = "other"});
+  const auto claimed = co_await other.jobs.claim({.capacity = {{slow.kind, 1}}, .batch = 1, .runner = "other"});
   CHECK_EQ(claimed.size(), 1u);
   CHECK(claimed[0].lease.token != late.token);
   CHECK_EQ(claimed[0].attempt, 2);
@@ -166,7 +166,7 @@ ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   const std::string id = co_await queue.add();
   std::optional<Database> db(std::in_place, reactor, direct(1));
   Jobs runner(*db, kLongLease);
-  const ClaimRequest request{.rooms = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
+  const ClaimRequest request{.capacity = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
   Transaction busy = co_await queue.db.begin();
   const Rows holder =
       co_await busy.query("select pg_backend_pid() from job_kinds where kind = $1 for update", {queue.kind});
@@ -447,7 +447,7 @@ Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::string name, s
     bool failed = false;
     try {
       if (endings.empty()) {
-        const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 20}}, .batch = 20, .runner = name});
+        const auto claimed = co_await jobs.claim({.capacity = {{queue.kind, 20}}, .batch = 20, .runner = name});
         for (const ClaimedJob& job : claimed) endings.push_back(done(job.lease));
         if (claimed.empty()) co_await jobs.reap(100);
       }

@@ -13,7 +13,7 @@ struct Runners : Queue {
   using Queue::Queue;
 
   Async<std::vector<ClaimedJob>> claim_by(std::string runner, int batch = 10) {
-    return jobs.claim({.rooms = {{kind, batch}}, .batch = batch, .runner = kind + "." + runner});
+    return jobs.claim({.capacity = {{kind, batch}}, .batch = batch, .runner = kind + "." + runner});
   }
   // It dies, and all of its leases run out.
   Async<void> die(std::vector<ClaimedJob> claimed) {

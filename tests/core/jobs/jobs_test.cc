@@ -256,18 +256,18 @@ ASYNC_TEST(only_kinds_with_room_are_claimed) {
   const auto count = [](const std::vector<ClaimedJob>& claimed, const std::string& kind) {
     return std::ranges::count(claimed, kind, &ClaimedJob::kind);
   };
-  auto claimed = co_await a.jobs.claim({.rooms = {{a.kind, 2}, {b.kind, 0}}, .batch = 10, .runner = "r"});
+  auto claimed = co_await a.jobs.claim({.capacity = {{a.kind, 2}, {b.kind, 0}}, .batch = 10, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 2);
   CHECK_EQ(claimed.size(), 2u);
   // Each kind has its share of a batch, and what others leave.
-  claimed = co_await a.jobs.claim({.rooms = {{a.kind, 100}, {b.kind, 100}}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim({.capacity = {{a.kind, 100}, {b.kind, 100}}, .batch = 6, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 3);
   CHECK_EQ(count(claimed, b.kind), 3);
-  claimed =
-      co_await a.jobs.claim({.rooms = {{a.kind, 100}, {b.kind, 1}, {undeclared.kind, 100}}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim(
+      {.capacity = {{a.kind, 100}, {b.kind, 1}, {undeclared.kind, 100}}, .batch = 6, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 5);
   CHECK_EQ(count(claimed, b.kind), 1);
-  claimed = co_await a.jobs.claim({.rooms = {}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim({.capacity = {}, .batch = 6, .runner = "r"});
   CHECK(claimed.empty());
 }
 
@@ -387,7 +387,7 @@ namespace {
 // Claims one after another and holds each for a moment.
 Async<void> hold_some(Queue& queue, Jobs& jobs, int& holding, int& most, int& ran, int expected) {
   while (ran < expected) {
-    const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 4}}, .batch = 4, .runner = "r"});
+    const auto claimed = co_await jobs.claim({.capacity = {{queue.kind, 4}}, .batch = 4, .runner = "r"});
     holding += static_cast<int>(claimed.size());
     most = std::max(most, holding);
     co_await sleep_for(1ms);

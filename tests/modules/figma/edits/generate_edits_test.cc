@@ -88,8 +88,8 @@ ASYNC_TEST(a_job_gives_its_pictures_apart_from_the_result_that_is_kept) {
   CHECK_EQ(outcome.facts["variant_count"].integer().value_or(0), 5);
   checked(outcome.result.dump());
   CHECK_EQ(count_of(outcome.result.dump(), "generatedImageBase64"), 0U);
-  checked(outcome.whole.value_or(""));
-  CHECK(count_of(*outcome.whole, "generatedImageBase64") > 0);
+  checked(outcome.full_result.value_or(""));
+  CHECK(count_of(*outcome.full_result, "generatedImageBase64") > 0);
   CHECK_EQ(house.module.progress().front(), "10 designing five variants");
   CHECK_EQ(house.module.progress().at(1), "40 five variants");
   CHECK(house.module.progress().back().starts_with("100 "));
