@@ -191,14 +191,14 @@ ASYNC_TEST(a_runner_is_judged_when_all_its_leases_have_run_out) {
   const std::string late = "update live_jobs set lease_until = now() - interval '1 s' where id = $1";
   Transaction keeper = co_await queue.db.begin();
   co_await keeper.query(late, {suspect});
-  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count()});
+  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count(), "internal"});
   std::string status;
   const std::string of_both =
       "select string_agg(status || ' ' || losses, ', ' order by losses) from live_jobs where type = $1";
   Rows rows = co_await keeper.query(of_both, {queue.kind});
   CHECK_EQ(rows[0].text(0), "processing 0, processing 1");
   co_await keeper.query(late, {innocent});
-  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count()});
+  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count(), "internal"});
   rows = co_await keeper.query(of_both, {queue.kind});
   CHECK_EQ(rows[0].text(0), "queued 0, queued 2");
   co_await keeper.commit();
