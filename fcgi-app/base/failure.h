@@ -1,5 +1,6 @@
 // What can go wrong, told once. A Failure ends a request or a job; the table in failure.cc says, for each kind, the
-// code and status a client sees (the contract's "Codes"), what a job makes of it, and how loudly it is logged.
+// code that its clients and rows have (the contract's "Codes"; no other code is anywhere), its status, what a job makes of
+// it, and how loudly it is logged. nginx's own errors have their codes from it too (host/nginx_routes.cc).
 //
 // Thrown only in wire/, io/ and core/; caught only in host/, main/ and the tests' support.
 #pragma once
@@ -14,7 +15,7 @@
 
 namespace plugfleet {
 
-enum class Kind {
+enum class FailureKind {
   invalid_request,
   unauthorized,
   forbidden,
@@ -34,7 +35,12 @@ enum class Kind {
   provider_limited,  // the AI provider was asked, and wants to be left alone for a while
   provider_closed,   // the AI provider was not asked: it can't be for a while
   cancelled,         // the client left; nobody reads the answer (nginx's 499)
+  // Of jobs alone. Who waits for one by a request is told `internal`.
+  timeout,          // an attempt took longer than its kind allows
+  payload_lost,     // the body that it came with was kept in memory, and is lost
+  payload_expired,  // it waited for longer than its body is kept
 };
+using Kind = FailureKind;
 
 enum class Severity { debug, info, warning, error };
 
@@ -46,17 +52,19 @@ enum class Retry {
 };
 
 struct KindInfo {
+  FailureKind kind;
   std::string_view code;
   int status;
   Retry retry;
   Severity severity;
 };
 
-const KindInfo& info(Kind kind);
-// Every code there is, each once.
+const KindInfo& info(FailureKind kind);
+inline std::string code_of(FailureKind kind) { return std::string(info(kind).code); }
+// Every code that the body of an error may have, each once: all but those of jobs alone.
 std::span<const std::string_view> error_codes();
-// The first kind with that code; internal where there is none.
-Kind kind_of(std::string_view code);
+// The first kind with that code; internal where there is none, and for a code of jobs alone.
+FailureKind kind_of(std::string_view code);
 
 // One thing that is wrong with a request: `field` as the client would write it, e.g. "layers[3].id".
 struct Detail {
@@ -67,7 +75,7 @@ struct Detail {
 class Failure : public std::exception {
  public:
   // `message` is for a person and reaches the client: nothing internal belongs in it.
-  Failure(Kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
+  Failure(FailureKind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
 
   // By value: a failure may be assigned from its own (failure = std::move(failure).retry_after(1s)).
   Failure retry_after(std::chrono::milliseconds wait) && {
@@ -79,14 +87,14 @@ class Failure : public std::exception {
     return std::move(*this);
   }
 
-  Kind kind() const { return kind_; }
+  FailureKind kind() const { return kind_; }
   const std::string& message() const { return message_; }
   std::optional<std::chrono::milliseconds> retry_after() const { return retry_after_; }
   const std::vector<Detail>& details() const { return details_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
-  Kind kind_;
+  FailureKind kind_;
   std::string message_;
   std::optional<std::chrono::milliseconds> retry_after_;
   std::vector<Detail> details_;

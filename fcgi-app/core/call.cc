@@ -102,9 +102,9 @@ std::optional<std::string> internet_address(std::string_view text) {
   return std::string(text);
 }
 
-Reply accepted(const std::string& job_id, std::string_view status) {
+Reply accepted(const std::string& job_id, JobStatus status) {
   const std::string url = "/api/jobs/" + job_id;
-  return json(202, AcceptedJob{job_id, std::string(status), url, url + "/stream"})
+  return json(202, AcceptedJob{job_id, std::string(name_of(status)), url, url + "/stream"})
       .with("Location", url)
       .with("Preference-Applied", "respond-async");
 }
@@ -164,9 +164,9 @@ Async<Reply> Call::run_as_job(NewJob job) {
     Reply reply = co_await end_of_job(made.id);
     co_return reply;
   }
-  if (made.what == Enqueued::created) co_return accepted(made.id, "queued");
+  if (made.what == Enqueued::created) co_return accepted(made.id, JobStatus::queued);
   const auto earlier = co_await platform.streams.look(made.id);
-  co_return accepted(made.id, earlier ? earlier->status : "queued");
+  co_return accepted(made.id, earlier ? earlier->status : JobStatus::queued);
 }
 
 Async<Reply> Call::end_of_job(std::string id) {
@@ -176,8 +176,8 @@ Async<Reply> Call::end_of_job(std::string id) {
     reply_header("Location", "/api/jobs/" + id);
     throw Failure(Kind::request_timeout, "the job goes on: ask again with the same Idempotency-Key, or for the job");
   }
-  if (row.status == "failed") throw Failure(kind_of(row.error_code), row.error_message);
-  if (row.status == "cancelled") throw Failure(Kind::conflict, "the job was cancelled");
+  if (row.status == JobStatus::failed) throw Failure(kind_of(row.error_code), row.error_message);
+  if (row.status == JobStatus::cancelled) throw Failure(Kind::conflict, "the job was cancelled");
   const std::string result =
       job.result_expired ? R"({"result":null,"resultExpired":true})" : job.result.value_or("null");
   co_return text(200, with_job(result, row.id, row.duration_ms.value_or(0)), "application/json");
@@ -190,15 +190,21 @@ namespace {
 DoneJobRow row_of(NewJob job) {
   return {.id = std::move(job.id),
           .type = std::move(job.kind),
-          .layer_count = job.layer_count,
-          .variant_count = job.variant_count,
-          .frame_name = std::move(job.frame_name),
+          .facts = std::move(job.facts),
           .payload = std::move(job.payload),
           .user_email = std::move(job.user_email),
           .user_id = std::move(job.user_id),
           .owner = std::move(job.owner),
-          .ip_address = job.ip_address.value_or(""),
+          .ip_address = std::move(job.ip_address),
           .started_at = WallClock::now()};
+}
+
+Json merged(const Json& facts, const Json& more) {
+  if (facts.is_null()) return more;
+  Json both = Json::object();
+  both.update(facts);
+  both.update(more);
+  return both;
 }
 
 // As it is told to the client that waited for it.
@@ -214,7 +220,7 @@ Failure failure_of(const Outcome& outcome) {
 // All that the row of work done at once says is put into it here.
 Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now) {
   DoneJobRow row = row_of(std::move(job));
-  const auto record = [&](const char* status, std::string message) {
+  const auto record = [&](JobStatus status, std::string message) {
     row.status = status;
     if (!message.empty()) row.error_message = std::move(message);
     row.completed_at = WallClock::now();
@@ -222,15 +228,15 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
     platform.recorder.record(row);
   };
   const auto record_failed = [&](const Failure& failure) {
-    row.error_code = info(failure.kind()).code;
-    record("failed", failure.message());
+    row.error_code = code_of(failure.kind());
+    record(JobStatus::failed, failure.message());
   };
   Outcome outcome;
   try {
     outcome = co_await now(*this);
   } catch (const Failure& failure) {
     const bool stopped = failure.kind() == Kind::cancelled || failure.kind() == Kind::request_timeout;
-    stopped ? record("cancelled", failure.message()) : record_failed(failure);
+    stopped ? record(JobStatus::cancelled, failure.message()) : record_failed(failure);
     throw;
   } catch (...) {
     record_failed(Failure(Kind::internal, "something went wrong here"));
@@ -238,14 +244,15 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
   }
   if (outcome.what != JobOutcome::done) {
     const Failure failure = failure_of(outcome);
-    outcome.what == JobOutcome::cancelled ? record("cancelled", failure.message()) : record_failed(failure);
+    outcome.what == JobOutcome::cancelled ? record(JobStatus::cancelled, failure.message()) : record_failed(failure);
     throw failure;
   }
-  if (outcome.variant_count) row.variant_count = outcome.variant_count;
+  row.facts = merged(row.facts, outcome.facts);
   row.result = outcome.result.dump();
-  record("completed", outcome.message);
+  record(JobStatus::completed, outcome.message);
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - started()).count();
-  co_return text(200, with_job(outcome.whole ? *outcome.whole : row.result, row.id, took), "application/json");
+  co_return text(200, with_job(outcome.full_result ? *outcome.full_result : row.result, row.id, took),
+                 "application/json");
 }
 
 Async<Reply> Call::answer(NewJob job, std::function<Async<Outcome>(Work&)> now) {

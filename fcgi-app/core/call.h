@@ -24,7 +24,7 @@ struct AcceptedJob {
   std::string job_id, status, poll_url, stream_url;
   void fields(auto& f) {
     f("jobId", job_id, uuid_text());
-    f("status", status, one_of(kJobStatuses));
+    f("status", status, one_of(kJobStatuses.all()));
     f("pollUrl", poll_url);
     f("streamUrl", stream_url);
   }

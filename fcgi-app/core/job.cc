@@ -9,20 +9,18 @@ namespace plugfleet {
 Outcome done(Json result) { return {.result = std::move(result)}; }
 
 Outcome done(Json result, std::string with_images) {
-  return {.result = std::move(result), .whole = std::move(with_images)};
+  return {.result = std::move(result), .full_result = std::move(with_images)};
 }
 
 Outcome retry_in(milliseconds wait, std::string why) {
-  return {.what = JobOutcome::retry,
-          .code = std::string(info(Kind::unavailable).code),
-          .message = std::move(why),
-          .wait = wait};
+  return {
+      .what = JobOutcome::retry, .code = code_of(FailureKind::unavailable), .message = std::move(why), .wait = wait};
 }
 
 Outcome cancel_job(std::string why) { return {.what = JobOutcome::cancelled, .message = std::move(why)}; }
 
 Outcome fail_job(Kind kind, std::string message) {
-  return {.what = JobOutcome::failed, .code = std::string(info(kind).code), .message = std::move(message)};
+  return {.what = JobOutcome::failed, .code = code_of(kind), .message = std::move(message)};
 }
 
 Job::Job(ClaimedJob claimed, std::string body, Clock::time_point deadline,

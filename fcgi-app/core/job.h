@@ -27,10 +27,10 @@ namespace plugfleet {
 
 struct Outcome {
   JobOutcome what = JobOutcome::done;
-  Json result;                       // stored in the job's row: never an image
-  std::optional<std::string> whole;  // the result with its images, as JSON: kept in the payload Redis, served instead
-  std::optional<int> variant_count;
-  std::string code, message;  // of what went wrong; of something done, what did not go well
+  Json result;                             // stored in the job's row: never an image
+  std::optional<std::string> full_result;  // with its images, as JSON: kept in the payload Redis, served instead
+  Json facts;                              // more of them: added to those it was enqueued with
+  std::string code, message;               // of what went wrong; of something done, what did not go well
   std::optional<milliseconds> wait;
 };
 
@@ -78,8 +78,11 @@ struct JobHandler {
   // With a pause between that doubles from 1 s. While no AI can be asked (core/ai/ai.h) none is used up.
   int attempts = 3;
   Clock::duration timeout = 10min;
-  std::optional<int> at_once = {};  // of this kind, in the whole fleet
-  std::string module = {};          // whose it is: the loader says it
+  std::optional<int> concurrency_limit = {};  // jobs of this kind that run at once, in the whole fleet
+  // Which of its jobs' facts (NewJob::facts, Outcome::facts) are columns of the table jobs, for those who query them; a
+  // fact that is none stands in the column `facts`. A column is there for any module once the platform has it.
+  std::vector<std::string> columns = {};
+  std::string module = {};  // whose it is: the loader says it
 };
 
 // Something to be done at certain times: a job of `kind` is enqueued, once in the whole fleet for each time.

@@ -35,10 +35,10 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       recorder(reactor, database),
       ai(reactor, http, redis, settings),
       jobs(database, std::chrono::duration_cast<milliseconds>(settings.job_lease)),
-      job_payloads(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
+      body_store(payloads, std::chrono::duration_cast<std::chrono::seconds>(settings.job_payload_ttl)),
       events(reactor, redis, {.address = settings.redis_socket}),
-      intake(reactor, jobs, job_payloads, events),
-      streams(reactor, jobs, job_payloads, events, redis,
+      intake(reactor, jobs, body_store, events),
+      streams(reactor, jobs, body_store, events, redis,
               {.process = settings.streams_max, .client = settings.streams_per_client}),
       own_{reactor, database, replica, reply_cache, prompts} {}
 
@@ -55,7 +55,7 @@ struct Platform::Given {
       replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
     }
     services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                     platform.reply_cache, platform.prompts);
+                     platform.reply_cache, platform.prompts.of(module));
   }
 
   std::unique_ptr<Database> database;

@@ -10,9 +10,9 @@
 
 #include "core/ai/ai.h"
 #include "core/auth.h"
+#include "core/jobs/body_store.h"
 #include "core/jobs/job_events.h"
 #include "core/jobs/job_intake.h"
-#include "core/jobs/job_payloads.h"
 #include "core/jobs/job_streams.h"
 #include "core/jobs/jobs.h"
 #include "core/operator_tokens.h"
@@ -56,7 +56,7 @@ struct Platform {
   Recorder recorder;
   Ai ai;
   Jobs jobs;
-  JobPayloads job_payloads;
+  BodyStore body_store;
   JobEvents events;
   JobIntake intake;
   JobStreams streams;

@@ -84,6 +84,12 @@ std::optional<std::string> read_prompt(int folder, const std::string& filename) 
 
 }  // namespace
 
+Prompts Prompts::of(std::string_view module) const {
+  std::string folder = folder_;
+  if (const std::size_t star = folder.rfind('*'); star != folder.npos) folder.replace(star, 1, module);
+  return Prompts(std::move(folder));
+}
+
 std::vector<PromptFile> Prompts::list(std::string_view default_file) const {
   std::vector<PromptFile> found;
   const Folder folder(::opendir(folder_.c_str()));

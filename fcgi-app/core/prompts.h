@@ -1,5 +1,6 @@
-// The prompts a request may choose between: the .txt files of one folder (the setting PROMPTS_DIR). The folder is read
-// anew each time, so a file that was put there, changed or taken away counts from the next request on.
+// The prompts of a module that its requests may choose between: the .txt files of one folder, modules/NAME/prompts (the
+// setting PROMPTS_DIR). The folder is read anew each time, so a file that was put there, changed or taken away counts from
+// the next request on.
 //
 // A prompt is a regular file in the folder itself, of 1 byte to 64 KiB of UTF-8 without NULs, whose name is one to a
 // hundred of [A-Za-z0-9._-], the first a letter or a digit, and ".txt". Everything else there is no prompt: links,
@@ -22,7 +23,11 @@ struct PromptFile {
 
 class Prompts {
  public:
+  // `folder` may have a * where a module's name is to stand.
   explicit Prompts(std::string folder) : folder_(std::move(folder)) {}
+
+  // The module's.
+  Prompts of(std::string_view module) const;
 
   // `default_file` first, where it is there, then by name. Only those that read() would give.
   std::vector<PromptFile> list(std::string_view default_file) const;

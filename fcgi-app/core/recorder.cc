@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "core/usage.h"
+#include "io/columns.h"
 
 namespace plugfleet {
 namespace {
@@ -15,70 +15,9 @@ constexpr std::size_t kBatchMax = 500;
 constexpr auto kGather = 200ms;  // how long rows gather for company
 constexpr auto kRetry = 2s;      // after a batch that PostgreSQL did not take
 
-// One statement a batch, one array a column: its cost hardly grows with the rows.
-constexpr const char* kInsertCalls =
-    "insert into api_calls (endpoint, ip_address, user_agent, response_status, response_time_ms, created_at) "
-    "select * from unnest($1::text[], $2::inet[], $3::text[], $4::int[], $5::float8[], $6::timestamptz[])";
-constexpr const char* kInsertJobs =
-    "insert into jobs (id, type, status, layer_count, variant_count, frame_name, payload, result, error_message, "
-    "user_email, user_id, owner, ip_address, created_at, started_at, completed_at, duration_ms, ai_calls, "
-    "input_tokens, output_tokens, cost_usd, error_code) "
-    "select id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
-    "started, ended, (extract(epoch from ended - started) * 1000)::int, calls, tokens_in, tokens_out, cost, code "
-    "from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::jsonb[], $8::jsonb[], "
-    "$9::text[], $10::text[], $11::text[], $12::text[], $13::inet[], $14::timestamptz[], $15::timestamptz[], "
-    "$16::int[], $17::bigint[], $18::bigint[], $19::numeric[], $20::text[]) "
-    "as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
-    "ended, calls, tokens_in, tokens_out, cost, code) on conflict (id) do nothing";
-
-std::optional<std::string> none_if_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
-template <class Row, class F>
-auto column(const std::vector<Row>& rows, F value) {
-  std::vector<decltype(value(rows.front()))> values;
-  values.reserve(rows.size());
-  for (const Row& row : rows) values.push_back(value(row));
-  return values;
-}
-
-const char* insert_of(const std::vector<ApiCallRow>&) { return kInsertCalls; }
-const char* insert_of(const std::vector<DoneJobRow>&) { return kInsertJobs; }
-
-Params params_of(const std::vector<ApiCallRow>& rows) {
-  using Row = ApiCallRow;
-  return {column(rows, [](const Row& r) { return r.endpoint; }),
-          column(rows, [](const Row& r) { return none_if_empty(r.ip_address); }),
-          column(rows, [](const Row& r) { return none_if_empty(r.user_agent); }),
-          column(rows, [](const Row& r) { return r.status; }),
-          column(rows, [](const Row& r) { return r.milliseconds; }),
-          column(rows, [](const Row& r) { return rfc3339(r.created_at); })};
-}
-
-Params params_of(const std::vector<DoneJobRow>& rows) {
-  using Row = DoneJobRow;
-  return {column(rows, [](const Row& r) { return r.id; }),
-          column(rows, [](const Row& r) { return r.type; }),
-          column(rows, [](const Row& r) { return r.status; }),
-          column(rows, [](const Row& r) { return r.layer_count; }),
-          column(rows, [](const Row& r) { return r.variant_count; }),
-          column(rows, [](const Row& r) { return r.frame_name; }),
-          column(rows, [](const Row& r) { return r.payload; }),
-          column(rows, [](const Row& r) { return r.result; }),
-          column(rows, [](const Row& r) { return r.error_message; }),
-          column(rows, [](const Row& r) { return r.user_email; }),
-          column(rows, [](const Row& r) { return r.user_id; }),
-          column(rows, [](const Row& r) { return r.owner; }),
-          column(rows, [](const Row& r) { return none_if_empty(r.ip_address); }),
-          column(rows, [](const Row& r) { return rfc3339(r.started_at); }),
-          column(rows, [](const Row& r) { return rfc3339(r.completed_at); }),
-          column(rows, [](const Row& r) { return bounded(r.usage).calls; }),
-          column(rows, [](const Row& r) { return bounded(r.usage).input_tokens; }),
-          column(rows, [](const Row& r) { return bounded(r.usage).output_tokens; }),
-          column(rows, [](const Row& r) { return bounded(r.usage).cost_usd; }),
-          column(rows, [](const Row& r) { return r.error_code; })};
-}
+// One statement a batch: its cost hardly grows with the rows.
+std::string_view function_of(const std::vector<ApiCallRow>&) { return "record_api_calls"; }
+std::string_view function_of(const std::vector<DoneJobRow>&) { return "record_jobs"; }
 
 }  // namespace
 
@@ -141,7 +80,8 @@ Async<bool> Recorder::write_batch(Queue<Row>& queue) {
   queue.rows.erase(queue.rows.begin(), queue.rows.begin() + count);
   bool refused = false;
   try {
-    co_await database_.query(insert_of(batch), params_of(batch));
+    const Columns columns(batch);
+    co_await database_.query("select " + columns.call(function_of(batch)), columns.params());
     queue.written.add(batch.size());
     queue.batch = std::min(kBatchMax, 2 * queue.batch);
     co_return true;

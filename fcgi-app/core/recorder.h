@@ -8,33 +8,66 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/metrics.h"
+#include "core/jobs/jobs.h"
 #include "core/usage.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
 
 namespace plugfleet {
 
+inline std::optional<std::string> none_if_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 struct ApiCallRow {
   std::string endpoint, ip_address, user_agent;
   int status = 0;
   double milliseconds = 0;
   WallClock::time_point created_at;
+  // What record_api_calls takes.
+  void fields(auto& f) const {
+    f("endpoint", endpoint);
+    f("ip_address", none_if_empty(ip_address));
+    f("user_agent", none_if_empty(user_agent));
+    f("response_status", status);
+    f("response_time_ms", milliseconds);
+    f("created_at", rfc3339(created_at));
+  }
 };
 
 // A request that did its work at once: a job that is already completed or failed.
 struct DoneJobRow {
-  std::string id, type, status;
-  std::optional<std::int64_t> layer_count, variant_count;
-  std::optional<std::string> frame_name;
+  std::string id, type;
+  JobStatus status = JobStatus::completed;
+  Json facts;  // an object; those that its kind declares as columns (core/job.h) are columns of the row
   std::string payload = "null", result = "null";  // JSON, never an image
   std::optional<std::string> error_code, error_message;
   std::string user_email;
   std::optional<std::string> user_id;  // as the request said it
   std::optional<std::string> owner;    // as a token proved it
-  std::string ip_address;
+  std::optional<std::string> ip_address;
   WallClock::time_point started_at, completed_at;
   Usage usage{};
+  // What record_jobs takes.
+  void fields(auto& f) const {
+    f("id", id);
+    f("type", type);
+    f("status", status);
+    f("facts", text_of_facts(facts));
+    f("payload", payload);
+    f("result", result);
+    f("error_code", error_code);
+    f("error_message", error_message);
+    f("user_email", user_email);
+    f("user_id", user_id);
+    f("owner", owner);
+    f("ip_address", ip_address);
+    f("started_at", rfc3339(started_at));
+    f("completed_at", rfc3339(completed_at));
+    bounded(usage).fields(f);
+  }
 };
 
 class Recorder {

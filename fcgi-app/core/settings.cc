@@ -196,7 +196,7 @@ void Settings::rows(SettingReader& s) {
   s.text("RUN_DIR", run_dir, "");
   s.text("MODULES_DIR", modules_dir, "build/release/modules");
   s.text("MODULES", modules, "");
-  s.text("PROMPTS_DIR", prompts_dir, "prompts");
+  s.text("PROMPTS_DIR", prompts_dir, "modules/*/prompts");
   s.text("MIGRATIONS_DIR", migrations_dir, "migrations");
   s.text("MODULES_SOURCE_DIR", modules_source_dir, "modules");
 

@@ -10,6 +10,12 @@ namespace plugfleet {
 struct Usage {
   std::int64_t calls = 0, input_tokens = 0, output_tokens = 0;
   double cost_usd = 0;
+  void fields(auto& f) const {
+    f("ai_calls", calls);
+    f("input_tokens", input_tokens);
+    f("output_tokens", output_tokens);
+    f("cost_usd", cost_usd);
+  }
 
   Usage& operator+=(const Usage& other) {
     calls += other.calls;

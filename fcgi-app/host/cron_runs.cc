@@ -73,7 +73,8 @@ std::vector<TimedWork> declared_crons(const std::vector<Module>& modules) {
           .kind = entry.kind, .payload = entry.payload, .user_email = "cron", .max_attempts = handler->attempts};
       works.push_back({.name = entry.name,
                        .schedule = CronSchedule(entry.schedule),
-                       .run = [job](Transaction& transaction, Time, Time) { return enqueue_job(transaction, job); }});
+                       .run = [job](Transaction& transaction, Time, Time) { return enqueue_job(transaction, job); },
+                       .kind = entry.kind});
     }
   }
   return works;

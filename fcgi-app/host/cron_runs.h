@@ -19,6 +19,7 @@ struct TimedWork {
   // For the time `due`; it ran for `last` before. The transaction lives until it returns, and is committed then.
   // Not a capturing coroutine.
   std::function<Async<void>(Transaction& transaction, CronSchedule::Time last, CronSchedule::Time due)> run;
+  std::string kind = {};  // of the job that it enqueues, if any: runners may be told once it has run
 };
 
 // Runs it if its time has come: true. Throws what the database or the work throws; it is as if untried then.

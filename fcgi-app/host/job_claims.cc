@@ -19,8 +19,8 @@ Clock::duration jittered(Clock::duration duration) {  // three to five quarters 
 
 bool fills(const std::vector<ClaimedJob>& claimed, const ClaimRequest& request) {
   return claimed.size() == static_cast<std::size_t>(request.batch) ||
-         std::ranges::any_of(request.rooms, [&](const auto& room) {
-           return std::ranges::count(claimed, room.first, &ClaimedJob::kind) == room.second;
+         std::ranges::any_of(request.capacity, [&](const auto& of_kind) {
+           return std::ranges::count(claimed, of_kind.first, &ClaimedJob::kind) == of_kind.second;
          });
 }
 
@@ -65,7 +65,8 @@ Async<void> JobClaims::claim_until_stopped(std::vector<JobKind> kinds) {
     }
     ClaimRequest request = owner_.request();
     if (!all) {
-      std::erase_if(request.rooms, [&](const auto& room) { return !std::ranges::binary_search(answered, room.first); });
+      std::erase_if(request.capacity,
+                    [&](const auto& of_kind) { return !std::ranges::binary_search(answered, of_kind.first); });
       request.sweep = false;
     }
     const auto asked = Clock::now();
@@ -116,13 +117,14 @@ Async<void> JobClaims::its_turn() {
   const auto soonest = last_was_full_ ? last_ : last_ + kPause;
   while (!stopping_) {
     const auto now = Clock::now();
-    const auto rooms = owner_.request().rooms;
-    const bool heard = std::ranges::any_of(rooms, [&](const auto& room) { return heard_.contains(room.first); });
+    const auto capacity = owner_.request().capacity;
+    const bool heard =
+        std::ranges::any_of(capacity, [&](const auto& of_kind) { return heard_.contains(of_kind.first); });
     const auto turn = more_ || heard ? std::min(soonest, poll_at_) : poll_at_;
-    if (!rooms.empty() && now >= turn) co_return;
+    if (!capacity.empty() && now >= turn) co_return;
     Waiter woken;
     napping_ = &woken;
-    co_await woken.wait_for(rooms.empty() ? 1h : turn - now);
+    co_await woken.wait_for(capacity.empty() ? 1h : turn - now);
     napping_ = nullptr;
   }
 }
@@ -130,8 +132,8 @@ Async<void> JobClaims::its_turn() {
 // Of what was heard, and there is room for, the kinds that this runner is to claim. Sorted.
 Async<std::vector<std::string>> JobClaims::answer_heard() {
   std::vector<std::string> answered;
-  const auto rooms = owner_.request().rooms;
-  for (const auto& [kind, room] : rooms) {
+  const auto capacity = owner_.request().capacity;
+  for (const auto& [kind, count] : capacity) {
     if (heard_.erase(kind) == 0) continue;
     const bool first = co_await owner_.answer(kind);
     if (first) answered.push_back(kind);

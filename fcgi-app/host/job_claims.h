@@ -17,7 +17,7 @@ namespace plugfleet {
 class JobClaims {
  public:
   struct Owner {
-    std::function<ClaimRequest()> request;  // what there is room for now; without rooms: nothing
+    std::function<ClaimRequest()> request;  // what there is room for now; without capacity: nothing
     // One that was claimed, and when that was asked for: its lease ends no sooner than a lease's time after.
     std::function<void(ClaimedJob, Clock::time_point asked)> take;
     std::function<Async<bool>(std::string kind)> answer;           // what was heard of it: true for one runner

@@ -12,7 +12,7 @@ Outcome fault(const ClaimedJob& job, const char* what) {
   log(Severity::error, "job_threw",
       {{"id", job.lease.id}, {"kind", job.kind}, {"trace", job.trace_id}, {"attempt", job.attempt}, {"what", what}});
   return {.what = JobOutcome::retry,
-          .code = std::string(info(Kind::internal).code),
+          .code = code_of(FailureKind::internal),
           .message = "something went wrong here; the job's id helps to find it"};
 }
 

@@ -97,7 +97,7 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
               {.request = [this] { return request(); },
                .take = [this](ClaimedJob job, Clock::time_point asked) { take(std::move(job), asked); },
                .answer = [this](std::string kind) { return platform_.events.answer_enqueued(std::move(kind)); },
-               .pass_on = [this](const auto& kinds) { platform_.events.tell_enqueued(kinds); },
+               .pass_on = [this](const auto& kinds) { platform_.events.publish_enqueued(kinds); },
                .stopped = [this] { perhaps_drained(); }}),
       completions_(reactor_, jobs_,
                    [this](std::vector<JobEnding> endings, std::vector<std::optional<JobChange>> changes) {
@@ -128,7 +128,10 @@ void JobRunner::start() {
   std::vector<JobKind> kinds;
   kinds.reserve(kinds_.size());
   for (const auto& [name, kind] : kinds_)
-    kinds.push_back({.name = name, .at_once = kind->handler.at_once, .attempts = kind->handler.attempts});
+    kinds.push_back({.name = name,
+                     .concurrency_limit = kind->handler.concurrency_limit,
+                     .attempts = kind->handler.attempts,
+                     .columns = kind->handler.columns});
   claims_.start(std::move(kinds));
   beat();
 }
@@ -136,10 +139,10 @@ void JobRunner::start() {
 // For each kind, how many more may run here; no row where none may.
 ClaimRequest JobRunner::request() const {
   const std::size_t free = room_ - running_.size();
-  ClaimRequest request{.rooms = {}, .batch = static_cast<int>(std::min(free, kClaimMax)), .runner = name_};
+  ClaimRequest request{.capacity = {}, .batch = static_cast<int>(std::min(free, kClaimMax)), .runner = name_};
   for (const auto& [name, kind] : kinds_) {
-    const int room = std::min(request.batch, kind->handler.at_once.value_or(INT_MAX) - kind->running);
-    if (room > 0) request.rooms.emplace(name, room);
+    const int capacity = std::min(request.batch, kind->handler.concurrency_limit.value_or(INT_MAX) - kind->running);
+    if (capacity > 0) request.capacity.emplace(name, capacity);
   }
   return request;
 }
@@ -155,7 +158,7 @@ void JobRunner::take(ClaimedJob claimed, Clock::time_point asked) {
   running_gauge_.set(static_cast<std::int64_t>(running_.size()));
   ++kind.running;
   if (draining_) return end(running, given_back());
-  platform_.events.tell({.id = job.lease.id, .status = "processing", .number = job.event_number});
+  platform_.events.publish({.id = job.lease.id, .status = JobStatus::processing, .number = job.event_number});
   running->timeout.arm(kind.handler.timeout, [this, at = running.get()] { stop(*at, Stop::timed_out); });
   running->task = reactor_.spawn(run_job(running),
                                  [this, running](std::exception_ptr thrown) { ended(running, std::move(thrown)); });
@@ -178,7 +181,7 @@ Async<void> JobRunner::run_job(RunningPtr running) {
     }
   } const timed{job, *running};
   running->outcome = co_await running->kind.handler.run(job);
-  if (running->outcome.what == JobOutcome::done && running->outcome.whole) co_await keep_result(running);
+  if (running->outcome.what == JobOutcome::done && running->outcome.full_result) co_await keep_result(running);
 }
 
 // Empty where there is none to take; none where there should be one: the outcome says why.
@@ -188,7 +191,7 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
   std::optional<std::string> body;
   bool down = false;
   try {
-    body = co_await platform_.job_payloads.take_body(job.lease.id);
+    body = co_await platform_.body_store.take_body(job.lease.id);
   } catch (const Failure& failure) {
     if (failure.kind() != Kind::unavailable) throw;
     down = true;
@@ -196,12 +199,12 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
   const bool expired = job.age > platform_.settings.job_payload_bound;
   if (down) {
     running->outcome = {.what = JobOutcome::released,
-                        .code = std::string(info(Kind::unavailable).code),
+                        .code = code_of(FailureKind::unavailable),
                         .message = "what it was sent can't be read now",
                         .wait = kReleasedWait};
   } else if (!body) {
     running->outcome = {.what = JobOutcome::failed,
-                        .code = expired ? "payload_expired" : "payload_lost",
+                        .code = code_of(expired ? FailureKind::payload_expired : FailureKind::payload_lost),
                         .message = expired ? "it waited for longer than what it was sent is kept"
                                            : "what it was sent was kept in memory, and is lost"};
   }
@@ -209,10 +212,10 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
 }
 
 Async<void> JobRunner::keep_result(RunningPtr running) {
-  const std::string whole = *std::exchange(running->outcome.whole, std::nullopt);
+  const std::string whole = *std::exchange(running->outcome.full_result, std::nullopt);
   for (const auto until = Clock::now() + kKeepPatience;; co_await sleep_for(kKeepAgain)) {
     try {
-      co_await platform_.job_payloads.put_result(running->claimed.lease.id, whole);
+      co_await platform_.body_store.put_full_result(running->claimed.lease.id, whole);
       running->result_apart = true;
       co_return;
     } catch (const Failure& failure) {
@@ -237,9 +240,9 @@ void JobRunner::ended(const RunningPtr& running, std::exception_ptr thrown) {
       return end(running, cancel_job("it was cancelled"));
     case Stop::timed_out: {
       const double seconds = to_ms(running->kind.handler.timeout) / 1000;
-      return end(
-          running,
-          {.what = JobOutcome::retry, .code = "timeout", .message = fmt::format("it took longer than {} s", seconds)});
+      return end(running, {.what = JobOutcome::retry,
+                           .code = code_of(FailureKind::timeout),
+                           .message = fmt::format("it took longer than {} s", seconds)});
     }
     case Stop::out_of_touch:  // where another has it by now, this changes nothing
     case Stop::draining:
@@ -260,7 +263,7 @@ void JobRunner::end(const RunningPtr& running, Outcome outcome) {
   if (running->telling) running->telling->cancel(Failure(Kind::cancelled, "the job has ended"));
   JobEnding ending{.lease = running->claimed.lease,
                    .outcome = outcome.what,
-                   .variant_count = outcome.variant_count,
+                   .facts = std::move(outcome.facts),
                    .error_code = std::move(outcome.code),
                    .error_message = std::move(outcome.message),
                    .error_stack = std::move(running->stack),
@@ -300,7 +303,7 @@ Async<void> JobRunner::write_progress(RunningPtr running) {
       event.id = change->id;
       event.status = change->status;
       event.number = change->event_number;
-      platform_.events.tell(std::move(event));
+      platform_.events.publish(std::move(event));
     }
   }
 }
@@ -353,20 +356,21 @@ void JobRunner::answered(std::vector<JobEnding> endings, std::vector<std::option
       forget(running, "lost");
       continue;
     }
-    const bool waits = change->status == "queued";
-    platform_.events.tell({.id = change->id,
-                           .status = change->status,
-                           .number = change->event_number,
-                           .progress = change->status == "completed" ? 100
-                                       : waits                       ? 0
-                                                                     : running->percent,
-                           .message = waits ? endings[i].error_message : running->message});
+    const bool waits = change->status == JobStatus::queued;
+    platform_.events.publish({.id = change->id,
+                              .status = change->status,
+                              .number = change->event_number,
+                              .progress = change->status == JobStatus::completed ? 100
+                                          : waits                                ? 0
+                                                                                 : running->percent,
+                              .message = waits ? endings[i].error_message : running->message});
     if (!waits && running->claimed.has_body) bodies.push_back(change->id);
-    forget(running, !waits ? change->status : endings[i].outcome == JobOutcome::released ? "released" : "retried");
+    forget(running, !waits                                       ? name_of(change->status)
+                    : endings[i].outcome == JobOutcome::released ? "released"
+                                                                 : "retried");
   }
   // What can't be forgotten now goes by itself in its time.
-  if (!bodies.empty())
-    reactor_.spawn(platform_.job_payloads.forget_bodies(std::move(bodies)), [](std::exception_ptr) {});
+  if (!bodies.empty()) reactor_.spawn(platform_.body_store.forget_bodies(std::move(bodies)), [](std::exception_ptr) {});
 }
 
 void JobRunner::forget(const RunningPtr& running, std::string_view became) {
@@ -385,7 +389,7 @@ void JobRunner::forget(const RunningPtr& running, std::string_view became) {
   --running->kind.running;
   running_.erase({job.lease.id, job.lease.token});
   running_gauge_.set(static_cast<std::int64_t>(running_.size()));
-  claims_.wake(running->kind.handler.at_once.has_value());  // its place in the fleet is free as well
+  claims_.wake(running->kind.handler.concurrency_limit.has_value());  // its place in the fleet is free as well
   perhaps_drained();
 }
 

@@ -155,10 +155,10 @@ Async<void> Keeper::reap() {
     const std::vector<JobChange> changes = co_await platform_.jobs.reap(kReapBatch);
     std::set<std::string> queued;
     for (const JobChange& change : changes) {
-      platform_.events.tell({.id = change.id, .status = change.status, .number = change.event_number});
-      if (change.status == "queued") queued.insert(change.kind);
+      platform_.events.publish({.id = change.id, .status = change.status, .number = change.event_number});
+      if (change.status == JobStatus::queued) queued.insert(change.kind);
     }
-    if (!queued.empty()) platform_.events.tell_enqueued({queued.begin(), queued.end()});
+    if (!queued.empty()) platform_.events.publish_enqueued({queued.begin(), queued.end()});
     if (!changes.empty()) log(Severity::warning, "jobs_reaped", {{"jobs", changes.size()}});
     more = changes.size() >= kReapBatch;
   }
@@ -170,7 +170,7 @@ Async<void> Keeper::refresh_bodies() {
   for (bool more = true; more;) {
     const std::vector<std::string> ids = co_await platform_.jobs.waiting_bodies(last, kRefreshBatch, bound);
     if (!ids.empty()) {
-      co_await platform_.job_payloads.refresh(ids);
+      co_await platform_.body_store.refresh(ids);
       last = ids.back();
     }
     more = ids.size() >= kRefreshBatch;
@@ -219,6 +219,9 @@ Async<void> Keeper::measure_depths() {
   }
 }
 
-Async<void> Keeper::run_cron(const TimedWork* work) { co_await run_if_due(patient_, *work); }
+Async<void> Keeper::run_cron(const TimedWork* work) {
+  const bool ran = co_await run_if_due(patient_, *work);
+  if (ran && !work->kind.empty()) platform_.events.publish_enqueued({work->kind});
+}
 
 }  // namespace plugfleet

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <set>
@@ -58,6 +59,46 @@ std::string in_words(std::size_t bytes) {
   if (bytes % (1 << 20) == 0) return fmt::format("{} MB", bytes >> 20);
   if (bytes % (1 << 10) == 0) return fmt::format("{} KB", bytes >> 10);
   return fmt::format("{} bytes", bytes);
+}
+
+// What nginx itself answers with, where no worker does: its status, its code by that of a worker's failures, and its
+// words.
+struct EdgeError {
+  FailureKind kind;
+  std::string_view words;
+  int status = 0;  // 0: the kind's own
+};
+constexpr std::array<EdgeError, 14> kEdgeErrors{{
+    {FailureKind::unauthorized, "This needs a token."},
+    {FailureKind::forbidden, "This address may not ask for that."},
+    {FailureKind::not_found, "There is nothing at this address."},
+    {FailureKind::method_not_allowed, "This method is not allowed here."},
+    {FailureKind::request_timeout, "The request took too long to arrive."},
+    {FailureKind::payload_too_large, "The body is over $body_bound."},
+    {FailureKind::invalid_request, "The address is too long.", 414},
+    {FailureKind::unsupported_media_type, "This content type is not accepted."},
+    {FailureKind::rate_limited, "Too many requests from this address; wait and try again."},
+    {FailureKind::invalid_request, "The request's headers are too large.", 431},
+    {FailureKind::internal, "The server failed to answer."},
+    {FailureKind::provider_error, "No worker could answer; try again in a moment."},
+    {FailureKind::unavailable, "The service is busy; try again in a moment."},
+    {FailureKind::provider_timeout, "The answer took too long."},
+}};
+constexpr std::string_view kMalformed = "The request is malformed, or plain http was sent to the https port.";
+
+std::string edge_error_maps() {
+  std::string codes, words;
+  for (const EdgeError& error : kEdgeErrors) {
+    const KindInfo& kind = info(error.kind);
+    const int status = error.status == 0 ? kind.status : error.status;
+    codes += fmt::format("  {} {};\n", status, kind.code);
+    words += fmt::format("  {} \"{}\";\n", status, error.words);
+  }
+  return fmt::format(
+      "# The code and the words of nginx's own errors, by status.\n"
+      "map $status $error_code {{\n{}  default {};\n}}\n"
+      "map $status $error_message {{\n{}  default \"{}\";\n}}\n",
+      codes, info(FailureKind::invalid_request).code, words, kMalformed);
 }
 
 }  // namespace
@@ -121,20 +162,22 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
     }
     text.locations += fmt::format("  include {}.conf;\n}}\n", location.operators_only ? "operators" : "clients");
   }
-  text.maps = fmt::format(
-      "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
-      "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
-      "map $route $route_limit {{\n{}  default \"\";\n}}\n"
-      "map $route $route_wait {{\n{}  default \"\";\n}}\n"
-      "{}"
-      "# The largest body that is let through, in words.\n"
-      "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
-      "# What a 405 of nginx's own tells; files answer the default.\n"
-      "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
-      "# Of pages, and of all else.\n"
-      "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  default \"default-src 'none'; frame-ancestors "
-      "'none'\";\n}}\n",
-      named, limits, waits, zones, bodies, allowed, policies, kDocsPolicy);
+  text.maps =
+      fmt::format(
+          "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
+          "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
+          "map $route $route_limit {{\n{}  default \"\";\n}}\n"
+          "map $route $route_wait {{\n{}  default \"\";\n}}\n"
+          "{}"
+          "# The largest body that is let through, in words.\n"
+          "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
+          "# What a 405 of nginx's own tells; files answer the default.\n"
+          "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
+          "# Of pages, and of all else.\n"
+          "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  default \"default-src 'none'; frame-ancestors "
+          "'none'\";\n}}\n",
+          named, limits, waits, zones, bodies, allowed, policies, kDocsPolicy) +
+      edge_error_maps();
   return text;
 }
 

@@ -14,9 +14,9 @@
 //   const auto count = rows.one<std::int64_t>();  // where there is one column
 //
 // A field's column has its name in snake_case (column_of). Members are std::string (of any type's text: a uuid, a time,
-// JSON), bool, whole numbers, double, durations (of a whole number in their own unit: f("ageMs", age) with milliseconds)
-// and std::optional of them. A column that no field names is passed over, and a field's rule is not asked: it was when
-// the value came in.
+// JSON), bool, whole numbers, double, enums by their names (base/names.h), durations (of a whole number in their own unit:
+// f("ageMs", age) with milliseconds) and std::optional of them. A column that no field names is passed over, and a field's
+// rule is not asked: it was when the value came in.
 #pragma once
 
 #include <chrono>
@@ -27,6 +27,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -183,6 +184,14 @@ class RowReader {
   template <class Number, class Unit>
   void take(int place, std::chrono::duration<Number, Unit>& target) {
     target = std::chrono::duration<Number, Unit>(integer(place));
+  }
+  // By its name: named(text, Enum()) finds it (base/names.h).
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void take(int place, Enum& target) {
+    const auto found = named(present(place).text(place), Enum());
+    if (!found) refuse(place, "is no name of its field's values");
+    target = *found;
   }
   void take(int place, std::string& target);
   void take(int place, bool& target);

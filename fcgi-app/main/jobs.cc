@@ -31,7 +31,8 @@ struct Desk {
   Redis& redis;
 
   std::vector<std::string> words;  // the verb's
-  std::string kind, status;
+  std::string kind;
+  std::optional<JobStatus> status;
   std::int64_t limit = 0;
   Clock::duration timeout{};
   bool json = false, cancel = false;
@@ -51,7 +52,7 @@ Json json_or_null(const std::optional<std::string>& text) {
 Json json_of(const JobView& job) {
   return Json::object({{"id", job.id},
                        {"type", job.kind},
-                       {"status", job.status},
+                       {"status", name_of(job.status)},
                        {"cancelRequested", job.cancel_requested},
                        {"progress", job.progress},
                        {"progressMessage", job.progress_message},
@@ -98,7 +99,7 @@ Async<void> tell_out(Desk& desk) {
 
 Async<void> list(Desk& desk) {
   const auto given = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
-  const auto views = co_await desk.jobs.newest(given(desk.kind), given(desk.status), static_cast<int>(desk.limit));
+  const auto views = co_await desk.jobs.newest(given(desk.kind), desk.status, static_cast<int>(desk.limit));
   if (desk.json) {
     Json all = Json::array();
     for (const JobView& job : views) all.push(json_of(job));
@@ -108,11 +109,12 @@ Async<void> list(Desk& desk) {
   Table table({"ID", "KIND", "STATUS", "TRIES", "AGE", "USER", "WHAT"});
   for (const JobView& job : views) {
     std::string what = job.error_code;
-    if (job.status == "completed" && job.duration_ms) what = "took " + shown_duration(milliseconds(*job.duration_ms));
-    if (job.status == "queued") what = job.progress_message;
-    if (job.status == "processing") what = fmt::format("{}% {}", job.progress, job.progress_message);
-    if (job.status == "processing" && job.cancel_requested) what = "to be cancelled";
-    table.add({job.id, printable(job.kind, 18), job.status, tries(job), shown_age(job.created_at),
+    if (job.status == JobStatus::completed && job.duration_ms)
+      what = "took " + shown_duration(milliseconds(*job.duration_ms));
+    if (job.status == JobStatus::queued) what = job.progress_message;
+    if (job.status == JobStatus::processing) what = fmt::format("{}% {}", job.progress, job.progress_message);
+    if (job.status == JobStatus::processing && job.cancel_requested) what = "to be cancelled";
+    table.add({job.id, printable(job.kind, 18), std::string(name_of(job.status)), tries(job), shown_age(job.created_at),
                printable(job.user_email, 20), what});
   }
   fmt::print("{}", table.text());
@@ -135,10 +137,12 @@ Async<void> show(Desk& desk) {
   }
   print_row("job", job->id);
   print_row("kind", job->kind);
-  print_row("status", job->status + (job->status == "processing" && job->cancel_requested ? ", to be cancelled" : ""));
+  const bool stopping = job->status == JobStatus::processing && job->cancel_requested;
+  print_row("status", std::string(name_of(job->status)) + (stopping ? ", to be cancelled" : ""));
   print_row("tries", tries(*job));
-  if (job->status == "processing") print_row("progress", fmt::format("{}% {}", job->progress, job->progress_message));
-  if (job->status == "queued") print_row("waits", job->progress_message);
+  if (job->status == JobStatus::processing)
+    print_row("progress", fmt::format("{}% {}", job->progress, job->progress_message));
+  if (job->status == JobStatus::queued) print_row("waits", job->progress_message);
   print_row("email", job->user_email);
   print_row("user", job->user_id.value_or(""));
   print_row("owner", job->owner ? *job->owner + "  (proved by a token)" : "");
@@ -170,7 +174,7 @@ Json json_of(const KindDepth& depth) {
                        {"processing", depth.processing},
                        {"oldestMs", depth.oldest.count()},
                        {"paused", depth.paused},
-                       {"atOnce", depth.at_once}});
+                       {"atOnce", depth.concurrency_limit}});
 }
 
 Async<void> depths(Desk& desk) {
@@ -184,7 +188,8 @@ Async<void> depths(Desk& desk) {
   Table table({"KIND", "READY", "TO COME", "PROCESSING", "AT MOST", "OLDEST", "STATE"});
   for (const KindDepth& depth : all) {
     table.add({printable(depth.kind, 40), fmt::format("{}", depth.ready), fmt::format("{}", depth.to_come),
-               fmt::format("{}", depth.processing), depth.at_once ? fmt::format("{}", *depth.at_once) : "",
+               fmt::format("{}", depth.processing),
+               depth.concurrency_limit ? fmt::format("{}", *depth.concurrency_limit) : "",
                depth.ready > 0 ? shown_duration(depth.oldest) : "", depth.paused ? "paused" : "open"});
   }
   fmt::print("{}", table.text());
@@ -218,10 +223,11 @@ Async<void> retry(Desk& desk) {
     const auto job = co_await desk.jobs.get(id);
     if (retried) {
       fates.push_back({id, "queued again", true});
-      if (job) desk.events.tell_enqueued({job->kind});
+      if (job) desk.events.publish_enqueued({job->kind});
     } else {
       fates.push_back(
-          {id, job ? "refused: it is " + job->status + ", neither failed nor cancelled" : "not there", false});
+          {id, job ? fmt::format("refused: it is {}, neither failed nor cancelled", name_of(job->status)) : "not there",
+           false});
     }
   }
   co_await tell_out(desk);
@@ -233,9 +239,9 @@ Async<Fate> cancel_one(Desk& desk, std::string id) {
   if (result.what == Cancelled::unknown) co_return Fate{id, "not there", false};
   if (result.what == Cancelled::too_late) co_return Fate{id, "refused: it has ended", false};
   const JobChange& change = *result.change;
-  desk.events.tell({.id = id, .status = change.status, .number = change.event_number});
+  desk.events.publish({.id = id, .status = change.status, .number = change.event_number});
   if (result.what == Cancelled::at_once) co_return Fate{id, "cancelled", true};
-  desk.events.tell_cancelled(id);
+  desk.events.publish_cancelled(id);
   co_return Fate{id, "to be cancelled by its runner", true};
 }
 
@@ -266,7 +272,7 @@ Async<void> set_paused(Desk& desk, bool paused) {
     co_await desk.jobs.pause(depth.kind);
   } else {
     co_await desk.jobs.resume(depth.kind);
-    desk.events.tell_enqueued({depth.kind});
+    desk.events.publish_enqueued({depth.kind});
     co_await tell_out(desk);
   }
   depth.paused = paused;
@@ -286,7 +292,7 @@ Async<void> resume(Desk& desk) { return set_paused(desk, false); }
 Async<std::int64_t> cancel_queued(Desk& desk, std::string kind, Clock::time_point until) {
   std::int64_t cancelled = 0;
   for (bool more = true; more && Clock::now() < until;) {
-    const auto page = co_await desk.jobs.newest(kind, "queued", kPage);
+    const auto page = co_await desk.jobs.newest(kind, JobStatus::queued, kPage);
     for (const JobView& job : page) {
       const Fate fate = co_await cancel_one(desk, job.id);
       cancelled += fate.well;
@@ -342,7 +348,9 @@ void read_options(const Asked<Desk>& asked, Desk& desk) {
   SettingReader reader(asked.options);
   std::string status, flag;
   reader.text("--kind", desk.kind, "");
-  reader.choice("--status", status, "any", {"any", "queued", "processing", "completed", "failed", "cancelled"});
+  reader.choice("--status", status, "any",
+                {"any", name_of(JobStatus::queued), name_of(JobStatus::processing), name_of(JobStatus::completed),
+                 name_of(JobStatus::failed), name_of(JobStatus::cancelled)});
   reader.integer("--limit", desk.limit, 20, 1, 1000);
   reader.duration("--timeout", desk.timeout, "10m", 1s, 24h);
   for (const char* name : {"--json", "--cancel"}) reader.text(name, flag, "");
@@ -351,7 +359,7 @@ void read_options(const Asked<Desk>& asked, Desk& desk) {
   } catch (const Failure& wrong) {
     throw UsageError(wrong.what());
   }
-  if (status != "any") desk.status = status;
+  desk.status = kJobStatuses.find(status);
   desk.json = asked.options.contains("--json");
   desk.cancel = asked.options.contains("--cancel");
 }

@@ -57,6 +57,8 @@ Json& Json::operator=(Json other) noexcept {
 }
 Json::~Json() { json_decref(value_); }
 
+void Json::update(const Json& members) { json_object_update(value_, members.value_); }
+
 void Json::set(std::string_view key, Json value) {
   json_object_setn_new(value_, key.data(), key.size(), std::exchange(value.value_, json_null()));
 }

@@ -44,6 +44,7 @@ class Json {
   // Building. A copy shares what it copies: build, then leave it be.
   void set(std::string_view key, Json value);
   void push(Json value);
+  void update(const Json& members);  // sets each of an object's; nothing where it is none
 
   // Reading. A member or item that is not there is null.
   Json operator[](std::string_view key) const;

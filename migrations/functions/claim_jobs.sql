@@ -1,7 +1,7 @@
 -- Claims up to `batch` jobs for a runner, of each kind at most its room. Every statement in a function sees what was
 -- committed before that statement: what a kind's last claimer did is known to the next. The kinds come sorted, so that no
 -- two claims wait for each other. `sweep`: a runner asks for that once a second. Why it is a function:
--- enqueue_jobs.sql.
+-- queue_jobs.sql.
 create or replace function claim_jobs(kinds text[], rooms integer[], batch integer, token bigint, by_runner text, lease interval,
                            sweep boolean default true)
 returns table (id uuid, type text, payload jsonb, user_email text, user_id text, trace_id text, has_body boolean,

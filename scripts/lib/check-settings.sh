@@ -39,10 +39,15 @@ check_secrets() {
 }
 
 check_prompts() {
-  local file
-  for file in "$root"/prompts/*.txt; do
-    if [[ ! -s $file ]]; then
-      wrong+=("$file: it is missing or empty")
+  local file folder
+  for folder in "$root"/modules/*/prompts; do
+    if [[ -d $folder && ! $(find -L "$folder" -name '*.txt' -print -quit) ]]; then wrong+=("$folder: it holds no prompt"); fi
+  done
+  for file in "$root"/modules/*/prompts/*.txt; do
+    if [[ ! -e $file && ! -L $file ]]; then
+      continue
+    elif [[ ! -s $file ]]; then
+      wrong+=("$file: it is empty")
     elif (($(stat -Lc %s -- "$file") > 65536)); then
       wrong+=("$file: it is larger than 64 KiB")
     elif ! iconv -f UTF-8 -t UTF-8 -- "$file" >/dev/null 2>&1; then

@@ -227,7 +227,7 @@ environment_of() {
   cat <<END
 PLUGFLEET_POOL=$1
 PLUGFLEET_MODULES_DIR=$RUN/build/modules
-PLUGFLEET_PROMPTS_DIR=$RUN/checkout/prompts
+PLUGFLEET_PROMPTS_DIR='$RUN/checkout/modules/*/prompts'
 PLUGFLEET_MIGRATIONS_DIR=$migrations
 PLUGFLEET_MODULES_SOURCE_DIR=$sources
 PLUGFLEET_RUN_DIR=$RUN

@@ -22,6 +22,8 @@ TEST(a_kind_says_what_a_job_makes_of_it_and_clients_see_no_more_codes) {
   CHECK_EQ(info(Kind::provider_closed).status, 503);
   CHECK(kind_of("provider_error") == Kind::provider_error);
   CHECK(kind_of("unavailable") == Kind::unavailable);
+  for (const FailureKind kind : {FailureKind::timeout, FailureKind::payload_lost, FailureKind::payload_expired})
+    CHECK(kind_of(code_of(kind)) == FailureKind::internal);  // a job's alone
 }
 
 TEST(a_failure_carries_its_wait_and_its_fields) {

@@ -43,7 +43,7 @@ struct Books {
     co_return added[0].id;
   }
   Async<JobLease> take() {
-    const auto claimed = co_await jobs.claim({.rooms = {{kind, 1}}, .batch = 1, .runner = kind});
+    const auto claimed = co_await jobs.claim({.capacity = {{kind, 1}}, .batch = 1, .runner = kind});
     CHECK_EQ(claimed.size(), 1u);
     co_return claimed[0].lease;
   }
@@ -300,7 +300,7 @@ ASYNC_TEST(absurd_numbers_of_a_provider_break_no_sum) {
     const JobLease lease = co_await books.take();
     const auto ended = co_await books.jobs.finish(
         {done(lease, {.calls = INT64_MAX, .input_tokens = INT64_MAX, .output_tokens = INT64_MIN, .cost_usd = cost})});
-    CHECK_EQ(ended[0].value().status, "completed");
+    CHECK_EQ(ended[0].value().status, JobStatus::completed);
   }
   for (int counted = 0; counted < 2; ++counted) {
     const Json report = co_await books.report(1);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/jobs/job_status.h"
 #include "support/fresh_database.h"
 
 using namespace plugfleet;
@@ -419,6 +420,20 @@ ASYNC_TEST(an_empty_database_and_one_of_an_old_release_end_the_same) {
   CHECK_EQ(found, expected);
   co_await fresh.drop();
   co_await old.drop();
+}
+
+ASYNC_TEST(the_schema_knows_the_statuses_that_the_program_knows) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  co_await fresh.migrate();
+  Database db(reactor, fresh.options());
+  const auto check = co_await db.one<std::string>(
+      "select pg_get_constraintdef(oid) from pg_constraint where conname = 'jobs_status_known' and conrelid = "
+      "'jobs'::regclass");
+  std::vector<std::string> quoted;
+  for (const auto& [status, name] : kJobStatuses) quoted.push_back(fmt::format("'{}'::text", name));
+  CHECK_CONTAINS(check, fmt::format("ARRAY[{}]", fmt::join(quoted, ", ")));
+  co_await fresh.drop();
 }
 
 ASYNC_TEST(a_day_is_aggregated_and_may_be_again) {

@@ -158,6 +158,16 @@ TEST(only_text_of_a_bounded_length_is_a_prompt) {
   }
 }
 
+TEST(a_modules_prompts_are_in_its_folder) {
+  const Folder folder;
+  folder.write("a.txt", "one");
+  const Prompts all(folder.inside().parent_path().string() + "/*");
+  CHECK_EQ(all.of("prompts").read("a.txt").value_or(""), "one");
+  CHECK(!all.of("others").read("a.txt"));
+  CHECK(!all.read("a.txt"));
+  CHECK(folder.prompts.of("any").read("a.txt").has_value());
+}
+
 TEST(without_the_folder_there_are_no_prompts) {
   const Prompts prompts("/nonexistent/prompts");
   CHECK(prompts.list("default.txt").empty());

@@ -11,7 +11,7 @@ namespace {
 DoneJobRow row(const std::string& type) {
   return {.id = uuid_v4(),
           .type = type,
-          .status = "completed",
+          .status = JobStatus::completed,
           .user_email = "a@example.com",
           .started_at = WallClock::now(),
           .completed_at = WallClock::now()};
@@ -30,9 +30,9 @@ ASYNC_TEST(a_row_that_cannot_be_stored_takes_no_other_with_it) {
   const std::string type = "test.rows" + random_hex(6);
   for (int i = 0; i < 700; ++i) {
     DoneJobRow one = row(type);
-    if (i == 333) one.status = "no such status";
+    if (i == 333) one.ip_address = "no address";
     if (i == 444) one.payload = "no JSON";
-    if (i == 555) one.frame_name = std::string("a\0b", 3);
+    if (i == 555) one.facts = Json::object({{"frame_name", std::string("a\0b", 3)}});
     recorder.record(std::move(one));
   }
   co_await recorder.flush(20s);

@@ -14,7 +14,7 @@ struct Claiming {
       : queue(reactor),
         room(its_room),
         claims(reactor, queue.jobs, gauge("test_last_poll_seconds"),
-               {.request = [this] { return ClaimRequest{.rooms = {{queue.kind, room}}, .runner = queue.kind}; },
+               {.request = [this] { return ClaimRequest{.capacity = {{queue.kind, room}}, .runner = queue.kind}; },
                 .take = [this](ClaimedJob, Clock::time_point) { ++taken; },
                 .answer = [this](std::string kind) { return answer(std::move(kind)); },
                 .pass_on = [this](const auto& kinds) { passed_on.insert(kinds.begin(), kinds.end()); },

@@ -55,23 +55,23 @@ struct House : WithPlatform {
     CHECK_EQ(runner->running(), 0u);
   }
 
-  Async<JobView> becomes(std::string id, std::string status) {
+  Async<JobView> becomes(std::string id, JobStatus status) {
     for (const auto deadline = Clock::now() + 9s;; co_await sleep_for(5ms)) {
       const auto view = co_await queue.jobs.get(id);
       CHECK(view.has_value());
       if (view->status == status) co_return *view;
-      if (Clock::now() > deadline) fail(fmt::format("it is {}, not {}", view->status, status));
+      if (Clock::now() > deadline) fail(fmt::format("it is {}, not {}", name_of(view->status), name_of(status)));
     }
   }
   // Enqueues a job, runs it, and gives back what became of it.
-  Async<JobView> run_one(std::string status, NewJob job) {
+  Async<JobView> run_one(JobStatus status, NewJob job) {
     const std::string id = co_await queue.add(std::move(job));
     runner->start();
     JobView view = co_await becomes(id, status);
     co_await end();
     co_return view;
   }
-  Async<JobView> run_one(std::string status) { return run_one(std::move(status), queue.job()); }
+  Async<JobView> run_one(JobStatus status) { return run_one(status, queue.job()); }
 
   Reactor& reactor;
   Queue queue;
@@ -115,10 +115,11 @@ ASYNC_TEST(a_job_runs_its_watchers_are_told_and_its_result_is_kept) {
   NewJob job = house.queue.job();
   job.payload = R"({"title": "a"})";
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(
-      job.id, [&](const JobEvent& event) { told.push_back(fmt::format("{} {}", event.status, event.progress)); });
+  const auto watching = house.platform->events.watch(job.id, [&](const JobEvent& event) {
+    told.push_back(fmt::format("{} {}", name_of(event.status), event.progress));
+  });
   UNTIL(house.platform->events.listening());
-  const JobView view = co_await house.run_one("completed", job);
+  const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK_EQ(Json::parse(*view.result)->dump(), R"({"title":"a","attempt":1})");
   CHECK_EQ(view.attempt, 1);
   UNTIL(told.size() >= 2);
@@ -129,7 +130,7 @@ ASYNC_TEST(a_payload_that_its_handler_refuses_fails_for_good) {
   House house(reactor, read_title);
   NewJob job = house.queue.job();
   job.payload = R"({"title": ""})";
-  const JobView view = co_await house.run_one("failed", job);
+  const JobView view = co_await house.run_one(JobStatus::failed, job);
   CHECK_EQ(view.error_code, "unprocessable");
   CHECK_EQ(view.attempt, 1);
 }
@@ -137,19 +138,19 @@ ASYNC_TEST(a_payload_that_its_handler_refuses_fails_for_good) {
 ASYNC_TEST(what_a_handler_returns_is_what_becomes_of_its_job) {
   {
     House house(reactor, [](Job& job) { return give(job, fail_job(Kind::unprocessable, "no")); });
-    const JobView view = co_await house.run_one("failed");
+    const JobView view = co_await house.run_one(JobStatus::failed);
     CHECK_EQ(view.error_code, "unprocessable");
     CHECK_EQ(view.error_message, "no");
   }
   {
     House house(reactor, [](Job& job) { return give(job, cancel_job("not needed")); });
-    co_await house.run_one("cancelled");
+    co_await house.run_one(JobStatus::cancelled);
   }
   {
     House house(reactor, [](Job& job) {
       return give(job, job.attempt() == 1 ? retry_in(1ms, "not yet") : done(Json::object()));
     });
-    const JobView view = co_await house.run_one("completed");
+    const JobView view = co_await house.run_one(JobStatus::completed);
     CHECK_EQ(view.attempt, 2);
     CHECK_EQ(first_code(view), "unavailable");
   }
@@ -160,7 +161,7 @@ ASYNC_TEST(a_failure_that_may_pass_is_tried_again_when_it_says) {
     return job.attempt() == 1 ? throw_it(job, Failure(Kind::provider_error, "no answer").retry_after(1ms))
                               : give(job, done(Json::object()));
   });
-  const JobView view = co_await house.run_one("completed");
+  const JobView view = co_await house.run_one(JobStatus::completed);
   CHECK_EQ(view.attempt, 2);
   CHECK_EQ(first_code(view), "provider_error");
 }
@@ -175,10 +176,11 @@ ASYNC_TEST(a_job_whose_provider_cannot_be_asked_waits_says_why_and_keeps_its_att
   NewJob job = house.queue.job();
   job.max_attempts = 1;
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(
-      job.id, [&](const JobEvent& event) { told.push_back(fmt::format("{}: {}", event.status, event.message)); });
+  const auto watching = house.platform->events.watch(job.id, [&](const JobEvent& event) {
+    told.push_back(fmt::format("{}: {}", name_of(event.status), event.message));
+  });
   UNTIL(house.platform->events.listening());
-  const JobView view = co_await house.run_one("completed", job);
+  const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK_EQ(view.attempt, 1);
   CHECK_EQ(view.attempt_errors, "[]");
   UNTIL(told.size() >= 4);
@@ -189,7 +191,7 @@ ASYNC_TEST(a_fault_is_tried_again_and_tells_nobody_its_words) {
   House house(reactor, [](Job& job) { return throw_it(job, std::runtime_error("a secret detail")); });
   NewJob job = house.queue.job();
   job.max_attempts = 1;
-  const JobView view = co_await house.run_one("failed", job);
+  const JobView view = co_await house.run_one(JobStatus::failed, job);
   CHECK_EQ(view.error_code, "internal");
   CHECK(!view.error_message.contains("secret"));
   CHECK_EQ(view.error_stack, "a secret detail");
@@ -201,7 +203,7 @@ ASYNC_TEST(a_handler_that_takes_too_long_is_stopped_and_tried_again) {
   const std::string id = co_await house.queue.add();
   house.runner->start();
   UNTIL(house.seen.ended == 1);
-  const JobView view = co_await house.becomes(id, "queued");
+  const JobView view = co_await house.becomes(id, JobStatus::queued);
   CHECK_EQ(first_code(view), "timeout");
   CHECK_EQ(view.attempt, 1);
   co_await house.end();
@@ -225,15 +227,15 @@ ASYNC_TEST(a_body_is_read_and_forgotten_and_a_result_with_images_kept_apart) {
   NewJob job = house.queue.job();
   job.has_body = true;
   const std::string id = job.id;
-  co_await house.platform->job_payloads.put_body(id, R"({"title": "body"})");
-  const JobView view = co_await house.run_one("completed", job);
+  co_await house.platform->body_store.put_body(id, R"({"title": "body"})");
+  const JobView view = co_await house.run_one(JobStatus::completed, job);
   CHECK(seen.bodies == std::vector<std::string>{"body"});
   CHECK(view.result_apart);
   CHECK_EQ(Json::parse(*view.result)->dump(), R"({"edits":1})");
-  const auto whole = co_await house.platform->job_payloads.result(id);
+  const auto whole = co_await house.platform->body_store.result(id);
   CHECK_EQ(whole.value_or(""), R"({"edits":1,"image":"abc"})");
   for (bool gone = false; !gone; co_await sleep_for(1ms)) {
-    const auto body = co_await house.platform->job_payloads.take_body(id);
+    const auto body = co_await house.platform->body_store.take_body(id);
     gone = !body;
   }
 }
@@ -243,7 +245,7 @@ ASYNC_TEST(a_job_whose_body_is_gone_fails_for_good) {
     House house(reactor, {});
     NewJob job = house.queue.job();
     job.has_body = true;
-    const JobView view = co_await house.run_one("failed", job);
+    const JobView view = co_await house.run_one(JobStatus::failed, job);
     CHECK_EQ(view.error_code, "payload_lost");
     CHECK_EQ(house.seen.begun, 0);
   }
@@ -253,7 +255,7 @@ ASYNC_TEST(a_job_whose_body_is_gone_fails_for_good) {
   co_await house.queue.add(job);
   co_await house.queue.db.query("update live_jobs set created_at = now() - interval '2 h' where id = $1", {job.id});
   house.runner->start();
-  const JobView view = co_await house.becomes(job.id, "failed");
+  const JobView view = co_await house.becomes(job.id, JobStatus::failed);
   CHECK_EQ(view.error_code, "payload_expired");
   co_await house.end();
 }
@@ -272,7 +274,7 @@ ASYNC_TEST(without_the_payload_redis_a_job_with_a_body_waits_and_keeps_its_attem
   std::optional<JobView> view;
   for (bool told = false; !told; co_await sleep_for(5ms)) {  // why is written after it was given back
     view = co_await house.queue.jobs.get(id);
-    told = view->status == "queued" && !view->progress_message.empty();
+    told = view->status == JobStatus::queued && !view->progress_message.empty();
   }
   CHECK_EQ(view->attempt, 0);
   CHECK_EQ(view->progress_message, "what it was sent can't be read now");
@@ -297,7 +299,7 @@ ASYNC_TEST(no_more_jobs_run_at_once_than_the_setting_says) {
 }
 
 ASYNC_TEST(a_kinds_own_limit_holds_and_wastes_no_time) {
-  House house(reactor, {}, {}, {.at_once = 2});
+  House house(reactor, {}, {}, {.concurrency_limit = 2});
   co_await house.queue.jobs.enqueue(house.queue.many(20));
   house.runner->start();
   UNTIL(house.seen.ended == 20);  // ten polls, a second each, would come too late
@@ -320,7 +322,7 @@ ASYNC_TEST(a_job_that_redis_tells_of_starts_before_the_next_poll) {
   const auto began = Clock::now();
   for (int round = 1; round <= 5; ++round) {
     co_await house.queue.add();
-    house.platform->events.tell_enqueued({house.queue.kind});
+    house.platform->events.publish_enqueued({house.queue.kind});
     UNTIL(house.seen.ended == round);
   }
   CHECK(Clock::now() - began < 2500ms);  // five polls take 3.75 s at least
@@ -369,8 +371,8 @@ ASYNC_TEST(progress_is_told_a_few_times_a_second_and_the_latest_counts) {
   std::vector<JobEvent> told;
   const auto watching = house.platform->events.watch(job.id, [&](const JobEvent& event) { told.push_back(event); });
   UNTIL(house.platform->events.listening());
-  co_await house.run_one("failed", job);
-  UNTIL(!told.empty() && told.back().status == "failed");
+  co_await house.run_one(JobStatus::failed, job);
+  UNTIL(!told.empty() && told.back().status == JobStatus::failed);
   CHECK(told.size() >= 4 && told.size() <= 60);  // of 300
   CHECK(std::ranges::is_sorted(told, {}, &JobEvent::number));
   CHECK(std::ranges::any_of(told, [](const JobEvent& event) { return event.message == "step 300"; }));
@@ -387,10 +389,10 @@ ASYNC_TEST(cancelling_a_running_job_reaches_its_handler_with_and_without_redis) 
     UNTIL(house.seen.begun == 1 && house.platform->events.listening());
     const auto began = Clock::now();
     co_await house.queue.jobs.cancel(id);
-    if (told) house.platform->events.tell_cancelled(id);
+    if (told) house.platform->events.publish_cancelled(id);
     UNTIL(house.seen.ended == 1);
     CHECK(Clock::now() - began < (told ? 1400ms : 5000ms));  // a heartbeat comes every 1.5 s
-    co_await house.becomes(id, "cancelled");
+    co_await house.becomes(id, JobStatus::cancelled);
     co_await house.end();
   }
 }
@@ -404,7 +406,7 @@ ASYNC_TEST(a_runner_that_lost_its_lease_stops_its_handler_and_writes_nothing) {
   co_await house.queue.db.query("update live_jobs set lease_token = 1, runner = 'another' where id = $1", {id});
   UNTIL(house.seen.ended == 1 && house.runner->running() == 0);
   const auto view = co_await house.queue.jobs.get(id);
-  CHECK_EQ(view->status, "processing");
+  CHECK_EQ(view->status, JobStatus::processing);
   CHECK_EQ(view->event_number, 2);
   co_await house.end();
   co_await house.queue.jobs.finish({test::done({id, 1})});
@@ -428,7 +430,7 @@ ASYNC_TEST(a_runner_out_of_touch_for_longer_than_its_lease_stops_its_handlers) {
     co_await lock.commit();
   }
   house.seen.open = true;
-  const JobView view = co_await house.becomes(id, "completed");
+  const JobView view = co_await house.becomes(id, JobStatus::completed);
   CHECK_EQ(house.seen.begun, 2);
   co_await house.end();
 }
@@ -444,7 +446,7 @@ ASYNC_TEST(what_has_ended_is_written_once_postgresql_answers_again) {
   for (const auto until = Clock::now() + 1s; Clock::now() < until; co_await sleep_for(100ms)) {
     co_await admin.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and "
-        "query ~ 'end_jobs|unnest'");
+        "query ~ 'finish_jobs|unnest'");
   }
   UNTIL(house.runner->running() == 0);
   const auto completed = co_await count_of(
@@ -483,6 +485,6 @@ ASYNC_TEST(what_does_not_end_within_the_grace_is_given_back_with_its_attempt) {
   UNTIL(drained);
   CHECK_EQ(house.seen.ended, 1);
   const auto view = co_await house.queue.jobs.get(id);
-  CHECK_EQ(view->status, "queued");
+  CHECK_EQ(view->status, JobStatus::queued);
   CHECK_EQ(view->attempt, 0);
 }

@@ -84,7 +84,8 @@ ASYNC_TEST(a_dead_runners_jobs_are_queued_again_and_their_watchers_told) {
   co_await house.queue.declare();
   const std::string id = co_await house.queue.add();
   std::vector<std::string> told;
-  const auto watching = house.platform->events.watch(id, [&](const JobEvent& event) { told.push_back(event.status); });
+  const auto watching =
+      house.platform->events.watch(id, [&](const JobEvent& event) { told.emplace_back(name_of(event.status)); });
   UNTIL(house.platform->events.listening());
   co_await house.queue.take();
   co_await house.queue.let_time_pass(id);
@@ -141,7 +142,7 @@ ASYNC_TEST(a_waiting_jobs_body_is_kept_alive_until_the_bound) {
   NewJob job = house.queue.job();
   job.has_body = true;
   const std::string id = co_await house.queue.add(job);
-  co_await house.platform->job_payloads.put_body(id, "{}");
+  co_await house.platform->body_store.put_body(id, "{}");
   const std::vector<std::string> soon_gone{"EXPIRE", "job:" + id + ":body", "30"};
 
   co_await house.platform->payloads.command(soon_gone);

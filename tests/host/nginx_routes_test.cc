@@ -25,6 +25,15 @@ TEST(a_route_with_a_guard_has_a_zone_that_its_method_and_path_fill) {
   CHECK_EQ(nginx.locations, "");
 }
 
+TEST(nginxs_own_errors_have_the_codes_of_the_table) {
+  const std::string maps = nginx_routes(Router(), {}).maps;
+  CHECK_CONTAINS(maps, "map $status $error_code {\n  401 unauthorized;\n  403 forbidden;\n");
+  CHECK_CONTAINS(maps, "  414 invalid_request;\n  415 unsupported_media_type;\n  429 rate_limited;\n");
+  CHECK_CONTAINS(maps,
+                 "  502 provider_error;\n  503 unavailable;\n  504 provider_timeout;\n  default invalid_request;\n}\n");
+  CHECK_CONTAINS(maps, "  413 \"The body is over $body_bound.\";\n");
+}
+
 TEST(two_guards_that_would_share_a_zone_are_refused) {
   Router router;
   router.add("a", {Method::GET, "/a-b", plain, {.edge = EdgeLimit{.rate = "1r/s", .burst = 1}}});

@@ -115,7 +115,7 @@ class VariantsTest(EditsCase):
             live.provider.script()
             self.edits(promptFile=name, frameName="Card of Ada", frameImageBase64=picture())
             (call,) = live.provider.calls()
-            chosen = (ROOT / "prompts" / name).read_text(encoding="utf-8").strip()
+            chosen = (ROOT / "modules/figma/prompts" / name).read_text(encoding="utf-8").strip()
             self.assertTrue(call["instructions"].startswith(chosen), call)
             self.assertTrue(call["prompt"].startswith('{"frame":{"name":"Card of Ada",'), call)
             self.assertEqual(call["images"], 1)
@@ -134,7 +134,7 @@ class VariantsTest(EditsCase):
         for name in ("../conf/plugfleet.conf", "../prompts/default.txt", "./default.txt", "/etc/passwd",
                      "default.txt\0", "default.txt\0.txt", "default.txt\ud83d", "default", "DEFAULT.TXT", "..", ".", "",
                      "%2e%2e/default.txt", "..\\default.txt", "no-such.txt", "x" * 5000, "default.txt\n",
-                     f"{ROOT}/prompts/default.txt"):
+                     f"{ROOT}/modules/figma/prompts/default.txt"):
             for headers in ({}, ASYNC):
                 reply = live.edit(edit_frame(BOX, userEmail=email, promptFile=name), headers=headers)
                 self.assertEqual((reply.status, reply.json["error"]), (400, "invalid_request"), (name, reply))

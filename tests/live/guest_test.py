@@ -148,10 +148,9 @@ class PackageTest(GuestTest):
         return self.run_here("sh", "-ec", function + "take_prompts")
 
     def test_a_prompt_that_was_changed_or_removed_stays_so_and_the_others_follow_the_package(self):
-        package, here, before = (self.folder / path / "prompts"
+        package, here, before = (self.folder / path / "prompts/figma"
                                  for path in ("usr/share/plugfleet", "etc/plugfleet", "var/lib/plugfleet"))
-        for folder in (package, here, before):
-            folder.mkdir(parents=True)
+        package.mkdir(parents=True)
         for name in ("kept", "edited", "removed"):
             (package / f"{name}.txt").write_text("one", encoding="utf-8")
         self.assertEqual(self.take_prompts(), "")
@@ -171,7 +170,7 @@ class PackageTest(GuestTest):
     def test_a_package_from_a_checkout_that_only_its_owner_may_read_is_one_like_any_other(self):
         checkout = self.folder / "checkout"
         checkout.mkdir()
-        self.run_here("bash", "-c", 'cd "$1" && git ls-files -z scripts conf migrations systemd modules prompts packaging docs '
+        self.run_here("bash", "-c", 'cd "$1" && git ls-files -z scripts conf migrations systemd modules packaging docs '
                                     'README.md CHANGELOG.md VERSION | xargs -0 cp --parents -t "$0" && chmod -R go-rwx "$0"',
                       str(checkout), str(ROOT))
         said = self.run_here("bash", "-c", 'umask 077 && "$0/scripts/dev/make-deb"', str(checkout), BUILD=str(BUILD), VERSION="0.0.1")

@@ -33,7 +33,7 @@ class OneFolderTest(unittest.TestCase):
         os.chmod(scratch.name, 0o755)  # the servers' own users pass through
         cls.checkout = Path(scratch.name) / "checkout"
         cls.build = cls.checkout / "build" / BUILD.name
-        for path in ("Makefile", "VERSION", "scripts", "conf", "prompts", "migrations", "fcgi-app", "modules/figma"):
+        for path in ("Makefile", "VERSION", "scripts", "conf", "migrations", "fcgi-app", "modules/figma"):
             cls.link(ROOT / path, cls.checkout / path)
         for path in ("fcgi-app", "lib", "bin", "modules/figma", "modules/figma.so"):
             cls.link(BUILD / path, cls.build / path)

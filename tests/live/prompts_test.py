@@ -173,7 +173,7 @@ class ShippedTest(live.Case):
             "default.txt", "accessibility-first.txt", "conversion-copywriter.txt", "creative-director.txt",
             "creative-director-with-images.txt", "minimal-editorial.txt",
         ])
-        self.assertEqual(len(list((ROOT / "prompts").iterdir())), 6)
+        self.assertEqual(len(list((ROOT / "modules/figma/prompts").iterdir())), 6)
 
 
 if __name__ == "__main__":

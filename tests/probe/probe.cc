@@ -89,7 +89,7 @@ Async<Reply> add_jobs(Call& call) {
     }
     co_await call.platform.jobs.enqueue(std::move(jobs));
   }
-  call.platform.events.tell_enqueued({"probe." + wanted.kind});
+  call.platform.events.publish_enqueued({"probe." + wanted.kind});
   co_return json(202, AddedMany{*wanted.count});
 }
 
@@ -221,7 +221,7 @@ Module describe(SettingReader& settings) {
                   hold,
                   {.summary = "Answers after a while", .answers = {{200, json_of<Nothing>()}}, .recorded = false}}}};
   module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
-                 {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
+                 {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .concurrency_limit = 2},
                  {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},
                  {.kind = "crash", .run = crash},      {.kind = "ask", .run = ask}};
   for (JobHandler& job : module.jobs) job.kind = "probe." + job.kind + lane;

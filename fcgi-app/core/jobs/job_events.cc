@@ -49,7 +49,7 @@ class Listeners {
 };
 
 std::string shown(const JobEvent& event) {
-  return Json::object({{"status", event.status},
+  return Json::object({{"status", name_of(event.status)},
                        {"number", event.number},
                        {"progress", event.progress},
                        {"message", event.message}})
@@ -59,21 +59,19 @@ std::string shown(const JobEvent& event) {
 // There while nobody has answered what was told of the kind.
 std::string unanswered(const std::string& kind) { return fmt::format("{}:{}", kEnqueued, kind); }
 
-// No status where it is none of ours.
-JobEvent read(std::string_view id, std::string_view text) {
+// None where its status is none of ours.
+std::optional<JobEvent> read(std::string_view id, std::string_view text) {
   const Json json = Json::parse(text).value_or(Json());
-  return {.id = std::string(id),
-          .status = std::string(json["status"].string().value_or("")),
-          .number = static_cast<int>(json["number"].integer().value_or(0)),
-          .progress = static_cast<int>(json["progress"].integer().value_or(0)),
-          .message = std::string(json["message"].string().value_or(""))};
+  const auto status = kJobStatuses.find(json["status"].string().value_or(""));
+  if (!status) return std::nullopt;
+  return JobEvent{.id = std::string(id),
+                  .status = *status,
+                  .number = static_cast<int>(json["number"].integer().value_or(0)),
+                  .progress = static_cast<int>(json["progress"].integer().value_or(0)),
+                  .message = std::string(json["message"].string().value_or(""))};
 }
 
 }  // namespace
-
-bool is_terminal(std::string_view status) {
-  return status == "completed" || status == "failed" || status == "cancelled";
-}
 
 struct JobEvents::State : std::enable_shared_from_this<JobEvents::State> {
   // A message's text and, of a job's channel, what it says.
@@ -123,8 +121,8 @@ void JobEvents::State::deliver(std::string_view name, std::string_view message) 
   const auto channel = channels.find(std::string(name));
   if (channel == channels.end()) return;  // left, but Redis does not know yet
   if (!name.starts_with(kJobPrefix)) return channel->second.tell(message, {});
-  const JobEvent event = read(name.substr(kJobPrefix.size()), message);
-  if (!event.status.empty()) channel->second.tell(message, event);
+  const auto event = read(name.substr(kJobPrefix.size()), message);
+  if (event) channel->second.tell(message, *event);
 }
 
 JobEvents::JobEvents(Reactor& reactor, Redis& redis, RedisOptions options)
@@ -132,9 +130,9 @@ JobEvents::JobEvents(Reactor& reactor, Redis& redis, RedisOptions options)
 
 JobEvents::~JobEvents() = default;
 
-void JobEvents::tell(JobEvent event) { state_->publish(std::string(kJobPrefix) + event.id, shown(event)); }
+void JobEvents::publish(JobEvent event) { state_->publish(std::string(kJobPrefix) + event.id, shown(event)); }
 
-void JobEvents::tell_enqueued(const std::vector<std::string>& kinds) {
+void JobEvents::publish_enqueued(const std::vector<std::string>& kinds) {
   std::vector<std::string> distinct = kinds;
   std::ranges::sort(distinct);
   distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
@@ -154,7 +152,7 @@ Async<bool> JobEvents::answer_enqueued(std::string kind) {
   }
 }
 
-void JobEvents::tell_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }
+void JobEvents::publish_cancelled(const std::string& id) { state_->publish(std::string(kCancelled), id); }
 
 JobEvents::Handle JobEvents::watch(std::string id, std::function<void(const JobEvent&)> on_event) {
   return state_->listen(std::string(kJobPrefix) + id,

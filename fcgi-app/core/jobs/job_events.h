@@ -20,24 +20,23 @@ namespace plugfleet {
 
 // A change of a job as its watchers are told.
 struct JobEvent {
-  std::string id, status;
+  std::string id;
+  JobStatus status = JobStatus::queued;
   int number = 0;
   int progress = 0;
   std::string message;
 };
 
-bool is_terminal(std::string_view status);
-
 class JobEvents {
  public:
-  // `redis` for telling; a connection of its own, to the same place, for listening, made when it is first needed.
+  // `redis` for publishing; a connection of its own, to the same place, for listening, made when it is first needed.
   JobEvents(Reactor& reactor, Redis& redis, RedisOptions options);
   ~JobEvents();
 
-  // ---- Telling: at once, in the background, never throwing ----
-  void tell(JobEvent event);
-  void tell_enqueued(const std::vector<std::string>& kinds);  // for runners, of which one is to claim
-  void tell_cancelled(const std::string& id);                 // for the runner that has it
+  // ---- Publishing: at once, in the background, never throwing ----
+  void publish(JobEvent event);
+  void publish_enqueued(const std::vector<std::string>& kinds);  // for runners, of which one is to claim
+  void publish_cancelled(const std::string& id);                 // for the runner that has it
 
   // ---- Listening: until the handle is gone ----
   using Handle = std::shared_ptr<void>;

@@ -12,8 +12,8 @@ std::string event_text(int number, std::string_view name, std::string_view data)
 }
 
 std::string data_of(const JobEvent& event) {
-  std::string data =
-      fmt::format(R"({{"id":"{}","status":"{}","progress":{},"message":)", event.id, event.status, event.progress);
+  std::string data = fmt::format(R"({{"id":"{}","status":"{}","progress":{},"message":)", event.id,
+                                 name_of(event.status), event.progress);
   append_json_string(data, event.message);
   return data + '}';
 }
@@ -34,10 +34,11 @@ std::string JobFeed::learned(const JobView& row) {
 }
 
 std::string JobFeed::moved_on(JobEvent event) {
-  const bool same = event.status == latest_.status;
+  const bool same = latest_.number > 0 && event.status == latest_.status;
   latest_ = std::move(event);
-  return is_terminal(latest_.status) ? ""
-                                     : event_text(latest_.number, same ? "progress" : latest_.status, data_of(latest_));
+  return is_terminal(latest_.status)
+             ? ""
+             : event_text(latest_.number, same ? "progress" : name_of(latest_.status), data_of(latest_));
 }
 
 // A message may be ahead of the row. Of an end it says too little: who is told only then gets the state before.
@@ -60,7 +61,9 @@ std::string JobFeed::opening(std::optional<int> last_seen) const {
   return text;
 }
 
-std::string ending_event(const ToldJob& job) { return event_text(job.row.event_number, job.row.status, job_json(job)); }
+std::string ending_event(const ToldJob& job) {
+  return event_text(job.row.event_number, name_of(job.row.status), job_json(job));
+}
 
 // A client that has more streams open than it may, and comes back at once each time, would displace its own for ever.
 std::string displaced_event() {

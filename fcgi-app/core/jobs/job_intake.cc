@@ -44,7 +44,7 @@ bool blames_a_row(const std::exception_ptr& thrown) {
 struct JobIntake::State {
   Reactor& reactor;
   Jobs& jobs;
-  JobPayloads& payloads;
+  BodyStore& payloads;
   JobEvents& events;
   std::deque<std::shared_ptr<Entry>> line = {};
   std::size_t taken = 0;  // by writers, and not answered yet
@@ -129,7 +129,7 @@ void JobIntake::State::settle(const Ptr& self, const Batch& batch) {
     if (!created && entry->job.has_body) without_job.push_back(entry->job.id);
     entry->ended.resume();
   }
-  if (!kinds.empty()) self->events.tell_enqueued({kinds.begin(), kinds.end()});
+  if (!kinds.empty()) self->events.publish_enqueued({kinds.begin(), kinds.end()});
   if (!without_job.empty()) forget(self, std::move(without_job));
 }
 
@@ -138,7 +138,7 @@ void JobIntake::State::forget(const Ptr& self, std::vector<std::string> ids) {
   self->reactor.spawn(self->payloads.forget_bodies(std::move(ids)), [](std::exception_ptr) {});
 }
 
-JobIntake::JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events)
+JobIntake::JobIntake(Reactor& reactor, Jobs& jobs, BodyStore& payloads, JobEvents& events)
     : state_(std::make_shared<State>(State{reactor, jobs, payloads, events})) {}
 
 std::size_t JobIntake::waiting() const { return state_->line.size() + state_->taken; }
@@ -178,7 +178,7 @@ Async<EnqueueResult> JobIntake::enqueue(Transaction& transaction, NewJob job) {
   jobs.push_back(std::move(job));
   const auto results = co_await Jobs::enqueue(transaction, std::move(jobs));
   if (due && results[0].what == Enqueued::created) {
-    transaction.on_commit([state, kind] { state->events.tell_enqueued({kind}); });
+    transaction.on_commit([state, kind] { state->events.publish_enqueued({kind}); });
   }
   co_return results[0];
 }

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/jobs/body_store.h"
 #include "core/jobs/job_events.h"
-#include "core/jobs/job_payloads.h"
 #include "core/jobs/jobs.h"
 #include "io/reactor.h"
 
@@ -17,7 +17,7 @@ namespace plugfleet {
 
 class JobIntake {
  public:
-  JobIntake(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events);
+  JobIntake(Reactor& reactor, Jobs& jobs, BodyStore& payloads, JobEvents& events);
 
   // `body` (empty: none) is kept in the payload Redis for the job; a view that lives until this returns. Throws
   // Failure: unavailable (nothing is left behind), unprocessable (PostgreSQL can't store what it says).

@@ -32,7 +32,7 @@ constexpr auto kRecheck = 30s, kRecheckSoon = 2s, kAgain = 1s;
 }  // namespace
 
 struct JobStreams::State : std::enable_shared_from_this<JobStreams::State> {
-  State(Reactor& the_reactor, Jobs& jobs, JobPayloads& the_payloads, JobEvents& the_events, Redis& redis,
+  State(Reactor& the_reactor, Jobs& jobs, BodyStore& the_payloads, JobEvents& the_events, Redis& redis,
         StreamLimits limits)
       : reactor(the_reactor),
         payloads(the_payloads),
@@ -48,7 +48,7 @@ struct JobStreams::State : std::enable_shared_from_this<JobStreams::State> {
   void close();
 
   Reactor& reactor;
-  JobPayloads& payloads;
+  BodyStore& payloads;
   JobEvents& events;
   std::optional<JobLookup> lookup;  // none when the process ends
   std::optional<StreamPlaces> places;
@@ -269,7 +269,7 @@ void JobStreams::State::close() {
   places.reset();
 }
 
-JobStreams::JobStreams(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events, Redis& redis,
+JobStreams::JobStreams(Reactor& reactor, Jobs& jobs, BodyStore& payloads, JobEvents& events, Redis& redis,
                        StreamLimits limits)
     : state_(std::make_shared<State>(reactor, jobs, payloads, events, redis, limits)) {}
 

@@ -18,7 +18,7 @@ namespace plugfleet {
 class JobStreams {
  public:
   // What it is given outlives it.
-  JobStreams(Reactor& reactor, Jobs& jobs, JobPayloads& payloads, JobEvents& events, Redis& redis, StreamLimits limits);
+  JobStreams(Reactor& reactor, Jobs& jobs, BodyStore& payloads, JobEvents& events, Redis& redis, StreamLimits limits);
   ~JobStreams();
   JobStreams(const JobStreams&) = delete;
 

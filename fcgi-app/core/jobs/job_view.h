@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/jobs/job_payloads.h"
+#include "core/jobs/body_store.h"
 #include "core/jobs/jobs.h"
 
 namespace plugfleet {
@@ -20,7 +20,7 @@ struct ToldJob {
 
 // Adds the result, from the payload Redis where it rests there: throws Failure(unavailable) where that is down, for
 // then nobody knows whether it is still there.
-Async<ToldJob> with_result(JobPayloads& payloads, JobView row);
+Async<ToldJob> with_result(BodyStore& payloads, JobView row);
 
 // What job_json writes, for the API's description: it copies no result.
 struct ShownJob {
@@ -41,7 +41,7 @@ struct ShownJob {
   void fields(auto& f) {
     f("id", id, uuid_text());
     f("type", type);
-    f("status", status, one_of(kJobStatuses));
+    f("status", status, one_of(kJobStatuses.all()));
     f("progress", progress, range(0, 100));
     f("progressMessage", progress_message);
     f("attempt", attempt);

@@ -29,7 +29,7 @@
 //  J6  Once cancel() has answered at_once or requested, the job ends cancelled: not completed, not failed, not tried
 //      again. A finish() that came first makes it too_late, or finds the job queued again. The row's lock decides.
 //  J7  A job ends once, and an ended row is never changed. retry() alone takes it back: an operator's new start.
-//  J8  No more jobs of a kind are processing than its at_once was when the last of them was claimed.
+//  J8  No more jobs of a kind are processing than its concurrency limit was when the last of them was claimed.
 //  J9  When pause() has returned, no job of the kind is claimed until resume().
 //  J10 Of one kind and priority, users are served in turn. Who has n jobs waiting and enqueues another has at most
 //      n + 1 of each other user's before it, however many they have. (One user's jobs enqueued in the same moment, each
@@ -57,6 +57,7 @@
 #include "base/utf8.h"
 #include "core/jobs/jobs_sql.h"
 #include "core/usage.h"
+#include "io/columns.h"
 
 namespace plugfleet {
 namespace {
@@ -73,46 +74,13 @@ auto column(const std::vector<Item>& items, F value) {
   return values;
 }
 
-// What a handler says of an error may be anything; PostgreSQL stores valid UTF-8 without U+0000.
-std::string storable(const std::string& text) {
-  std::string repaired = utf8_repaired(text);
-  std::erase(repaired, '\0');
-  return std::string(utf8_prefix(repaired, kErrorMax));
-}
-
 std::int64_t fresh_token() { return static_cast<std::int64_t>(random_u64() >> 1); }
 
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
 
-std::optional<std::string> scoped_key(const NewJob& job) {
-  if (!job.idempotency) return std::nullopt;
-  return job.idempotency->scope + ' ' + job.idempotency->key;
-}
-
 std::optional<std::string> digest_of(const NewJob& job) {
   if (!job.idempotency) return std::nullopt;
   return job.idempotency->digest;
-}
-
-Params columns_of(const std::vector<NewJob>& jobs) {
-  using J = NewJob;
-  return {column(jobs, [](const J& j) { return j.id; }),
-          column(jobs, [](const J& j) { return j.kind; }),
-          column(jobs, [](const J& j) { return j.payload; }),
-          column(jobs, [](const J& j) { return j.user_email; }),
-          column(jobs, [](const J& j) { return j.user_id; }),
-          column(jobs, [](const J& j) { return j.owner; }),
-          column(jobs, [](const J& j) { return j.ip_address; }),
-          column(jobs, [](const J& j) { return j.frame_name; }),
-          column(jobs, [](const J& j) { return j.layer_count; }),
-          column(jobs, [](const J& j) { return j.variant_count; }),
-          column(jobs, [](const J& j) { return j.trace_id; }),
-          column(jobs, [](const J& j) { return j.has_body; }),
-          column(jobs, [](const J& j) { return static_cast<int>(j.priority); }),
-          column(jobs, [](const J& j) { return j.delay.count(); }),
-          column(jobs, [](const J& j) { return j.max_attempts; }),
-          column(jobs, scoped_key),
-          column(jobs, digest_of)};
 }
 
 Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs) {
@@ -125,7 +93,9 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
   // Again for a job that was refused for one that has been rolled back or deleted since.
   for (int round = 0; !jobs.empty(); ++round) {
     if (round == kRaces) throw Failure(Kind::unavailable, "The job could not be enqueued.");
-    const Rows created = co_await sql.query(jobs_sql::kEnqueue, columns_of(jobs));
+    const Columns columns(jobs);
+    const Rows created =
+        co_await sql.query("select queue_jobs as id from " + columns.call("queue_jobs"), columns.params());
     if (created.size() == jobs.size()) break;
     std::vector<std::string_view> ids;
     for (const Row row : created) ids.push_back(row.text("id"));
@@ -137,8 +107,8 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
       others.push_back(std::move(jobs[i]));
       their_places.push_back(places[i]);
     }
-    const Params sought(column(others, [](const NewJob& j) { return j.id; }), column(others, scoped_key),
-                        column(others, digest_of));
+    const Params sought(column(others, [](const NewJob& j) { return j.id; }),
+                        column(others, [](const NewJob& j) { return j.scoped_key(); }), column(others, digest_of));
     const Rows found = co_await sql.query(jobs_sql::kFindEnqueued, sought);
     std::vector<bool> known(others.size());
     for (const Row row : found) {
@@ -160,27 +130,20 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
 
 }  // namespace
 
-std::string_view name_of(JobOutcome outcome) {
-  switch (outcome) {
-    case JobOutcome::done:
-      return "done";
-    case JobOutcome::retry:
-      return "retry";
-    case JobOutcome::cancelled:
-      return "cancelled";
-    case JobOutcome::failed:
-      return "failed";
-    case JobOutcome::released:
-      return "released";
-  }
-  return "";
+std::optional<std::string> NewJob::scoped_key() const {
+  if (!idempotency) return std::nullopt;
+  return idempotency->scope + ' ' + idempotency->key;
+}
+
+std::string storable(const std::string& text) {
+  std::string repaired = utf8_repaired(text);
+  std::erase(repaired, '\0');
+  return std::string(utf8_prefix(repaired, kErrorMax));
 }
 
 Async<void> Jobs::declare(std::vector<JobKind> kinds) {
-  const Params params(column(kinds, [](const JobKind& k) { return k.name; }),
-                      column(kinds, [](const JobKind& k) { return k.at_once; }),
-                      column(kinds, [](const JobKind& k) { return k.attempts; }));
-  co_await database_.query(jobs_sql::kDeclare, params);
+  const Columns columns(kinds);
+  co_await database_.query("select " + columns.call("declare_job_kinds"), columns.params());
 }
 
 Async<std::vector<EnqueueResult>> Jobs::enqueue(std::vector<NewJob> jobs) {
@@ -205,17 +168,17 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
     if (!claimed.empty()) co_return claimed;
   }
   std::vector<std::string> kinds;
-  std::vector<int> rooms;
-  for (const auto& [kind, room] : request.rooms) {  // in order
+  std::vector<int> capacities;
+  for (const auto& [kind, capacity] : request.capacity) {  // in order
     kinds.push_back(kind);
-    rooms.push_back(room);
+    capacities.push_back(capacity);
   }
   if (kinds.empty()) co_return std::vector<ClaimedJob>{};
   const std::int64_t token = fresh_token();
   const auto now = Clock::now();
   const bool sweep = request.sweep && now - swept_ >= kSweepEvery;
   if (sweep) swept_ = now;
-  const Params params(kinds, rooms, request.batch, token, request.runner, lease_.count(), sweep);
+  const Params params(kinds, capacities, request.batch, token, request.runner, lease_.count(), sweep);
   try {
     auto claimed = co_await database_.all<ClaimedJob>(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
     co_return claimed;
@@ -247,25 +210,6 @@ Async<std::optional<JobChange>> Jobs::progress(JobLease lease, int percent, std:
 
 namespace {
 
-Params columns_of(const std::vector<JobEnding>& endings) {
-  using E = JobEnding;
-  return {
-      column(endings, [](const E& e) { return e.lease.id; }),
-      column(endings, [](const E& e) { return e.lease.token; }),
-      column(endings, [](const E& e) { return name_of(e.outcome); }),
-      column(endings, [](const E& e) { return e.result; }),
-      column(endings, [](const E& e) { return e.result_apart; }),
-      column(endings, [](const E& e) { return storable(e.error_code); }),
-      column(endings, [](const E& e) { return storable(e.error_message); }),
-      column(endings, [](const E& e) { return storable(e.error_stack); }),
-      column(endings, [](const E& e) { return e.wait ? std::optional<std::int64_t>(e.wait->count()) : std::nullopt; }),
-      column(endings, [](const E& e) { return e.variant_count; }),
-      column(endings, [](const E& e) { return bounded(e.usage).calls; }),
-      column(endings, [](const E& e) { return bounded(e.usage).input_tokens; }),
-      column(endings, [](const E& e) { return bounded(e.usage).output_tokens; }),
-      column(endings, [](const E& e) { return bounded(e.usage).cost_usd; })};
-}
-
 struct Settled {
   JobChange change;
   std::int64_t lease_token = 0;
@@ -289,7 +233,7 @@ std::vector<JobEnding> put_back(const std::vector<JobEnding>& endings,
                                 const std::vector<std::optional<JobChange>>& changes) {
   std::vector<JobEnding> waiting;
   for (std::size_t i = 0; i < endings.size(); ++i) {
-    if (changes[i] && changes[i]->status == "queued" && !endings[i].error_message.empty())
+    if (changes[i] && changes[i]->status == JobStatus::queued && !endings[i].error_message.empty())
       waiting.push_back(endings[i]);
   }
   return waiting;
@@ -299,7 +243,8 @@ std::vector<JobEnding> put_back(const std::vector<JobEnding>& endings,
 
 Async<std::vector<std::optional<JobChange>>> Jobs::settle(std::vector<JobEnding> endings) {
   std::vector<std::optional<JobChange>> changes(endings.size());
-  const Rows rows = co_await database_.query(jobs_sql::kFinish, columns_of(endings));
+  const Columns columns(endings);
+  const Rows rows = co_await database_.query("select * from " + columns.call("finish_jobs"), columns.params());
   place(rows, endings, changes);
   if (rows.size() < endings.size()) {
     std::vector<JobLease> missing;
@@ -342,7 +287,7 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
     log(Severity::error, "job_result_refused", {{"job", ending.lease.id}});
     ending = {.lease = ending.lease,
               .outcome = JobOutcome::failed,
-              .error_code = "internal",
+              .error_code = code_of(FailureKind::internal),
               .error_message = "Its result can't be stored.",
               .usage = ending.usage};
     changes = co_await settle(std::move(endings));
@@ -356,7 +301,7 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
 }
 
 Async<std::vector<JobChange>> Jobs::reap(int batch) {
-  return database_.all<JobChange>(jobs_sql::kReap, batch, lease_.count());
+  return database_.all<JobChange>(jobs_sql::kReap, batch, lease_.count(), code_of(FailureKind::internal));
 }
 
 Async<CancelResult> Jobs::cancel(std::string id) {
@@ -384,9 +329,9 @@ Async<std::optional<JobView>> Jobs::get(std::string id) {
   return database_.maybe<JobView>(std::string(jobs_sql::kView) + jobs_sql::kThisId, id);
 }
 
-Async<std::vector<JobView>> Jobs::newest(std::optional<std::string> kind, std::optional<std::string> status,
-                                         int limit) {
-  return database_.all<JobView>(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, kind, status, limit);
+Async<std::vector<JobView>> Jobs::newest(std::optional<std::string> kind, std::optional<JobStatus> status, int limit) {
+  const auto name = status ? std::optional(name_of(*status)) : std::nullopt;
+  return database_.all<JobView>(std::string(jobs_sql::kView) + jobs_sql::kTheNewest, kind, name, limit);
 }
 
 Async<std::vector<std::string>> Jobs::waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound) {

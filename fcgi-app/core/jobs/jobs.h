@@ -2,7 +2,7 @@
 // lets a lease run out loses its jobs to others, and every later write of its own changes nothing.
 //
 //   co_await jobs.enqueue({{.kind = "pdf.render", .payload = "{}", .user_email = email}});
-//   for (ClaimedJob& job : co_await jobs.claim({.rooms = {{"pdf.render", 8}}, .batch = 8, .runner = name})) ...
+//   for (ClaimedJob& job : co_await jobs.claim({.capacity = {{"pdf.render", 8}}, .batch = 8, .runner = name})) ...
 //   co_await jobs.heartbeat(leases);                                          // every few seconds
 //   co_await jobs.finish({{.lease = job.lease, .outcome = JobOutcome::done, .result = "{}"}});
 //
@@ -16,22 +16,34 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "core/jobs/job_status.h"
 #include "core/usage.h"
 #include "io/postgres.h"
+#include "wire/json.h"
 
 namespace plugfleet {
 
 // Jobs of a kind with a higher one all go before those with a lower one. The numbers are the table's.
-// What a client is told a job's status to be.
-inline constexpr std::string_view kJobStatuses[] = {"queued", "processing", "completed", "failed", "cancelled"};
 enum class JobPriority { high = 1, normal = 2, low = 3 };
 
 // What the modules declare. A kind that nobody has declared is enqueued but never claimed.
 struct JobKind {
-  std::string name;            // the jobs' type
-  std::optional<int> at_once;  // jobs of it that may be processing in the whole fleet; none: any number
-  int attempts = 3;            // of a job that does not say
+  std::string name;                       // the jobs' type
+  std::optional<int> concurrency_limit;   // jobs of it that may be processing in the whole fleet; none: any number
+  int attempts = 3;                       // of a job that does not say
+  std::vector<std::string> columns = {};  // which of its facts are columns of the table jobs
+  void fields(auto& f) const {
+    f("kind", name);
+    f("concurrency_limit", concurrency_limit);
+    f("attempts", attempts);
+    f("columns", fmt::format("{}", fmt::join(columns, ",")));
+  }
 };
+
+// As PostgreSQL takes an object of facts: null where there is none.
+inline std::optional<std::string> text_of_facts(const Json& facts) {
+  return facts.is_null() ? std::nullopt : std::optional(facts.dump());
+}
 
 // The same key with the same digest is the same request.
 struct IdempotencyKey {
@@ -47,14 +59,33 @@ struct NewJob {
   std::string user_email;
   std::optional<std::string> user_id;  // as the request said it
   std::optional<std::string> owner;    // the user a token proved: the only one who may see the job then
-  std::optional<std::string> ip_address, frame_name;
-  std::optional<int> layer_count, variant_count;
+  std::optional<std::string> ip_address;
+  Json facts;  // an object, for those who query the jobs: core/job.h, JobHandler::columns. Never an image
   std::string trace_id;
-  bool has_body = false;  // a body is kept for it in the payload Redis (core/jobs/job_payloads.h)
+  bool has_body = false;  // a body is kept for it in the payload Redis (core/jobs/body_store.h)
   JobPriority priority = JobPriority::normal;
   milliseconds delay{0};
   std::optional<int> max_attempts;  // none: as its kind declares
   std::optional<IdempotencyKey> idempotency;
+  // What queue_jobs takes.
+  void fields(auto& f) const {
+    f("id", id);
+    f("kind", kind);
+    f("payload", payload);
+    f("user_email", user_email);
+    f("user_id", user_id);
+    f("owner", owner);
+    f("ip_address", ip_address);
+    f("facts", text_of_facts(facts));
+    f("trace_id", trace_id);
+    f("has_body", has_body);
+    f("priority", static_cast<int>(priority));
+    f("delay_ms", delay.count());
+    f("max_attempts", max_attempts);
+    f("key", scoped_key());
+    f("digest", idempotency ? std::optional(idempotency->digest) : std::nullopt);
+  }
+  std::optional<std::string> scoped_key() const;
 };
 
 enum class Enqueued {
@@ -101,39 +132,47 @@ struct ClaimedJob {
 };
 
 struct ClaimRequest {
-  std::map<std::string, int> rooms;  // for each kind that the caller can run, how many it has room for
-  int batch = 100;                   // in all
-  bool sweep = true;                 // may look for turns long passed as well, which it does once a second
-  std::string runner;                // its name: this process's, and no other's before or after (reap() judges by it)
+  std::map<std::string, int> capacity;  // of the caller: of each kind that it can run, how many more it can take
+  int batch = 100;                      // in all
+  bool sweep = true;                    // may look for turns long passed as well, which it does once a second
+  std::string runner;  // its name: this process's, and no other's before or after (reap() judges by it)
 };
 
 enum class LeaseState { held, cancel_requested, lost };
 
-enum class JobOutcome {
-  done,
-  retry,      // after `wait`, or a backoff; fails for good where that was its last attempt
-  cancelled,  // as its handler wished
-  failed,     // for good
-  released,   // not tried: the attempt is given back
-};
-// As a handler's author and the database call it.
-std::string_view name_of(JobOutcome outcome);
+// What a handler says of an error may be anything; PostgreSQL stores valid UTF-8 without U+0000, and so much of it.
+std::string storable(const std::string& text);
 
 struct JobEnding {
   JobLease lease;
   JobOutcome outcome;
   std::optional<std::string> result;  // JSON, never an image
   bool result_apart = false;          // the whole result, with images, is in the payload Redis for its time
-  std::optional<int> variant_count;
+  Json facts;                         // added to the job's own where it ends
   std::string error_code, error_message, error_stack;  // the message also tells who watches why a job waits again
   std::optional<milliseconds> wait;                    // before it may be claimed again; with released too
   Usage usage{};                                       // of this attempt: added to what those before it used
+  // What finish_jobs takes.
+  void fields(auto& f) const {
+    f("job_id", lease.id);
+    f("token", lease.token);
+    f("outcome", outcome);
+    f("result", result);
+    f("result_apart", result_apart);
+    f("facts", text_of_facts(facts));
+    f("error_code", storable(error_code));
+    f("error_message", storable(error_message));
+    f("error_stack", storable(error_stack));
+    f("wait_ms", wait ? std::optional(static_cast<std::int64_t>(wait->count())) : std::nullopt);
+    bounded(usage).fields(f);
+  }
 };
 
 // What a write made of a job: what a stream is told.
 struct JobChange {
-  std::string id, kind, status;
-  int event_number;
+  std::string id, kind;
+  JobStatus status = JobStatus::queued;
+  int event_number = 0;
   void fields(auto& f) {
     f("id", id);
     f("type", kind);
@@ -154,7 +193,8 @@ struct CancelResult {
 };
 
 struct JobView {
-  std::string id, kind, status;
+  std::string id, kind;
+  JobStatus status = JobStatus::queued;
   int progress;
   std::string progress_message;
   int attempt, max_attempts;
@@ -198,13 +238,13 @@ struct JobView {
 struct KindDepth {
   std::string kind;
   bool paused;
-  std::optional<int> at_once;
+  std::optional<int> concurrency_limit;
   std::int64_t ready, to_come, processing;
   milliseconds oldest;  // how long the oldest of the ready ones has existed
   void fields(auto& f) {
     f("kind", kind);
     f("paused", paused);
-    f("at_once", at_once);
+    f("at_once", concurrency_limit);
     f("ready", ready);
     f("to_come", to_come);
     f("processing", processing);
@@ -260,7 +300,7 @@ class Jobs {
   // Of those that exist, in no order.
   Async<std::vector<JobView>> get_many(std::vector<std::string> ids);
   // The newest ones come first; all kinds, all statuses where none is given.
-  Async<std::vector<JobView>> newest(std::optional<std::string> kind, std::optional<std::string> status, int limit);
+  Async<std::vector<JobView>> newest(std::optional<std::string> kind, std::optional<JobStatus> status, int limit);
   // Jobs that have not ended, were enqueued with a body, and are younger than `bound`. By id, from the one after
   // `after_id` (empty: the first).
   Async<std::vector<std::string>> waiting_bodies(std::string after_id, int limit, std::chrono::seconds bound);

@@ -4,17 +4,7 @@
 
 namespace plugfleet::jobs_sql {
 
-inline constexpr const char* kDeclare = R"sql(
-insert into job_kinds (kind, at_once, attempts)
-select * from unnest($1::text[], $2::int[], $3::smallint[]) as k(kind, at_once, attempts) order by kind
-    on conflict (kind) do update set at_once = excluded.at_once, attempts = excluded.attempts
- where (job_kinds.at_once, job_kinds.attempts) is distinct from (excluded.at_once, excluded.attempts))sql";
-
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
-
-inline constexpr const char* kEnqueue =
-    "select enqueue_jobs as id "
-    "from enqueue_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 // Of those that were not inserted. The key's job may have been enqueued by a transaction that the insert waited for:
 // this statement sees it.
@@ -58,9 +48,6 @@ inline constexpr const char* kProgress =
 
 // ---- Leaving the state processing, or queued for good ------------------------------------------------------------
 
-inline constexpr const char* kFinish =
-    "select * from end_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-
 // Of jobs that were put back: why they wait, until they are claimed. What is said already is not told again.
 inline constexpr const char* kSayWhy =
     "update live_jobs j set progress_message = g.why, event_number = event_number + 1 "
@@ -95,11 +82,12 @@ with too_long as materialized (
   select array_agg(id) as ids, array_agg(lease_token) as tokens, array_agg(outcome) as outcomes,
          array[count(*)::int] as count from late
 )
-select e.* from taken, end_jobs(ids, tokens, outcomes, '{}', '{}', array_fill('internal'::text, count),
-                                array_fill('Its process died.'::text, count), '{}', '{}', '{}') as e)sql";
+select e.* from taken, finish_jobs(job_id => ids, token => tokens, outcome => outcomes,
+                                   error_code => array_fill($3::text, count),
+                                   error_message => array_fill('Its process died.'::text, count)) as e)sql";
 
 inline constexpr const char* kCancelQueued =
-    "select * from end_jobs(array[$1::uuid], '{null}', '{cancelled}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
+    "select * from finish_jobs(job_id => array[$1::uuid], token => '{null}', outcome => '{cancelled}')";
 
 // What a finish whose answer never came had done: the token is still the last that the job was claimed with.
 inline constexpr const char* kFinishedBefore =

@@ -30,7 +30,7 @@ Async<JobView> find(Call& call, std::string id) {
 }
 
 Async<Reply> answer(Call& call, int status, JobView row) {
-  const auto job = co_await with_result(call.platform.job_payloads, std::move(row));
+  const auto job = co_await with_result(call.platform.body_store, std::move(row));
   co_return Reply{.status = status, .body = job_json(job)}.with("Cache-Control", "no-store");
 }
 
@@ -54,9 +54,9 @@ Async<Reply> cancel(Call& call, std::string id) {
   const auto result = co_await platform.jobs.cancel(before.id);
   if (result.what == Cancelled::unknown) throw Failure(Kind::not_found, "there is no such job");
   if (result.what == Cancelled::too_late) throw Failure(Kind::conflict, "the job has ended already");
-  if (result.what == Cancelled::requested) platform.events.tell_cancelled(before.id);
+  if (result.what == Cancelled::requested) platform.events.publish_cancelled(before.id);
   auto after = co_await find(call, before.id);
-  platform.events.tell(event_of(after));
+  platform.events.publish(event_of(after));
   co_return co_await answer(call, result.what == Cancelled::at_once ? 200 : 202, std::move(after));
 }
 

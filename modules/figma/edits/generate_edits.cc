@@ -31,8 +31,7 @@ NewJob job_of(const EditTask& task) {
                          .dump(),
           .user_email = request.user_email,
           .user_id = request.user_id,
-          .frame_name = request.frame_name,
-          .layer_count = static_cast<int>(request.layers.size())};
+          .facts = Json::object({{"frame_name", request.frame_name}, {"layer_count", request.layers.size()}})};
 }
 
 // For what is missing in the answer before.
@@ -84,7 +83,7 @@ Async<Pictures> paint_all(Work& work, const EditTask& task, const EditReply& rep
 Outcome outcome_of(const EditReply& reply, const Pictures& pictures) {
   Json result = *Json::parse(edits_json(reply, {}));
   Outcome outcome = pictures.empty() ? done(std::move(result)) : done(std::move(result), edits_json(reply, pictures));
-  outcome.variant_count = static_cast<int>(reply.variants.size());
+  outcome.facts = Json::object({{"variant_count", reply.variants.size()}});
   if (!reply.complete()) outcome.message = how_many(reply);
   return outcome;
 }
@@ -136,6 +135,8 @@ Route generate_edits_route(const EditSettings& settings) {
            .edge = settings.edge}};
 }
 
-JobHandler generate_edits_job() { return {.kind = kKind, .run = run_generate_edits}; }
+JobHandler generate_edits_job() {
+  return {.kind = kKind, .run = run_generate_edits, .columns = {"frame_name", "layer_count", "variant_count"}};
+}
 
 }  // namespace figma

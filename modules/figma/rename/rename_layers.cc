@@ -138,7 +138,7 @@ NewJob job_of(const RenameRequest& request) {
           .payload = Json::object({{"layers", layers}}).dump(),
           .user_email = request.user_email,
           .user_id = request.user_id,
-          .layer_count = static_cast<int>(request.layers.size())};
+          .facts = Json::object({{"layer_count", request.layers.size()}})};
 }
 
 struct NewName {
@@ -246,6 +246,6 @@ Route rename_layers_route(const RenameSettings& settings) {
            .edge = settings.edge}};
 }
 
-JobHandler rename_layers_job() { return {.kind = kKind, .run = run_rename_layers}; }
+JobHandler rename_layers_job() { return {.kind = kKind, .run = run_rename_layers, .columns = {"layer_count"}}; }
 
 }  // namespace figma

@@ -23,7 +23,7 @@ struct Process {
     bool heard = false;
     const auto handle = events->on_cancelled([&](std::string_view id) { heard = heard || id == "settled"; });
     co_await listeners_are(redis, "jobs:cancelled", 1);
-    events->tell_cancelled("settled");
+    events->publish_cancelled("settled");
     UNTIL(heard);
   }
 
@@ -45,15 +45,16 @@ ASYNC_TEST(what_is_told_of_a_job_reaches_its_watchers_as_it_was_said) {
   const auto b = process.events->watch("1", into(second));
   const auto c = process.events->watch("2", into(other));
   co_await process.ready();
-  process.events->tell(
-      {.id = "1", .status = "processing", .number = 3, .progress = 50, .message = "\"half\"\n\xc3\xa9"});
-  process.events->tell({.id = "1", .status = "completed", .number = 4, .progress = 100});
-  process.events->tell({.id = "3", .status = "failed"});
+  process.events->publish(
+      {.id = "1", .status = JobStatus::processing, .number = 3, .progress = 50, .message = "\"half\"\n\xc3\xa9"});
+  process.events->publish({.id = "1", .status = JobStatus::completed, .number = 4, .progress = 100});
+  process.events->publish({.id = "3", .status = JobStatus::failed});
   co_await process.settled();
   CHECK_EQ(first.size(), 2u);
-  CHECK(first[0].id == "1" && first[0].status == "processing" && first[0].number == 3 && first[0].progress == 50);
+  CHECK(first[0].id == "1" && first[0].status == JobStatus::processing && first[0].number == 3 &&
+        first[0].progress == 50);
   CHECK_EQ(first[0].message, "\"half\"\n\xc3\xa9");
-  CHECK(first[1].status == "completed" && first[1].number == 4 && first[1].message.empty());
+  CHECK(first[1].status == JobStatus::completed && first[1].number == 4 && first[1].message.empty());
   CHECK_EQ(second.size(), 2u);
   CHECK(other.empty());
 }
@@ -72,7 +73,7 @@ ASYNC_TEST(a_job_has_one_channel_however_many_watch_it_and_none_when_all_have_le
   CHECK_CONTAINS(clients.text, " sub=2 ");
   CHECK_EQ(std::ranges::count(clients.text, '\n'), 1);
   first.reset();
-  process.events->tell({.id = "1", .status = "processing"});
+  process.events->publish({.id = "1", .status = JobStatus::processing});
   co_await process.settled();
   CHECK_EQ(heard.size(), 1u);
   second.reset();
@@ -85,7 +86,7 @@ ASYNC_TEST(who_only_tells_has_no_second_connection) {
   Process process(reactor, server);
   UNTIL(process.redis.connected());
   const auto gap = process.events->on_gap([] {});
-  process.events->tell({.id = "1", .status = "processing"});
+  process.events->publish({.id = "1", .status = JobStatus::processing});
   const auto clients = co_await process.redis.command({"CLIENT", "LIST"});
   CHECK_EQ(std::ranges::count(clients.text, '\n'), 1);
   CHECK(!process.events->listening());
@@ -98,8 +99,8 @@ ASYNC_TEST(runners_are_told_of_each_kind_once_and_of_who_is_cancelled) {
   const auto enqueued = process.events->on_enqueued([&](std::string_view kind) { kinds.emplace_back(kind); });
   const auto cancelled = process.events->on_cancelled([&](std::string_view id) { ids.emplace_back(id); });
   co_await process.ready();
-  process.events->tell_enqueued({"b", "a", "b", "a"});
-  process.events->tell_cancelled("7");
+  process.events->publish_enqueued({"b", "a", "b", "a"});
+  process.events->publish_cancelled("7");
   UNTIL(!ids.empty());
   CHECK(kinds == (std::vector<std::string>{"a", "b"}));
   CHECK_EQ(ids[0], "7");
@@ -119,10 +120,10 @@ ASYNC_TEST(handles_may_be_dropped_by_what_they_call) {
   });
   second = process.events->watch("1", [&](const JobEvent&) { ++second_called; });
   co_await process.ready();
-  process.events->tell({.id = "1", .status = "processing", .number = 1});
+  process.events->publish({.id = "1", .status = JobStatus::processing, .number = 1});
   co_await process.settled();
   CHECK(first_called == 1 && second_called == 0 && renewed_called == 0);
-  process.events->tell({.id = "1", .status = "completed", .number = 2});
+  process.events->publish({.id = "1", .status = JobStatus::completed, .number = 2});
   co_await process.settled();
   CHECK(first_called == 1 && second_called == 0 && renewed_called == 1);
 }
@@ -134,7 +135,7 @@ ASYNC_TEST(handles_may_outlive_what_gave_them_and_that_may_go_while_it_calls) {
   const auto handle = process.events->watch("1", [&](const JobEvent&) { process.events.reset(); });
   const auto another = process.events->watch("2", [](const JobEvent&) {});
   co_await process.ready();
-  process.events->tell({.id = "1", .status = "processing"});
+  process.events->publish({.id = "1", .status = JobStatus::processing});
   UNTIL(!process.events);
 }
 
@@ -152,7 +153,7 @@ ASYNC_TEST(after_a_lost_connection_the_gap_is_told_and_events_come_again) {
   co_await process.redis.command({"CLIENT", "KILL", "TYPE", "pubsub"});
   UNTIL(gaps == 2);
   CHECK_EQ(dropped_gaps, 1);
-  process.events->tell({.id = "1", .status = "completed"});
+  process.events->publish({.id = "1", .status = JobStatus::completed});
   UNTIL(heard.size() == 1);
 }
 
@@ -165,12 +166,12 @@ ASYNC_TEST(what_can_not_be_told_is_dropped_and_counted) {
   const auto handle = process.events->watch("1", into(heard));
   const Counter dropped = counter("plugfleet_job_events_dropped_total");
   const auto before = dropped.value();
-  for (int i = 0; i < 5; ++i) process.events->tell({.id = "1", .status = "processing", .number = i});
+  for (int i = 0; i < 5; ++i) process.events->publish({.id = "1", .status = JobStatus::processing, .number = i});
   CHECK_EQ(dropped.value() - before, 5u);
   CHECK(!process.events->listening());
   server.start();
   co_await process.ready();
-  process.events->tell({.id = "1", .status = "completed", .number = 9});
+  process.events->publish({.id = "1", .status = JobStatus::completed, .number = 9});
   UNTIL(!heard.empty());
   CHECK_EQ(heard[0].number, 9);
   CHECK_EQ(dropped.value() - before, 5u);
@@ -182,7 +183,7 @@ ASYNC_TEST(a_flood_of_events_leaves_room_for_commands) {
   UNTIL(process.redis.connected());
   const Counter dropped = counter("plugfleet_job_events_dropped_total");
   const auto before = dropped.value();
-  for (int i = 0; i < 200; ++i) process.events->tell({.id = "1", .status = "processing", .number = i});
+  for (int i = 0; i < 200; ++i) process.events->publish({.id = "1", .status = JobStatus::processing, .number = i});
   CHECK_EQ(dropped.value() - before, 150u);
   const auto answer = co_await process.redis.command({"ECHO", "x"});
   CHECK_EQ(answer.text, "x");
@@ -193,7 +194,7 @@ ASYNC_TEST(what_is_told_in_one_turn_is_one_write) {
   Process process(reactor, server);
   UNTIL(process.redis.connected());
   const auto before = co_await told_by_info(process.redis, "stats", "total_reads_processed:");
-  for (int i = 0; i < 50; ++i) process.events->tell({.id = "1", .status = "processing", .number = i});
+  for (int i = 0; i < 50; ++i) process.events->publish({.id = "1", .status = JobStatus::processing, .number = i});
   const auto after = co_await told_by_info(process.redis, "stats", "total_reads_processed:");
   CHECK_EQ(after - before, 1);  // with the question itself
   const auto published = co_await told_by_info(process.redis, "commandstats", "cmdstat_publish:calls=");
@@ -211,12 +212,13 @@ ASYNC_TEST(a_message_of_somebody_else_is_no_event) {
   }
   co_await process.settled();
   CHECK_EQ(heard.size(), 1u);
-  CHECK(heard[0].status == "queued" && heard[0].number == 0);
+  CHECK(heard[0].status == JobStatus::queued && heard[0].number == 0);
 }
 
 TEST(the_three_ends_of_a_job_are_terminal) {
-  for (const char* const status : {"completed", "failed", "cancelled"}) CHECK(is_terminal(status));
-  for (const char* const status : {"queued", "processing", ""}) CHECK(!is_terminal(status));
+  for (const JobStatus status : {JobStatus::completed, JobStatus::failed, JobStatus::cancelled})
+    CHECK(is_terminal(status));
+  for (const JobStatus status : {JobStatus::queued, JobStatus::processing}) CHECK(!is_terminal(status));
 }
 
 ASYNC_TEST(of_all_who_hear_of_enqueued_jobs_one_is_to_claim_them) {
@@ -224,7 +226,7 @@ ASYNC_TEST(of_all_who_hear_of_enqueued_jobs_one_is_to_claim_them) {
   Process one(reactor, server), other(reactor, server);
   UNTIL(one.redis.connected() && other.redis.connected());
   for (int round = 0; round < 3; ++round) {
-    one.events->tell_enqueued({"a"});
+    one.events->publish_enqueued({"a"});
     const bool first = co_await one.events->answer_enqueued("a");
     const bool second = co_await other.events->answer_enqueued("a");
     const bool untold = co_await other.events->answer_enqueued("b");

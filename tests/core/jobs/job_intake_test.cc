@@ -28,7 +28,7 @@ struct Parts {
   Database db;
   Jobs jobs;
   Redis redis, payload_redis;
-  JobPayloads payloads{payload_redis, 60s};
+  BodyStore payloads{payload_redis, 60s};
   JobEvents events;
   JobIntake intake;
 };
@@ -101,7 +101,7 @@ ASYNC_TEST(a_job_is_there_when_it_is_told_so_and_its_body_too) {
   const Ended ended = co_await it.enqueue(job, R"({"layers": []})");
   CHECK_EQ(ended.result->id, job.id);
   const auto view = co_await it.queue.jobs.get(job.id);
-  CHECK_EQ(view->status, "queued");
+  CHECK_EQ(view->status, JobStatus::queued);
   co_await it.queue.declare();
   const auto claimed = co_await it.queue.claim();
   CHECK_EQ(claimed.size(), 1u);
@@ -134,7 +134,7 @@ struct Told {
   Async<int> so_far() {
     UNTIL(events.listening());
     settled = false;
-    events.tell_enqueued({mark});
+    events.publish_enqueued({mark});
     UNTIL(settled);
     co_return times;
   }
@@ -166,7 +166,7 @@ ASYNC_TEST(a_job_of_a_transaction_is_told_of_when_that_has_committed_and_not_bef
   const int after = co_await told.so_far();
   CHECK_EQ(after, 1);
   const auto view = co_await it.queue.jobs.get(added.id);
-  CHECK_EQ(view->status, "queued");
+  CHECK_EQ(view->status, JobStatus::queued);
 }
 
 ASYNC_TEST(nobody_is_told_of_a_job_that_was_rolled_back_or_was_there_before_or_is_not_due) {
@@ -287,10 +287,10 @@ ASYNC_TEST(a_statement_whose_connection_is_lost_is_sent_again) {
   const NewJob job = keyed(it.queue, key, "digest");
   Ended ended;
   reactor.spawn(enqueue_into(it.parts.intake, job, "body", ended));
-  co_await until_one_waits_for_a_lock(it.queue.db, "enqueue_jobs");
+  co_await until_one_waits_for_a_lock(it.queue.db, "queue_jobs");
   co_await it.queue.db.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and query like $1",
-      {"%enqueue_jobs%"});
+      {"%queue_jobs%"});
   holder.reset();
   UNTIL(ended.result || ended.failure);
   CHECK(ended.result && ended.result->what == Enqueued::created);

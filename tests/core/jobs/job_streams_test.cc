@@ -73,7 +73,7 @@ struct Streaming : Queue {
   Async<void> start() { co_await declare(); }
 
   void tell(const JobChange& change, int progress = 0) {
-    events.tell({.id = change.id, .status = change.status, .number = change.event_number, .progress = progress});
+    events.publish({.id = change.id, .status = change.status, .number = change.event_number, .progress = progress});
   }
   Async<void> progress(JobLease lease, int percent) {
     const auto change = co_await jobs.progress(std::move(lease), percent, "");
@@ -95,7 +95,7 @@ struct Streaming : Queue {
   }
 
   Redis redis;
-  JobPayloads payloads;
+  BodyStore payloads;
   JobEvents events;
   JobStreams streams;
 };
@@ -169,7 +169,7 @@ ASYNC_TEST(S3_there_is_one_last_event_though_messages_and_rows_all_tell_of_it) {
   UNTIL(client->ended && late->ended);
   for (int i = 0; i < 3; ++i) {
     const auto row = co_await fleet.streams.look(id);
-    CHECK_EQ(row->status, "completed");
+    CHECK_EQ(row->status, JobStatus::completed);
   }
   for (const Client* one : {client.get(), late.get()}) {
     CHECK_EQ(one->events().back().name, "completed");
@@ -217,7 +217,7 @@ ASYNC_TEST(S3_a_result_that_cannot_be_read_now_is_waited_for) {
   RedisServer server;
   Streaming fleet(reactor);
   Redis redis(reactor, {.address = server.socket()});
-  JobPayloads payloads(redis, 60s);
+  BodyStore payloads(redis, 60s);
   JobStreams streams(reactor, fleet.jobs, payloads, fleet.events, fleet.redis, {});
   co_await fleet.start();
   const auto id = co_await fleet.add();
@@ -242,7 +242,8 @@ ASYNC_TEST(S3_a_job_ends_though_its_numbers_were_passed_already) {
   const auto id = co_await fleet.add();
   const auto client = co_await fleet.watch(id);
   co_await fleet.until_subscribers(id, 1);
-  fleet.events.tell({.id = id, .status = "processing", .number = 100});  // that PostgreSQL forgot in a crash
+  fleet.events.publish(
+      {.id = id, .status = JobStatus::processing, .number = 100});  // that PostgreSQL forgot in a crash
   UNTIL(client->names() == "snapshot processing");
   const auto lease = co_await fleet.take();
   co_await fleet.complete(lease);
@@ -328,7 +329,7 @@ ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {
   const auto id = co_await fleet.add();
   const auto early = co_await fleet.streams.wait_for_end(id, Clock::now() + 100ms);
   CHECK(!early.ended());
-  CHECK_EQ(early.row.status, "queued");
+  CHECK_EQ(early.row.status, JobStatus::queued);
   const auto lease = co_await fleet.take();
   std::optional<ToldJob> told;
   const auto wait = [](Streaming& all, std::string job, std::optional<ToldJob>& result) -> Async<void> {
@@ -336,7 +337,7 @@ ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {
     result = std::move(ended);
   };
   reactor.spawn(wait(fleet, id, told));
-  co_await fleet.payloads.put_result(id, "[1,2]");
+  co_await fleet.payloads.put_full_result(id, "[1,2]");
   const auto change =
       co_await fleet.end({.lease = lease, .outcome = JobOutcome::done, .result = "{}", .result_apart = true});
   fleet.tell(*change);

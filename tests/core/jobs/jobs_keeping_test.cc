@@ -23,7 +23,7 @@ ASYNC_TEST(an_operator_starts_a_failed_job_anew) {
   CHECK_EQ(claimed[0].attempt, 1);
   CHECK(claimed[0].event_number > failed->event_number);
   change = co_await queue.end(done(claimed[0].lease));
-  CHECK_EQ(change->status, "completed");
+  CHECK_EQ(change->status, JobStatus::completed);
   retried = co_await queue.jobs.retry(id);
   CHECK(!retried);
   co_await check_places(queue);
@@ -38,11 +38,11 @@ ASYNC_TEST(a_paused_kind_is_not_claimed_and_holds_up_no_other) {
   const JobLease running = co_await queue.take();
   co_await queue.jobs.pause(queue.kind);
   const auto claimed =
-      co_await queue.jobs.claim({.rooms = {{queue.kind, 5}, {other.kind, 5}}, .batch = 5, .runner = "r"});
+      co_await queue.jobs.claim({.capacity = {{queue.kind, 5}, {other.kind, 5}}, .batch = 5, .runner = "r"});
   CHECK_EQ(claimed.size(), 1u);
   CHECK_EQ(claimed[0].kind, other.kind);
   const auto ended = co_await queue.end(done(running));
-  CHECK_EQ(ended->status, "completed");
+  CHECK_EQ(ended->status, JobStatus::completed);
   co_await queue.declare();
   const auto depths = co_await queue.jobs.depths();
   const auto depth = std::ranges::find(depths, queue.kind, &KindDepth::kind);
@@ -65,7 +65,7 @@ ASYNC_TEST(depths_tell_what_waits) {
   CHECK_EQ(depth->ready, 3);
   CHECK_EQ(depth->to_come, 1);
   CHECK_EQ(depth->processing, 2);
-  CHECK_EQ(*depth->at_once, 7);
+  CHECK_EQ(*depth->concurrency_limit, 7);
   CHECK(depth->oldest >= 0ms && depth->oldest < 60s);
 }
 
@@ -77,7 +77,7 @@ ASYNC_TEST(the_newest_ended_jobs_are_kept) {
   co_await queue.add(keyed(queue, key, "d"));
   co_await other.jobs.enqueue(other.many(5));
   const auto claimed =
-      co_await queue.jobs.claim({.rooms = {{queue.kind, 25}, {other.kind, 5}}, .batch = 50, .runner = "r"});
+      co_await queue.jobs.claim({.capacity = {{queue.kind, 25}, {other.kind, 5}}, .batch = 50, .runner = "r"});
   std::vector<JobEnding> endings;
   for (std::size_t i = 0; i < claimed.size(); ++i) {
     endings.push_back(i % 5 ? done(claimed[i].lease) : ending(claimed[i].lease, JobOutcome::failed));
@@ -161,7 +161,7 @@ ASYNC_TEST(the_newest_jobs_are_listed) {
   };
   auto views = co_await queue.jobs.newest(queue.kind, {}, 3);
   CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[1]}));
-  views = co_await queue.jobs.newest(queue.kind, "queued", 10);
+  views = co_await queue.jobs.newest(queue.kind, JobStatus::queued, 10);
   CHECK(ids_of(views) == (std::vector{ids[3], ids[2], ids[0]}));
   views = co_await queue.jobs.newest({}, {}, 1);
   CHECK_EQ(views.size(), 1u);

@@ -10,7 +10,7 @@ using namespace plugfleet::test;
 
 namespace {
 
-Async<void> check_late_writes(Queue& queue, JobLease late, std::string expected) {
+Async<void> check_late_writes(Queue& queue, JobLease late, JobStatus expected) {
   const auto before = co_await queue.jobs.get(late.id);
   const auto beats = co_await queue.jobs.heartbeat({late});
   CHECK(beats[0] == LeaseState::lost);
@@ -42,16 +42,16 @@ ASYNC_TEST(a_late_runner_changes_no_row) {
   CHECK_EQ(state, "queued");
   co_await slow.let_time_pass(id);
   Queue other(reactor);
-  const auto claimed = co_await other.jobs.claim({.rooms = {{slow.kind, 1}}, .batch = 1, .runner = "other"});
+  const auto claimed = co_await other.jobs.claim({.capacity = {{slow.kind, 1}}, .batch = 1, .runner = "other"});
   CHECK_EQ(claimed.size(), 1u);
   CHECK(claimed[0].lease.token != late.token);
   CHECK_EQ(claimed[0].attempt, 2);
 
-  co_await check_late_writes(slow, late, "processing");
+  co_await check_late_writes(slow, late, JobStatus::processing);
   JobEnding ending = done(claimed[0].lease);
   ending.result = R"({"by": "other"})";
   co_await other.end(ending);
-  co_await check_late_writes(slow, late, "completed");
+  co_await check_late_writes(slow, late, JobStatus::completed);
   const auto view = co_await slow.jobs.get(id);
   CHECK_EQ(*view->result, R"({"by": "other"})");
 }
@@ -67,7 +67,7 @@ ASYNC_TEST(a_lease_that_ran_out_is_its_holders_until_it_is_reaped) {
   CHECK(beats[0] == LeaseState::held);
   co_await queue.jobs.reap(1000);
   const auto change = co_await queue.end(done(lease));
-  CHECK_EQ(change->status, "completed");
+  CHECK_EQ(change->status, JobStatus::completed);
 }
 
 // J4: and not the one that they do not name.
@@ -125,7 +125,7 @@ ASYNC_TEST(a_poison_job_fails_after_its_attempts_and_blocks_nobody) {
     co_await queue.let_time_pass(poison);
   }
   const auto view = co_await queue.jobs.get(poison);
-  CHECK_EQ(view->status, "failed");
+  CHECK_EQ(view->status, JobStatus::failed);
   CHECK_EQ(view->error_message, "Its process died.");
   const auto errors = Json::parse(view->attempt_errors);
   CHECK_EQ(errors->size(), 3u);
@@ -166,7 +166,7 @@ ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   const std::string id = co_await queue.add();
   std::optional<Database> db(std::in_place, reactor, direct(1));
   Jobs runner(*db, kLongLease);
-  const ClaimRequest request{.rooms = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
+  const ClaimRequest request{.capacity = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind};
   Transaction busy = co_await queue.db.begin();
   const Rows holder =
       co_await busy.query("select pg_backend_pid() from job_kinds where kind = $1 for update", {queue.kind});
@@ -192,7 +192,7 @@ ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   const auto none = co_await runner.claim(request);
   CHECK(none.empty());
   const auto change = co_await queue.end(done(claimed[0].lease));
-  CHECK_EQ(change->status, "completed");
+  CHECK_EQ(change->status, JobStatus::completed);
 }
 
 // ---- Outcomes ----------------------------------------------------------------------------------------------------
@@ -206,14 +206,14 @@ ASYNC_TEST(a_retry_waits_and_its_attempts_run_out) {
   co_await queue.add(job);
   JobLease lease = co_await queue.take();
   auto change = co_await queue.end(ending(lease, JobOutcome::retry));
-  CHECK_EQ(change->status, "queued");
+  CHECK_EQ(change->status, JobStatus::queued);
   const Rows wait = co_await queue.db.query(
       "select extract(epoch from run_at - now()) from live_jobs where id = $1 and turn is null", {job.id});
   CHECK(wait[0].real(0) > 0.5 && wait[0].real(0) <= 1.5);  // 1 to 1.5 s when it was ended
   co_await queue.let_time_pass(job.id);
   lease = co_await queue.take();
   change = co_await queue.end(ending(lease, JobOutcome::retry));
-  CHECK_EQ(change->status, "failed");
+  CHECK_EQ(change->status, JobStatus::failed);
   const auto view = co_await queue.jobs.get(job.id);
   CHECK_EQ(view->error_code, "provider_error");
   CHECK_EQ(view->error_message, "no luck");
@@ -254,7 +254,7 @@ ASYNC_TEST(a_job_that_waits_again_says_why_until_it_is_claimed) {
     const JobLease lease = co_await queue.take();
     const auto change = co_await queue.end(ending(lease, outcome));
     auto view = co_await queue.jobs.get(id);
-    CHECK_EQ(view->status, "queued");
+    CHECK_EQ(view->status, JobStatus::queued);
     CHECK_EQ(view->progress_message, "no luck");
     CHECK_EQ(view->event_number, change->event_number);
     co_await queue.let_time_pass(id);
@@ -276,7 +276,7 @@ ASYNC_TEST(a_released_job_has_its_attempt_back) {
     CHECK_EQ(claimed.size(), 1u);
     CHECK_EQ(claimed[0].attempt, 1);
     const auto change = co_await queue.end(ending(claimed[0].lease, JobOutcome::released));
-    CHECK_EQ(change->status, "queued");
+    CHECK_EQ(change->status, JobStatus::queued);
   }
   const JobLease lease = co_await queue.take();
   JobEnding later = ending(lease, JobOutcome::released);
@@ -294,8 +294,8 @@ ASYNC_TEST(a_handler_may_cancel_or_fail_for_good) {
   const auto claimed = co_await queue.claim(2);
   const auto changes = co_await queue.jobs.finish(
       {ending(claimed[0].lease, JobOutcome::cancelled), ending(claimed[1].lease, JobOutcome::failed)});
-  CHECK_EQ(changes[0]->status, "cancelled");
-  CHECK_EQ(changes[1]->status, "failed");
+  CHECK_EQ(changes[0]->status, JobStatus::cancelled);
+  CHECK_EQ(changes[1]->status, JobStatus::failed);
   const auto view = co_await queue.jobs.get(claimed[1].lease.id);
   CHECK_EQ(view->attempt, 1);
   CHECK(!view->result);
@@ -329,8 +329,8 @@ ASYNC_TEST(a_result_that_cannot_be_stored_fails_its_job_alone) {
   endings[2] = ending(claimed[2].lease, JobOutcome::failed);
   endings[2].error_message = std::string("a\0b\xff", 4);
   const auto changes = co_await queue.jobs.finish(endings);
-  CHECK_EQ(changes[0]->status, "completed");
-  CHECK_EQ(changes[1]->status, "failed");
+  CHECK_EQ(changes[0]->status, JobStatus::completed);
+  CHECK_EQ(changes[1]->status, JobStatus::failed);
   const auto view = co_await queue.jobs.get(claimed[2].lease.id);
   CHECK_EQ(view->error_message, "ab\uFFFD");
 }
@@ -347,7 +347,7 @@ ASYNC_TEST(a_queued_job_is_cancelled_at_once) {
     co_await queue.add(job);
     const auto cancelled = co_await queue.jobs.cancel(job.id);
     CHECK(cancelled.what == Cancelled::at_once);
-    CHECK_EQ(cancelled.change->status, "cancelled");
+    CHECK_EQ(cancelled.change->status, JobStatus::cancelled);
     const auto again = co_await queue.jobs.cancel(job.id);
     CHECK(again.what == Cancelled::too_late && !again.change);
   }
@@ -374,9 +374,9 @@ ASYNC_TEST(a_cancelled_job_never_becomes_anything_else) {
     JobEnding ended = ending(lease, outcome);
     ended.result = "{}";
     const auto change = co_await queue.end(ended);
-    CHECK_EQ(change->status, "cancelled");
+    CHECK_EQ(change->status, JobStatus::cancelled);
     const auto view = co_await queue.jobs.get(id);
-    CHECK_EQ(view->status, "cancelled");
+    CHECK_EQ(view->status, JobStatus::cancelled);
     CHECK(!view->result && view->error_message.empty());
   }
   const std::string id = co_await queue.add();
@@ -392,7 +392,7 @@ namespace {
 
 Async<void> finish_into(Queue& queue, JobEnding ending, std::string& status) {
   const auto change = co_await queue.end(std::move(ending));
-  status = change->status;
+  status = name_of(change->status);
 }
 
 Async<void> cancel_into(Queue& queue, std::string id, Cancelled& what) {
@@ -429,7 +429,7 @@ ASYNC_TEST(a_finish_sees_the_cancel_it_waited_for) {
   co_await cancelling.query("update live_jobs set cancel_requested = true where id = $1", {id});
   std::string status;
   reactor.spawn(finish_into(queue, done(lease), status));
-  co_await until_one_waits_for_a_lock(queue.db, "end_jobs");
+  co_await until_one_waits_for_a_lock(queue.db, "finish_jobs");
   co_await cancelling.commit();
   UNTIL(!status.empty());
   CHECK_EQ(status, "cancelled");
@@ -447,7 +447,7 @@ Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::string name, s
     bool failed = false;
     try {
       if (endings.empty()) {
-        const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 20}}, .batch = 20, .runner = name});
+        const auto claimed = co_await jobs.claim({.capacity = {{queue.kind, 20}}, .batch = 20, .runner = name});
         for (const ClaimedJob& job : claimed) endings.push_back(done(job.lease));
         if (claimed.empty()) co_await jobs.reap(100);
       }
@@ -468,7 +468,7 @@ Async<void> terminate_backends(Database& admin, const std::set<std::string>& com
   while (completed.size() < expected) {
     co_await admin.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and state = 'active' "
-        "and query ~ 'claim_jobs|end_jobs'");
+        "and query ~ 'claim_jobs|finish_jobs'");
     const std::size_t before = completed.size();
     do co_await sleep_for(60ms);
     while (completed.size() == before);  // on a slow machine a new backend may need longer than that to get anywhere

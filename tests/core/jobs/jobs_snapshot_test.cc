@@ -153,7 +153,7 @@ ASYNC_TEST(claims_beside_an_old_snapshot_read_no_more_pages_as_time_goes_on) {
     co_await queue.db.query("update job_turns set swept_at = '-infinity' where kind = $1", {queue.kind});
     Jobs sweeper(queue.db, kLongLease);
     co_await queue.add();
-    co_await sweeper.claim({.rooms = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind});
+    co_await sweeper.claim({.capacity = {{queue.kind, 1}}, .batch = 1, .runner = queue.kind});
   }
   co_await queue.jobs.enqueue(queue.many(15));
   const int later = co_await pages_of_a_sweep(queue, backend);

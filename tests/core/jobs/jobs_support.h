@@ -26,7 +26,9 @@ inline std::string fresh_kind() { return "test.k" + random_hex(8); }
 struct Queue {
   explicit Queue(Reactor& reactor, milliseconds lease = kLongLease) : db(reactor, pooled()), jobs(db, lease) {}
 
-  Async<void> declare(std::optional<int> at_once = {}) { co_await jobs.declare({{.name = kind, .at_once = at_once}}); }
+  Async<void> declare(std::optional<int> at_once = {}) {
+    co_await jobs.declare({{.name = kind, .concurrency_limit = at_once}});
+  }
 
   NewJob job(std::string email = "a@example.com") const { return {.kind = kind, .user_email = std::move(email)}; }
   std::vector<NewJob> many(int count, const std::string& email = "a@example.com") const {
@@ -43,7 +45,7 @@ struct Queue {
 
   // By a runner that is named like the kind.
   Async<std::vector<ClaimedJob>> claim(int batch = 1) {
-    return jobs.claim({.rooms = {{kind, batch}}, .batch = batch, .runner = kind});
+    return jobs.claim({.capacity = {{kind, batch}}, .batch = batch, .runner = kind});
   }
   // One that is there.
   Async<JobLease> take() {
@@ -57,7 +59,7 @@ struct Queue {
   }
   Async<std::string> status(std::string id) {
     const auto view = co_await jobs.get(id);
-    co_return view ? view->status : "none";
+    co_return std::string(view ? name_of(view->status) : "none");
   }
   // Reaps like a keeper, until the job's lease has been taken.
   Async<void> reap_until_not_processing(std::string id) {
@@ -156,7 +158,7 @@ inline NewJob keyed(const Queue& queue, std::string key, std::string digest) {
 // Claims and ends jobs until there is none; notes what it ran and how many its kind had processing.
 inline Async<void> run_all(Queue& queue, Jobs& jobs, int batch, std::multiset<std::string>& ran, int expected) {
   while (static_cast<int>(ran.size()) < expected) {
-    const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, batch}}, .batch = batch, .runner = "r"});
+    const auto claimed = co_await jobs.claim({.capacity = {{queue.kind, batch}}, .batch = batch, .runner = "r"});
     if (claimed.empty()) {
       co_await sleep_for(2ms);
       continue;
@@ -167,7 +169,7 @@ inline Async<void> run_all(Queue& queue, Jobs& jobs, int batch, std::multiset<st
       endings.push_back(done(job.lease));
     }
     const auto changes = co_await jobs.finish(endings);
-    for (const auto& change : changes) CHECK(change && change->status == "completed");
+    for (const auto& change : changes) CHECK(change && change->status == JobStatus::completed);
   }
 }
 

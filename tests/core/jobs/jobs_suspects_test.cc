@@ -13,7 +13,7 @@ struct Runners : Queue {
   using Queue::Queue;
 
   Async<std::vector<ClaimedJob>> claim_by(std::string runner, int batch = 10) {
-    return jobs.claim({.rooms = {{kind, batch}}, .batch = batch, .runner = kind + "." + runner});
+    return jobs.claim({.capacity = {{kind, batch}}, .batch = batch, .runner = kind + "." + runner});
   }
   // It dies, and all of its leases run out.
   Async<void> die(std::vector<ClaimedJob> claimed) {
@@ -106,7 +106,7 @@ ASYNC_TEST(a_poison_job_costs_another_one_attempt_at_most) {
     co_await queue.let_all_be_due();
   }
   const auto view = co_await queue.jobs.get(poison);
-  CHECK_EQ(view->status, "failed");
+  CHECK_EQ(view->status, JobStatus::failed);
   CHECK_EQ(Json::parse(view->attempt_errors)->size(), 3u);
 }
 
@@ -191,14 +191,14 @@ ASYNC_TEST(a_runner_is_judged_when_all_its_leases_have_run_out) {
   const std::string late = "update live_jobs set lease_until = now() - interval '1 s' where id = $1";
   Transaction keeper = co_await queue.db.begin();
   co_await keeper.query(late, {suspect});
-  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count()});
+  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count(), "internal"});
   std::string status;
   const std::string of_both =
       "select string_agg(status || ' ' || losses, ', ' order by losses) from live_jobs where type = $1";
   Rows rows = co_await keeper.query(of_both, {queue.kind});
   CHECK_EQ(rows[0].text(0), "processing 0, processing 1");
   co_await keeper.query(late, {innocent});
-  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count()});
+  co_await keeper.query(jobs_sql::kReap, {1000, kLongLease.count(), "internal"});
   rows = co_await keeper.query(of_both, {queue.kind});
   CHECK_EQ(rows[0].text(0), "queued 0, queued 2");
   co_await keeper.commit();

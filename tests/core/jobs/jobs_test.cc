@@ -16,7 +16,7 @@ Async<void> enqueue_into(Jobs& jobs, std::vector<NewJob> given, std::vector<Enqu
 }
 
 Async<void> roll_back_when_waited_for(Database& watch, std::unique_ptr<Transaction> transaction) {
-  co_await until_one_waits_for_a_lock(watch, "enqueue_jobs");
+  co_await until_one_waits_for_a_lock(watch, "queue_jobs");
   transaction.reset();
 }
 
@@ -37,10 +37,33 @@ ASYNC_TEST(a_job_may_be_tried_as_often_as_its_kind_declares_unless_it_says) {
   CHECK_EQ(by_itself->max_attempts, 2);
 }
 
+ASYNC_TEST(a_fact_is_a_column_where_its_kind_declares_it) {
+  Queue queue(reactor);
+  const Json facts = Json::object({{"layer_count", 3}, {"frame_name", "Login"}, {"pages", 7}});
+  const std::string says =
+      "select coalesce(layer_count, 0) || ' ' || coalesce(frame_name, '') || ' ' || coalesce(facts::text, '') "
+      "from jobs where id = $1";
+  NewJob job = queue.job();
+  job.facts = facts;
+  const std::string before = co_await queue.add(job);  // its kind is not declared yet
+  std::string found = co_await queue.db.one<std::string>(says, before);
+  CHECK_EQ(found, R"(3 Login {"pages": 7})");
+  co_await queue.jobs.declare({{.name = queue.kind, .columns = {"layer_count"}}});
+  job.id = uuid_v4();
+  const std::string some = co_await queue.add(job);
+  found = co_await queue.db.one<std::string>(says, some);
+  CHECK_EQ(found, R"(3  {"pages": 7, "frame_name": "Login"})");
+  co_await queue.jobs.declare({{.name = queue.kind}});
+  job.id = uuid_v4();
+  const std::string none = co_await queue.add(job);
+  found = co_await queue.db.one<std::string>(says, none);
+  CHECK_EQ(found, R"(0  {"pages": 7, "frame_name": "Login", "layer_count": 3})");
+}
+
 // J1, J2, J12, and all that a client is told.
 ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   Queue queue(reactor);
-  co_await queue.declare();
+  co_await queue.jobs.declare({{.name = queue.kind, .columns = {"frame_name", "layer_count", "variant_count"}}});
   NewJob job = queue.job();
   job.payload = R"({"layers": 2})";
   job.user_id = "u1";
@@ -48,11 +71,10 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   job.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
   job.has_body = true;
   job.ip_address = "10.1.2.3";
-  job.frame_name = "Login";
-  job.layer_count = 2;
+  job.facts = Json::object({{"frame_name", "Login"}, {"layer_count", 2}, {"pages", 3}});
   const std::string id = co_await queue.add(job);
   auto view = co_await queue.jobs.get(id);
-  CHECK_EQ(view->status, "queued");
+  CHECK_EQ(view->status, JobStatus::queued);
   CHECK_EQ(view->attempt, 0);
   CHECK_EQ(view->max_attempts, 3);
   CHECK_EQ(view->event_number, 1);
@@ -68,7 +90,7 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   CHECK_EQ(claimed[0].trace_id, job.trace_id);
   CHECK(claimed[0].has_body && claimed[0].losses == 0);
   view = co_await queue.jobs.get(id);
-  CHECK_EQ(view->status, "processing");
+  CHECK_EQ(view->status, JobStatus::processing);
   CHECK_EQ(view->event_number, 2);
 
   const auto told = co_await queue.jobs.progress(claimed[0].lease, 40, "halfway, nearly");
@@ -80,13 +102,13 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   JobEnding ending = done(claimed[0].lease);
   ending.result = R"({"renamed": 2})";
   ending.result_apart = true;
-  ending.variant_count = 5;
+  ending.facts = Json::object({{"variant_count", 5}, {"paper", "A4"}});
   const auto change = co_await queue.end(ending);
-  CHECK_EQ(change->status, "completed");
+  CHECK_EQ(change->status, JobStatus::completed);
   CHECK_EQ(change->kind, queue.kind);
   CHECK_EQ(change->event_number, 4);
   view = co_await queue.jobs.get(id);
-  CHECK_EQ(view->status, "completed");
+  CHECK_EQ(view->status, JobStatus::completed);
   CHECK_EQ(view->progress, 100);
   CHECK_EQ(*view->result, R"({"renamed": 2})");
   CHECK(view->result_apart);
@@ -95,7 +117,8 @@ ASYNC_TEST(a_job_goes_from_queued_to_completed) {
   CHECK_EQ(view->event_number, 4);
   const Rows row = co_await queue.db.query(
       "select payload->>'layers' = '2' and user_id = 'u1' and ip_address = '10.1.2.3' and frame_name = 'Login' and "
-      "layer_count = 2 and variant_count = 5 and runner = $2 from only jobs where id = $1",
+      "layer_count = 2 and variant_count = 5 and facts = '{\"pages\": 3, \"paper\": \"A4\"}' and runner = $2 from only "
+      "jobs where id = $1",
       {id, queue.kind});
   CHECK(row[0].boolean(0));
   co_await check_places(queue);
@@ -233,18 +256,18 @@ ASYNC_TEST(only_kinds_with_room_are_claimed) {
   const auto count = [](const std::vector<ClaimedJob>& claimed, const std::string& kind) {
     return std::ranges::count(claimed, kind, &ClaimedJob::kind);
   };
-  auto claimed = co_await a.jobs.claim({.rooms = {{a.kind, 2}, {b.kind, 0}}, .batch = 10, .runner = "r"});
+  auto claimed = co_await a.jobs.claim({.capacity = {{a.kind, 2}, {b.kind, 0}}, .batch = 10, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 2);
   CHECK_EQ(claimed.size(), 2u);
   // Each kind has its share of a batch, and what others leave.
-  claimed = co_await a.jobs.claim({.rooms = {{a.kind, 100}, {b.kind, 100}}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim({.capacity = {{a.kind, 100}, {b.kind, 100}}, .batch = 6, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 3);
   CHECK_EQ(count(claimed, b.kind), 3);
-  claimed =
-      co_await a.jobs.claim({.rooms = {{a.kind, 100}, {b.kind, 1}, {undeclared.kind, 100}}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim(
+      {.capacity = {{a.kind, 100}, {b.kind, 1}, {undeclared.kind, 100}}, .batch = 6, .runner = "r"});
   CHECK_EQ(count(claimed, a.kind), 5);
   CHECK_EQ(count(claimed, b.kind), 1);
-  claimed = co_await a.jobs.claim({.rooms = {}, .batch = 6, .runner = "r"});
+  claimed = co_await a.jobs.claim({.capacity = {}, .batch = 6, .runner = "r"});
   CHECK(claimed.empty());
 }
 
@@ -364,7 +387,7 @@ namespace {
 // Claims one after another and holds each for a moment.
 Async<void> hold_some(Queue& queue, Jobs& jobs, int& holding, int& most, int& ran, int expected) {
   while (ran < expected) {
-    const auto claimed = co_await jobs.claim({.rooms = {{queue.kind, 4}}, .batch = 4, .runner = "r"});
+    const auto claimed = co_await jobs.claim({.capacity = {{queue.kind, 4}}, .batch = 4, .runner = "r"});
     holding += static_cast<int>(claimed.size());
     most = std::max(most, holding);
     co_await sleep_for(1ms);

@@ -87,7 +87,7 @@ ASYNC_TEST(a_queued_job_is_cancelled_at_once_a_running_one_soon_and_an_ended_one
   CHECK_CONTAINS(reply, R"("status":"processing")");
   UNTIL(told == running);
   const auto change = co_await worker.end(done(lease));
-  CHECK_EQ(change->status, "cancelled");
+  CHECK_EQ(change->status, JobStatus::cancelled);
 }
 
 ASYNC_TEST(a_stream_is_one_to_the_client_and_the_proxy_and_ends_with_the_job) {

@@ -82,7 +82,7 @@ restarts() {
 
 settings=$machine/etc/plugfleet/plugfleet.conf fleet_settings=$machine/etc/plugfleet/fleet.conf
 names_what_is_wrong() {
-  local prompt=$machine/etc/plugfleet/prompts/empty.txt secret=$machine/etc/plugfleet/secrets/OPENAI_API_KEY
+  local prompt=$machine/etc/plugfleet/prompts/figma/empty.txt secret=$machine/etc/plugfleet/secrets/OPENAI_API_KEY
   says 0 'The settings are fine.' plugfleet check || return
   cp "$settings" "$fleet_settings" "$machine/opt/"
   printf '%s\n' NO_SUCH_SETTING=1 LOG_LEVEL=loud >>"$settings"

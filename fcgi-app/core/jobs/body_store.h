@@ -12,16 +12,16 @@
 
 namespace plugfleet {
 
-class JobPayloads {
+class BodyStore {
  public:
-  JobPayloads(Redis& redis, std::chrono::seconds ttl) : redis_(redis), ttl_(ttl) {}
+  BodyStore(Redis& redis, std::chrono::seconds ttl) : redis_(redis), ttl_(ttl) {}
 
   // Each throws Failure(Kind::unavailable) where the payload Redis is down or full.
   Async<void> put_body(std::string job_id, std::string_view body);
   // None: it is gone. Its time begins anew.
   Async<std::optional<std::string>> take_body(std::string job_id);
-  Async<void> put_result(std::string job_id, std::string_view result);
-  Async<std::optional<std::string>> result(std::string job_id);
+  Async<void> put_full_result(std::string job_id, std::string_view result);
+  Async<std::optional<std::string>> full_result(std::string job_id);
   // The time of these bodies begins anew.
   Async<void> refresh(std::vector<std::string> job_ids);
   Async<void> forget_bodies(std::vector<std::string> job_ids);

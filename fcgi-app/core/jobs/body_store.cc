@@ -1,4 +1,4 @@
-#include "core/jobs/job_payloads.h"
+#include "core/jobs/body_store.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,31 +29,31 @@ std::optional<std::string> text_of(RedisReply reply) {
 
 }  // namespace
 
-Async<void> JobPayloads::put_body(std::string job_id, std::string_view body) {
+Async<void> BodyStore::put_body(std::string job_id, std::string_view body) {
   return redis_.set(body_key(job_id), body, ttl_);
 }
 
-Async<std::optional<std::string>> JobPayloads::take_body(std::string job_id) {
+Async<std::optional<std::string>> BodyStore::take_body(std::string job_id) {
   RedisReply reply = co_await redis_.command({"GETEX", body_key(job_id), "EX", std::to_string(ttl_.count())});
   co_return text_of(std::move(reply));
 }
 
-Async<void> JobPayloads::put_result(std::string job_id, std::string_view result) {
+Async<void> BodyStore::put_full_result(std::string job_id, std::string_view result) {
   return redis_.set(result_key(job_id), result, ttl_);
 }
 
-Async<std::optional<std::string>> JobPayloads::result(std::string job_id) {
+Async<std::optional<std::string>> BodyStore::full_result(std::string job_id) {
   RedisReply reply = co_await redis_.command({"GET", result_key(job_id)});
   co_return text_of(std::move(reply));
 }
 
-Async<void> JobPayloads::refresh(std::vector<std::string> job_ids) {
+Async<void> BodyStore::refresh(std::vector<std::string> job_ids) {
   for (auto& keys : body_keys(job_ids)) {
     co_await redis_.eval(kRefresh, std::move(keys), {std::to_string(ttl_.count())});
   }
 }
 
-Async<void> JobPayloads::forget_bodies(std::vector<std::string> job_ids) {
+Async<void> BodyStore::forget_bodies(std::vector<std::string> job_ids) {
   for (auto& keys : body_keys(job_ids)) {
     keys.insert(keys.begin(), "UNLINK");
     co_await redis_.command(std::move(keys));

@@ -1,5 +1,5 @@
 // Bodies and results of jobs, against a real payload Redis.
-#include "core/jobs/job_payloads.h"
+#include "core/jobs/body_store.h"
 
 #include <cstdlib>
 
@@ -26,7 +26,7 @@ struct Store {
   }
 
   Redis redis;
-  JobPayloads payloads{redis, 300s}, brief{redis, 20s};
+  BodyStore payloads{redis, 300s}, brief{redis, 20s};
   const std::string id = uuid_v4();
 };
 
@@ -71,7 +71,7 @@ ASYNC_TEST(what_is_gone_is_none_and_refreshing_makes_it_no_more) {
   Store store(reactor);
   co_await store.payloads.refresh({store.id});
   const auto body = co_await store.payloads.take_body(store.id);
-  const auto result = co_await store.payloads.result(store.id);
+  const auto result = co_await store.payloads.full_result(store.id);
   CHECK(!body && !result);
 }
 
@@ -79,7 +79,7 @@ ASYNC_TEST(refreshed_bodies_have_their_whole_time_again) {
   Store store(reactor);
   const std::string other = uuid_v4();
   co_await store.brief.put_body(store.id, "body");
-  co_await store.brief.put_result(store.id, "result");
+  co_await store.brief.put_full_result(store.id, "result");
   co_await store.payloads.refresh({other, store.id});
   const auto body = co_await store.ttl("body");
   const auto result = co_await store.ttl("result");
@@ -106,10 +106,10 @@ ASYNC_TEST(thousands_of_bodies_are_refreshed_and_forgotten) {
 ASYNC_TEST(a_result_outlives_its_body) {
   Store store(reactor);
   co_await store.payloads.put_body(store.id, "body");
-  co_await store.payloads.put_result(store.id, R"({"image":"..."})");
+  co_await store.payloads.put_full_result(store.id, R"({"image":"..."})");
   co_await store.payloads.forget_bodies({store.id});
   const auto body = co_await store.payloads.take_body(store.id);
-  const auto result = co_await store.payloads.result(store.id);
+  const auto result = co_await store.payloads.full_result(store.id);
   const auto ttl = co_await store.ttl("result");
   CHECK(!body);
   CHECK_EQ(result.value_or("none"), R"({"image":"..."})");
@@ -119,7 +119,7 @@ ASYNC_TEST(a_result_outlives_its_body) {
 
 ASYNC_TEST(a_redis_that_is_down_is_unavailable) {
   Redis redis(reactor, {.address = "/nonexistent/payloads.sock"});
-  JobPayloads payloads(redis, 300s);
+  BodyStore payloads(redis, 300s);
   std::optional<Kind> kind;
   try {
     co_await payloads.put_body(uuid_v4(), "body");
