@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "core/usage.h"
 
 namespace plugfleet {
@@ -30,18 +31,6 @@ constexpr const char* kInsertJobs =
     "$16::int[], $17::bigint[], $18::bigint[], $19::numeric[], $20::text[]) "
     "as r(id, type, status, layers, variants, frame, payload, result, error, email, user_id, owner, ip, started, "
     "ended, calls, tokens_in, tokens_out, cost, code) on conflict (id) do nothing";
-
-std::optional<std::string> none_if_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
-template <class Row, class F>
-auto column(const std::vector<Row>& rows, F value) {
-  std::vector<decltype(value(rows.front()))> values;
-  values.reserve(rows.size());
-  for (const Row& row : rows) values.push_back(value(row));
-  return values;
-}
 
 const char* insert_of(const std::vector<ApiCallRow>&) { return kInsertCalls; }
 const char* insert_of(const std::vector<DoneJobRow>&) { return kInsertJobs; }

@@ -1,11 +1,11 @@
 #include "host/routes/analytics_routes.h"
 
-#include <charconv>
 #include <functional>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "base/text.h"
 #include "core/analytics.h"
 #include "core/platform.h"
 #include "io/gate.h"
@@ -46,13 +46,12 @@ class Reports {
 
 int days_of(const Call& call) {
   const std::string text = call.query("days").value_or(std::to_string(kDaysDefault));
-  int days = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-  if (error != std::errc() || end != text.data() + text.size() || days < 1 || days > kDaysMax) {
+  const auto days = number_in<int>(text, 1, kDaysMax);
+  if (!days) {
     throw Failure(Kind::invalid_request, "days must be a whole number from 1 to 365")
         .details({{"days", "must be a whole number from 1 to 365"}});
   }
-  return days;
+  return *days;
 }
 
 Async<Reply> show(std::shared_ptr<Reports> reports, Call& call) {
