@@ -139,12 +139,14 @@ packages:
 
 run: packages ## Install what is missing, build, start the fleet, rename the layers of a sample frame
 	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) scripts/dev/docs-page || true
 	@BUILD=$(B) scripts/fleet start
-	@scripts/dev/plugin || true
+	@BUILD=$(B) scripts/dev/plugin || true
 	@BUILD=$(B) scripts/demo
 
 plugin: packages ## Build the Figma plugin into build/plugin/figma (SERVER=https://... for one to be published)
-	@SERVER=$(SERVER) scripts/dev/plugin
+	@$(MAKE) --no-print-directory build
+	@BUILD=$(B) SERVER=$(SERVER) scripts/dev/plugin
 	@echo "Figma desktop: Plugins > Development > Import plugin from manifest > build/plugin/figma/manifest.json"
 
 stop: ## Stop the fleet that `make run` started

@@ -33,6 +33,17 @@ constexpr std::array<KindInfo, 19> kTable{{
 
 const KindInfo& info(Kind kind) { return kTable[static_cast<std::size_t>(kind)]; }
 
+std::span<const std::string_view> error_codes() {
+  static const auto codes = [] {
+    std::vector<std::string_view> all;
+    for (const KindInfo& kind : kTable) {
+      if (std::ranges::find(all, kind.code) == all.end()) all.push_back(kind.code);
+    }
+    return all;
+  }();
+  return codes;
+}
+
 Kind kind_of(std::string_view code) {
   const auto found = std::ranges::find(kTable, code, &KindInfo::code);
   return found == kTable.end() ? Kind::internal : static_cast<Kind>(found - kTable.begin());

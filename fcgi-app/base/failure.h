@@ -7,6 +7,7 @@
 #include <chrono>
 #include <exception>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ struct KindInfo {
 };
 
 const KindInfo& info(Kind kind);
+// Every code there is, each once.
+std::span<const std::string_view> error_codes();
 // The first kind with that code; internal where there is none.
 Kind kind_of(std::string_view code);
 

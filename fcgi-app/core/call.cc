@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
 #include "base/digest.h"
 #include "base/ids.h"
@@ -54,13 +55,19 @@ std::string_view Call::header(std::string_view name) const {
 }
 
 std::optional<std::string> Call::query(std::string_view name) const {
-  for (auto& [key, value] : parse_query(incoming_.param("QUERY_STRING"))) {
+  for (auto& [key, value] : query_pairs()) {
     if (key != name) continue;
     if (value) return std::move(value);
     throw Failure(Kind::invalid_request, fmt::format("{} does not decode", name))
         .details({{std::string(name), "must be percent-encoded UTF-8"}});
   }
   return std::nullopt;
+}
+
+QueryReader::Pairs Call::query_pairs() const { return parse_query(incoming_.param("QUERY_STRING")); }
+
+void Call::throw_undeclared(const char* read) {
+  throw std::logic_error(fmt::format("the handler reads {}, which its route does not declare", read));
 }
 
 std::string Call::client_key() const {
@@ -92,8 +99,7 @@ namespace {
 
 Reply accepted(const std::string& job_id, std::string_view status) {
   const std::string url = "/api/jobs/" + job_id;
-  return json(202,
-              Json::object({{"jobId", job_id}, {"status", status}, {"pollUrl", url}, {"streamUrl", url + "/stream"}}))
+  return json(202, AcceptedJob{job_id, std::string(status), url, url + "/stream"})
       .with("Location", url)
       .with("Preference-Applied", "respond-async");
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,17 @@
 
 namespace plugfleet {
 
+// What a client is told whose request has become a job: with status 202.
+struct AcceptedJob {
+  std::string job_id, status, poll_url, stream_url;
+  void fields(auto& f) {
+    f("jobId", job_id, uuid_text());
+    f("status", status, one_of(kJobStatuses));
+    f("pollUrl", poll_url);
+    f("streamUrl", stream_url);
+  }
+};
+
 class Call : public Work {
  public:
   Call(Incoming& incoming, Platform& platform, Services& services);
@@ -29,6 +41,12 @@ class Call : public Work {
   std::string_view header(std::string_view name) const;
   // Decoded; empty where the query has no such name. Throws Failure: invalid_request, where it does not decode.
   std::optional<std::string> query(std::string_view name) const;
+  // The query as T (wire/fields.h). Throws Failure: invalid_request, each wrong parameter named.
+  template <class T>
+  T query() const {
+    check_declared(query_type_, typeid(T));
+    return read_query<T>(query_pairs());
+  }
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 
   const std::optional<User>& user() const { return user_; }
@@ -43,6 +61,7 @@ class Call : public Work {
   // payload_too_large, invalid_request (no JSON), unprocessable (each wrong field named).
   template <class T>
   Async<T> json() {
+    check_declared(body_type_, typeid(T));
     const JsonView* const view = co_await json_view();
     co_return read_fields<T>(*view);
   }
@@ -75,6 +94,12 @@ class Call : public Work {
  private:
   friend class Dispatch;
 
+  // Throws std::logic_error where a route says that it takes another type.
+  static void check_declared(const std::type_info* declared, const std::type_info& read) {
+    if (declared && *declared != read) throw_undeclared(read.name());
+  }
+  [[noreturn]] static void throw_undeclared(const char* read);
+  QueryReader::Pairs query_pairs() const;
   bool wants_no_wait() const;
   Async<std::string_view> raw_body();
   void sign(NewJob& job) const override;
@@ -88,6 +113,7 @@ class Call : public Work {
   std::optional<User> user_;
   Clock::duration request_timeout_;
   std::size_t body_max_;
+  const std::type_info *body_type_ = nullptr, *query_type_ = nullptr;  // as the route declares them
   std::optional<std::string_view> raw_body_;
   std::optional<JsonView> body_;
   std::vector<std::pair<std::string, std::string>> reply_headers_;

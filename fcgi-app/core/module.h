@@ -11,6 +11,7 @@
 
 #include "core/auth.h"
 #include "core/call.h"
+#include "core/content.h"
 #include "core/job.h"
 #include "core/rate_limit.h"
 #include "core/reply_cache.h"
@@ -20,7 +21,7 @@
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 6;
+inline constexpr int kModuleAbi = 7;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -29,7 +30,8 @@ using PathValues = std::vector<std::string>;  // what stood in the path's {...},
 class Handler {
  public:
   template <class... Values>
-  Handler(Async<Reply> (*function)(Call&, Values...)) : values_(sizeof...(Values)) {
+  Handler(Async<Reply> (*function)(Call&, Values...))
+      : values_(sizeof...(Values)), whole_numbers_{std::integral<std::decay_t<Values>>...} {
     call_ = [function](Call& call, const PathValues& path) {
       return apply(function, call, path, std::index_sequence_for<Values...>());
     };
@@ -39,6 +41,7 @@ class Handler {
 
   Async<Reply> operator()(Call& call, const PathValues& path) const { return call_(call, path); }
   std::optional<std::size_t> values() const { return values_; }
+  const std::vector<bool>& whole_numbers() const { return whole_numbers_; }  // which of them are
 
  private:
   template <class... Values, std::size_t... I>
@@ -62,6 +65,7 @@ class Handler {
 
   std::function<Async<Reply>(Call&, const PathValues&)> call_;
   std::optional<std::size_t> values_;
+  std::vector<bool> whole_numbers_;
 };
 
 // nginx's guard in front of a route, for each address: a flood is refused before it costs a worker anything. Danger:
@@ -80,7 +84,11 @@ struct EdgeLimit {
 };
 
 struct RouteOptions {
-  std::string summary;  // one line, for people: "Renames the layers of a frame"
+  std::string summary;                    // one line, for people: "Renames the layers of a frame"
+  Type query = {};                        // type_of<T>()
+  std::optional<Content> body = {};       // json_of<T>(), bytes_of(...); a POST, PUT or PATCH says it, be it nothing()
+  std::vector<RouteAnswer> answers = {};  // one at least
+  std::vector<Kind> fails = {};           // besides those that follow from what is declared (host/openapi.h)
   Auth auth = Auth::none;
   std::optional<RateLimit> limit;       // for each client (Call::client_key); none: REQUESTS_PER_MINUTE, for all such
   bool limited = true;                  // false: neither; what operators and their programs ask for
@@ -92,7 +100,8 @@ struct RouteOptions {
   bool recorded = true;                 // one row in api_calls for each request
 };
 
-// All that is said of a route, anywhere: nginx's part is made from it (host/nginx_routes.h), and `plugfleet routes`.
+// All that is said of a route, anywhere: nginx's part is made from it (host/nginx_routes.h), the API's description
+// (host/openapi.h), and `plugfleet routes`. A module whose route lacks a summary, its answers or its body does not load.
 struct Route {
   Method method;
   std::string path;  // "/notes/{id}": a {...} is one whole segment

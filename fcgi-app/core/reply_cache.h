@@ -35,7 +35,7 @@ struct CacheRule {
   Clock::duration stale = 0s;          // and for so long after that while one request makes it anew
   std::vector<std::string> tags = {};  // {name}: the path's value of that name
   Each each = Each::everybody;
-  std::vector<std::string> query = {};  // the names that the reply depends on; the handler is to read no others
+  // A reply also depends on the parameters that the route's `.query` names; the handler is to read no others.
 };
 
 class ReplyCache {

@@ -114,6 +114,8 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   } else if (route.options.limited) {
     co_await limit(call, route);
   }
+  call.query_type_ = route.options.query.id;
+  if (route.options.body) call.body_type_ = route.options.body->type.id;
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
     throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
@@ -139,7 +141,7 @@ Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, cons
       .known = std::string(call.header("if-none-match")),
       .gzip = call.header("x-no-compression").empty() && accepts_gzip(call.header("accept-encoding"))};
   asked.key.insert(asked.key.end(), values.begin(), values.end());
-  for (const std::string& name : rule.query) {
+  for (const std::string_view name : route.options.query.fields) {
     const auto value = call.query(name);
     asked.key.push_back(value ? "=" + *value : "");
   }

@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "host/openapi.h"
+
 namespace plugfleet {
 namespace {
 
@@ -84,8 +86,8 @@ std::vector<Module> load_modules(const std::string& directory, const std::string
     Module module = load(path, settings);
     if (!seen.insert(module.name).second) refuse(path, fmt::format("another module is named \"{}\" too", module.name));
     for (const Route& route : module.routes) {
-      if (route.options.summary.empty())
-        refuse(path, fmt::format("{} {} has no summary", method_name(route.method), route.path));
+      if (const auto missing = missing_in(route))
+        refuse(path, fmt::format("{} {} has {}", method_name(route.method), route.path, *missing));
     }
     for (const JobHandler& job : module.jobs) {
       if (!kinds.insert(job.kind).second)

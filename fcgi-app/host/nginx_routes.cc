@@ -39,6 +39,12 @@ std::string zone_of(const Router::Entry& entry) {
   return name;
 }
 
+// Of the page at /docs/, which is Swagger UI's: it draws with styles of its own making, and shows its icons as data:.
+constexpr const char* kDocsPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src "
+    "'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 struct Rate {
   std::int64_t number = 0, wait_s = 0;  // until one that ran into the limit may ask once more
 };
@@ -126,8 +132,9 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
       "# What a 405 of nginx's own tells; files answer the default.\n"
       "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
       "# Of pages, and of all else.\n"
-      "map $uri $content_policy {{\n{}  default \"default-src 'none'; frame-ancestors 'none'\";\n}}\n",
-      named, limits, waits, zones, bodies, allowed, policies);
+      "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  default \"default-src 'none'; frame-ancestors "
+      "'none'\";\n}}\n",
+      named, limits, waits, zones, bodies, allowed, policies, kDocsPolicy);
   return text;
 }
 

@@ -34,6 +34,11 @@ inline RateLimit limit_of(const Route& route, const Settings& settings) {
 // "modules/figma/rename/rename_layers.cc:210"
 inline std::string place_of(const Route& route) { return fmt::format("{}:{}", route.at.file_name(), route.at.line()); }
 
+// What the API's description calls it (host/openapi.h), or where it is of no type its media type; null: nothing.
+inline Json type_in(const Content& content) {
+  return content.media_type.empty() ? Json() : Json(content.type.name.empty() ? content.media_type : content.type.name);
+}
+
 inline std::string routes_text(const Router& router, const Settings& settings) {
   Table table({"ROUTE", "WHO", "EACH CLIENT", "EACH ADDRESS", "WHERE", "WHAT IT DOES"});
   for (const auto& entry : router.entries()) {
@@ -67,6 +72,12 @@ inline std::string routes_json(const Router& router, const Settings& settings) {
     if (options.edge) route.set("nginx", Json::object({{"rate", options.edge->rate}, {"burst", options.edge->burst}}));
     route.set("bodyMax", options.body_max.value_or(settings.body_max));
     route.set("streams", options.streams);
+    if (!options.query.name.empty()) route.set("query", options.query.name);
+    if (options.body) route.set("body", type_in(*options.body));
+    Json answers = Json::array();
+    for (const RouteAnswer& answer : options.answers)
+      answers.push(Json::object({{"status", answer.status}, {"type", type_in(answer.content)}}));
+    route.set("answers", std::move(answers));
     routes.push(std::move(route));
   }
   return Json::object({{"routes", routes}}).dump() + "\n";

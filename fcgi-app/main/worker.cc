@@ -5,6 +5,7 @@
 //   plugfleet-worker --check               say what is wrong with the settings and modules, and exit
 //   plugfleet-worker --print-settings      every setting with its type, default and range
 //   plugfleet-worker --print-routes        every route with who may ask and how often; --print-routes-json for programs
+//   plugfleet-worker --print-openapi       what the API is, by OpenAPI 3.1
 //   plugfleet-worker --print-nginx-maps    what nginx is told of them; likewise -limits and -locations
 //
 // SIGQUIT drains as SIGTERM does and may be said again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
@@ -23,6 +24,7 @@
 #include "host/dispatch.h"
 #include "host/module_loader.h"
 #include "host/nginx_routes.h"
+#include "host/openapi.h"
 #include "host/router.h"
 #include "host/routes/analytics_routes.h"
 #include "host/routes/job_routes.h"
@@ -154,6 +156,7 @@ int print_routes(std::string_view what, const Settings& settings, const std::vec
   const NginxRoutes nginx = nginx_routes(router, pages);
   const std::string text = what == "routes"         ? routes_text(router, settings)
                            : what == "routes-json"  ? routes_json(router, settings)
+                           : what == "openapi"      ? openapi_json(router)
                            : what == "nginx-maps"   ? nginx.maps
                            : what == "nginx-limits" ? nginx.limits
                                                     : nginx.locations;
@@ -175,7 +178,8 @@ int run(const Arguments& arguments) {
   const auto pages = pages_of(modules);
   const Router router = router_of(modules);
   if (arguments.check) {
-    nginx_routes(router, pages);  // throws where something is wrong
+    nginx_routes(router, pages);  // these throw where something is wrong
+    openapi_json(router);
     fmt::print("{} modules, settings fine\n", pages.size());
     return 0;
   }
@@ -191,6 +195,7 @@ int run(const Arguments& arguments) {
 }  // namespace plugfleet
 
 int main(int argc, char** argv) {
-  return plugfleet::run_main("plugfleet-worker", argc, argv, plugfleet::run,
-                             {"settings", "routes", "routes-json", "nginx-maps", "nginx-limits", "nginx-locations"});
+  return plugfleet::run_main(
+      "plugfleet-worker", argc, argv, plugfleet::run,
+      {"settings", "routes", "routes-json", "openapi", "nginx-maps", "nginx-limits", "nginx-locations"});
 }

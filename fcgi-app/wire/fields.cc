@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/utf8.h"
@@ -11,6 +12,28 @@ namespace plugfleet {
 namespace {
 
 constexpr const char* kLossy = "must not hold a NUL or half of a character (a lone surrogate)";
+
+// What is wrong with it; empty where nothing is.
+std::string complaint_of_words(std::string_view text, const Rule& rule) {
+  if (!rule.contains.empty() && !text.contains(rule.contains))
+    return rule.complaint.empty() ? fmt::format("must contain {}", rule.contains) : std::string(rule.complaint);
+  if (!rule.one_of.empty() && std::ranges::find(rule.one_of, text) == rule.one_of.end())
+    return rule.complaint.empty() ? fmt::format("must be one of {}", fmt::join(rule.one_of, ", "))
+                                  : std::string(rule.complaint);
+  return {};
+}
+
+std::string complaint_of_text(std::string_view text, const Rule& rule) {
+  const std::size_t count = utf8_count(text);
+  if (count < rule.length_min || count > rule.length_max) {
+    return rule.length_max == SIZE_MAX
+               ? fmt::format("must have at least {} characters", rule.length_min)
+               : fmt::format("must have {} to {} characters, not {}", rule.length_min, rule.length_max, count);
+  }
+  return complaint_of_words(text, rule);
+}
+
+bool within(double number, const Rule& rule) { return number >= rule.least && number <= rule.most; }
 
 }  // namespace
 
@@ -46,13 +69,8 @@ void FieldReader::take(const JsonView& value, const std::string& path, std::stri
   if (value.type() != JsonView::Type::string) return complain(path, "must be a string");
   if (!value.exact() && !rule.mended) return complain(path, kLossy);
   target = value.text();
-  const std::size_t count = utf8_count(target);
-  if (count < rule.length_min || count > rule.length_max) {
-    return complain(path, rule.length_max == SIZE_MAX ? fmt::format("must have at least {} characters", rule.length_min)
-                                                      : fmt::format("must have {} to {} characters, not {}",
-                                                                    rule.length_min, rule.length_max, count));
-  }
-  if (rule.accepts && !rule.accepts(target)) complain(path, rule.complaint);
+  std::string complaint = complaint_of_text(target, rule);
+  if (!complaint.empty()) complain(path, std::move(complaint));
 }
 
 void FieldReader::take(const JsonView& value, const std::string& path, LargeText& target, const Rule& rule) {
@@ -61,7 +79,8 @@ void FieldReader::take(const JsonView& value, const std::string& path, LargeText
   if (!value.plain()) target.unescaped = std::make_shared<const std::string>(value.text());
   target.text = value.plain() ? value.raw() : std::string_view(*target.unescaped);
   if (target.text.size() < rule.length_min) return complain(path, "must not be empty");
-  if (rule.accepts && !rule.accepts(target.text)) complain(path, rule.complaint);
+  std::string complaint = complaint_of_words(target.text, rule);
+  if (!complaint.empty()) complain(path, std::move(complaint));
 }
 
 void FieldReader::take(const JsonView& value, const std::string& path, bool& target, const Rule&) {
@@ -73,7 +92,7 @@ void FieldReader::take(const JsonView& value, const std::string& path, std::int6
   if (value.type() != JsonView::Type::number || std::trunc(value.number()) != value.number()) {
     return complain(path, "must be a whole number");
   }
-  if (!value.integer() || value.number() < rule.least || value.number() > rule.most) {
+  if (!value.integer() || !within(value.number(), rule)) {
     return complain(path, fmt::format("must be between {} and {}", rule.least, rule.most));
   }
   target = *value.integer();
@@ -82,16 +101,71 @@ void FieldReader::take(const JsonView& value, const std::string& path, std::int6
 void FieldReader::take(const JsonView& value, const std::string& path, double& target, const Rule& rule) {
   if (value.type() != JsonView::Type::number) return complain(path, "must be a number");
   target = value.number();
-  if (target < rule.least || target > rule.most) {
+  if (!within(target, rule)) {
     complain(path, fmt::format("must be between {} and {}", rule.least, rule.most));
   }
 }
 
-void throw_unprocessable(std::vector<Detail> wrong) {
+// ---- A query -------------------------------------------------------------------------------------------------------
+
+const QueryReader::Pairs::value_type* QueryReader::find(std::string_view name) const {
+  const auto found = std::ranges::find(pairs_, name, &Pairs::value_type::first);
+  return found == pairs_.end() ? nullptr : &*found;
+}
+
+void QueryReader::complain(std::string_view name, std::string message) {
+  if (wrong_.size() < kDetailsMax) wrong_.push_back({std::string(name), std::move(message)});
+}
+
+void QueryReader::take(std::string_view name, const std::string& text, std::string& target, const Rule& rule) {
+  target = text;
+  std::string complaint = complaint_of_text(target, rule);
+  if (!complaint.empty()) complain(name, std::move(complaint));
+}
+
+void QueryReader::take(std::string_view name, const std::string& text, bool& target, const Rule&) {
+  if (text != "true" && text != "false") return complain(name, "must be true or false");
+  target = text == "true";
+}
+
+namespace {
+
+template <class T>
+bool is_all(const std::string& text, T& target) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// "must be a whole number from 1 to 365"
+std::string number_wanted(std::string_view what, const Rule& rule) {
+  if (rule.least == -kAnyNumber && rule.most == kAnyNumber) return fmt::format("must be {}", what);
+  return fmt::format("must be {} from {} to {}", what, rule.least, rule.most);
+}
+
+}  // namespace
+
+void QueryReader::take(std::string_view name, const std::string& text, std::int64_t& target, const Rule& rule) {
+  if (!is_all(text, target) || !within(static_cast<double>(target), rule))
+    complain(name, number_wanted("a whole number", rule));
+}
+
+void QueryReader::take(std::string_view name, const std::string& text, double& target, const Rule& rule) {
+  if (!is_all(text, target) || !std::isfinite(target) || !within(target, rule))
+    complain(name, number_wanted("a number", rule));
+}
+
+namespace {
+
+[[noreturn]] void throw_wrong(Kind kind, std::vector<Detail> wrong) {
   std::string message = wrong.front().field.empty() ? wrong.front().message
                                                     : fmt::format("{} {}", wrong.front().field, wrong.front().message);
   if (wrong.size() > 1) message += fmt::format(", and {} more", wrong.size() - 1);
-  throw Failure(Kind::unprocessable, std::move(message)).details(std::move(wrong));
+  throw Failure(kind, std::move(message)).details(std::move(wrong));
 }
+
+}  // namespace
+
+void throw_unprocessable(std::vector<Detail> wrong) { throw_wrong(Kind::unprocessable, std::move(wrong)); }
+void throw_wrong_query(std::vector<Detail> wrong) { throw_wrong(Kind::invalid_request, std::move(wrong)); }
 
 }  // namespace plugfleet

@@ -12,20 +12,17 @@ Reply text(int status, std::string body, std::string content_type) {
 
 Reply error_reply(const Failure& failure, std::string_view request_id) {
   const KindInfo& kind = info(failure.kind());
-  Json body = Json::object({{"error", kind.code}, {"message", failure.message()}, {"requestId", request_id}});
+  ErrorBody body{.error = std::string(kind.code), .message = failure.message(), .request_id = std::string(request_id)};
   std::string wait;
   if (kind.status == 429 || kind.status == 503) {
     const auto seconds =
         std::chrono::ceil<std::chrono::seconds>(failure.retry_after().value_or(std::chrono::seconds(1)));
-    body.set("retryAfter", seconds.count());
+    body.retry_after = seconds.count();
     wait = std::to_string(seconds.count());
   }
   if (!failure.details().empty()) {
-    Json details = Json::array();
-    for (const Detail& detail : failure.details()) {
-      details.push(Json::object({{"field", detail.field}, {"message", detail.message}}));
-    }
-    body.set("details", std::move(details));
+    body.details.emplace();
+    for (const Detail& detail : failure.details()) body.details->push_back({detail.field, detail.message});
   }
   Reply reply = json(kind.status, body);
   if (!wait.empty()) reply.headers.emplace_back("Retry-After", wait);

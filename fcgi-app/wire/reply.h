@@ -1,7 +1,9 @@
 // What a handler answers with.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,8 +57,28 @@ Reply json(int status, const T& value) {
 }
 Reply text(int status, std::string body, std::string content_type = "text/plain; charset=utf-8");
 
-// {"error", "message", "requestId", "retryAfter"?, "details"?} with its status and Retry-After: the contract's
-// "Common".
+// Every error's body, nginx's too (conf/nginx/site.conf): the contract's "Common".
+struct ErrorBody {
+  struct Wrong {
+    std::string field, message;
+    void fields(auto& f) {
+      f("field", field);
+      f("message", message);
+    }
+  };
+  std::string error, message, request_id;
+  std::optional<std::int64_t> retry_after;  // seconds
+  std::optional<std::vector<Wrong>> details;
+  void fields(auto& f) {
+    f("error", error, one_of(error_codes()));
+    f("message", message);
+    f("requestId", request_id);
+    f("retryAfter", retry_after, left_out());
+    f("details", details, left_out());
+  }
+};
+
+// With its status and Retry-After.
 Reply error_reply(const Failure& failure, std::string_view request_id);
 
 std::string_view reason_phrase(int status);

@@ -6,13 +6,27 @@ using namespace plugfleet;
 
 namespace {
 
-Json told(const std::vector<PromptFile>& prompts) {
-  Json list = Json::array();
-  for (const PromptFile& prompt : prompts) {
-    list.push(Json::object(
-        {{"id", prompt.id}, {"name", prompt.name}, {"filename", prompt.filename}, {"isDefault", prompt.is_default}}));
+struct ShownPrompt {
+  std::string id, name, filename;
+  bool is_default = false;
+  void fields(auto& f) {
+    f("id", id);
+    f("name", name);
+    f("filename", filename);
+    f("isDefault", is_default);
   }
-  return Json::object({{"prompts", list}});
+};
+
+struct ShownPrompts {
+  std::vector<ShownPrompt> prompts;  // the default first, then by name
+  void fields(auto& f) { f("prompts", prompts); }
+};
+
+ShownPrompts told(const std::vector<PromptFile>& prompts) {
+  ShownPrompts shown;
+  for (const PromptFile& prompt : prompts)
+    shown.prompts.push_back({prompt.id, prompt.name, prompt.filename, prompt.is_default});
+  return shown;
 }
 
 Async<Reply> show_prompts(Call& call, std::string default_file) {
@@ -29,8 +43,14 @@ Route prompts_route(std::string default_file) {
                                                                       Call& call, const PathValues&) {
     return show_prompts(call, default_file);
   };
-  return {
-      Method::GET, "/api/prompts", std::move(handler), {.summary = "The prompts there are", .auth = Auth::optional}};
+  return {Method::GET,
+          "/api/prompts",
+          std::move(handler),
+          {.summary = "The prompts there are",
+           .answers = {{200, json_of<ShownPrompts>(R"({"prompts": [{"id": "creative-director", "name":
+               "Creative Director", "filename": "creative-director.txt", "isDefault": false}]})")},
+                       {304, nothing()}},
+           .auth = Auth::optional}};
 }
 
 }  // namespace figma

@@ -15,10 +15,7 @@ inline constexpr std::size_t kLayersMax = 500;
 inline constexpr std::size_t kOffloadBytes = 256 * 1024;  // checking more than this would hold the reactor up
 
 inline plugfleet::Rule email() {
-  plugfleet::Rule rule = plugfleet::length(1, 255);
-  rule.accepts = [](std::string_view text) { return text.find('@') != text.npos; };
-  rule.complaint = "must be an e-mail address";
-  return rule;
+  return {.length_min = 1, .length_max = 255, .contains = "@", .complaint = "must be an e-mail address"};
 }
 
 template <class Layer>

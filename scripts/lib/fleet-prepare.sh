@@ -94,7 +94,7 @@ make_folders() {
   local pgdata=$FLEET_DIR/postgresql
   if ((EUID == 0)); then
     # The servers' own users may pass through to what is theirs.
-    chmod 0711 -- "$FLEET_DIR" . conf conf/postgresql conf/pgbouncer nginx static
+    chmod 0711 -- "$FLEET_DIR" . conf conf/nginx conf/postgresql conf/pgbouncer nginx static
     chown postgres: postgresql pgbouncer
     if ! may_enter postgres "$FLEET_DIR"; then
       pgdata=/var/lib/plugfleet-${RUN##*-}/postgresql
@@ -116,7 +116,8 @@ say_room() {
   fi
 }
 
-# nginx serves modules/NAME/static through links, or from copies where its user cannot enter the checkout.
+# nginx serves modules/NAME/static, and the page of the API (scripts/dev/docs-page), through links, or from copies where
+# its user cannot enter the checkout.
 make_static() {
   local folder modules=$root/modules link=(ln -sfn --)
   if [[ $installed ]]; then
@@ -129,6 +130,7 @@ make_static() {
   for folder in "$modules"/*/static; do
     if [[ -d $folder ]]; then "${link[@]}" "$folder" "static/$(basename "${folder%/static}")"; fi
   done
+  if [[ -d $RUN/build/docs ]]; then "${link[@]}" "$RUN/build/docs" static/api-docs; fi
   chmod -R a+rX static
 }
 
@@ -257,11 +259,12 @@ END
   done
 }
 
-# nginx_routes PART RELEASE: what nginx is told of the routes that the modules of a release have.
-nginx_routes() {
+# of_routes PART RELEASE: what nginx is told, or whoever asks for /openapi.json, of the routes that the modules of a release
+# have.
+of_routes() {
   # shellcheck disable=SC2016
   sed "s|$RUN/build/modules|$2/modules|" conf/worker.env |
-    env -i PATH="$PATH" bash -c 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-nginx-$1" --settings "$3"' \
+    env -i PATH="$PATH" bash -c 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-$1" --settings "$3"' \
       - "$1" "$2" "$FLEET_DIR/plugfleet.conf" |
     sed "s|^  include \(.*\)\.conf;|  include $RUN/conf/nginx/\1.conf;|"
 }
@@ -325,13 +328,16 @@ configure() {
   keep conf/fleet.env "HTTPS_PORT=$HTTPS_PORT"$'\n'"HTTP_PORT=$HTTP_PORT"$'\n'"PUBLIC_NAME=$PUBLIC_NAME"$'\n'"POSTGRES_PORT=$POSTGRES_PORT"
   text=$(environment_of worker plugfleet)
   keep conf/worker.env "$text"
-  for name in maps limits locations; do
-    if text=$(nginx_routes "$name" "${1:-$RUN/build}" 2>&1); then
-      keep "conf/nginx/routes-$name.conf" "$text"
+  for name in openapi nginx-{maps,limits,locations}; do
+    if text=$(of_routes "$name" "${1:-$RUN/build}" 2>&1); then
+      template=conf/nginx/routes-${name#nginx-}.conf
+      if [[ $name == openapi ]]; then template=conf/nginx/openapi.json; fi
+      keep "$template" "$text"
     elif [[ ! ${draft:-} ]]; then # a draft's programs are asked what they refuse
       fail "$text"
     fi
   done
+  if [[ -e conf/nginx/openapi.json ]]; then chmod a+r conf/nginx/openapi.json; fi # nginx's workers read it
   for name in runner keeper; do
     text=$(environment_of "$name" plugfleet_jobs)
     keep "conf/$name.env" "$text"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from contract import Contract
 from live import frame, some_layers
 from servers import BUILD, OPENER, ROOT, Fleet, fetch
 from traffic import Traffic, all_renamed
@@ -80,7 +81,22 @@ class OneFolderTest(unittest.TestCase):
         self.assertEqual({route["method"]: (route["summary"], route["module"], route.get("nginx"), route["bodyMax"])
                           for route in routes if route["path"] == "/api/notes"},
                          {"POST": ("Adds a note", "notes", {"rate": "1r/m", "burst": 5}, 1024),
-                          "GET": ("All notes", "notes", None, 20 * 1024 * 1024)})
+                          "GET": ("The first notes", "notes", None, 20 * 1024 * 1024)})
+
+        self.assertEqual({route["method"]: (route.get("query"), route.get("body"), route["answers"])
+                          for route in routes if route["path"] == "/api/notes"},
+                         {"POST": (None, "notes.NewNote", [{"status": 201, "type": "notes.NewNote"}]),
+                          "GET": ("notes.ListQuery", None, [{"status": 200, "type": "notes.Notes"}])})
+
+        # The API's description has them, and what they answer is so.
+        contract = Contract(fetch(f"{self.fleet.url}/openapi.json"))
+        self.assertEqual(set(contract.document["paths"]["/api/notes"]), {"get", "post"})
+        for path in ("/api/notes?limit=1", "/api/notes?limit=0", "/api/notes?limit=x"):
+            status, headers, said = self.status(path)
+            contract.check("GET", path, status, headers, said)
+            if status != 200:
+                self.assertEqual((status, json.loads(said)["details"]),
+                                 (400, [{"field": "limit", "message": "must be a whole number from 1 to 100"}]))
 
         # Its table, and its cache, which whoever adds to the table passes by.
         self.assertEqual(json.loads(self.add("one")), {"title": "one"})

@@ -65,12 +65,22 @@ NewJob new_job(const Wanted& wanted, const std::string& payload, const std::stri
           .delay = milliseconds(wanted.delay_ms.value_or(0))};
 }
 
+struct Added {
+  std::string job_id;
+  void fields(auto& f) { f("jobId", job_id, uuid_text()); }
+};
+
+struct AddedMany {
+  std::int64_t count = 0;
+  void fields(auto& f) { f("count", count); }
+};
+
 Async<Reply> add_jobs(Call& call) {
   const Wanted wanted = co_await call.json<Wanted>();
   const std::string payload = write_fields(Payload{wanted.ms, wanted.steps, wanted.times}).dump();
   if (!wanted.count) {
     const EnqueueResult added = co_await call.platform.intake.enqueue(new_job(wanted, payload, call.trace().id));
-    co_return json(202, Json::object({{"jobId", added.id}}));
+    co_return json(202, Added{added.id});
   }
   for (std::int64_t left = *wanted.count; left > 0; left -= 1000) {
     std::vector<NewJob> jobs;
@@ -80,7 +90,7 @@ Async<Reply> add_jobs(Call& call) {
     co_await call.platform.jobs.enqueue(std::move(jobs));
   }
   call.platform.events.tell_enqueued({"probe." + wanted.kind});
-  co_return json(202, Json::object({{"count", *wanted.count}}));
+  co_return json(202, AddedMany{*wanted.count});
 }
 
 struct Effect {
@@ -101,25 +111,41 @@ Async<Reply> add_effect(Call& call) {
   const EnqueueResult added = co_await call.enqueue(transaction, std::move(job));
   if (wanted.rolled_back.value_or(false)) throw Failure(Kind::conflict, "as it was asked to");
   co_await transaction.commit();
-  co_return json(202, Json::object({{"jobId", added.id}}));
+  co_return json(202, Added{added.id});
 }
+
+struct Nothing {
+  void fields(auto&) {}
+};
 
 Async<Reply> hold(Call&) {
   std::this_thread::sleep_for(milliseconds(20));
-  co_return json(200, Json::object());
+  co_return json(200, Nothing{});
 }
+
+struct Item {
+  std::string id, name, author;
+  std::int64_t price = 0;
+  std::vector<std::string> tags;
+  void fields(auto& f) {
+    f("id", id, uuid_text());
+    f("name", name);
+    f("author", author);
+    f("price", price);
+    f("tags", tags);
+  }
+};
+
+struct Items {
+  std::vector<Item> items;
+  void fields(auto& f) { f("items", items); }
+};
 
 // As a page of a shop has them.
 Async<Reply> list(Call&) {
-  Json items = Json::array();
-  for (int i = 0; i < 119; ++i) {
-    items.push(Json::object({{"id", uuid_v4()},
-                             {"name", "A thing of many"},
-                             {"author", "somebody"},
-                             {"price", i},
-                             {"tags", Json::array({Json("one"), Json("two")})}}));
-  }
-  co_return json(200, Json::object({{"items", items}}));
+  Items all;
+  for (int i = 0; i < 119; ++i) all.items.push_back({uuid_v4(), "A thing of many", "somebody", i, {"one", "two"}});
+  co_return json(200, all);
 }
 
 Async<Outcome> noop(Job&) { co_return done(Json()); }
@@ -167,13 +193,33 @@ Module describe(SettingReader& settings) {
   settings.text("PROBE_LANE", lane, "");
   Module module{
       .name = "probe",
-      .routes = {{Method::POST, "/probe/jobs", add_jobs, {.summary = "Enqueues jobs", .recorded = false}},
-                 {Method::POST, "/probe/effects", add_effect, {.summary = "A row and a job", .recorded = false}},
+      .routes = {{Method::POST,
+                  "/probe/jobs",
+                  add_jobs,
+                  {.summary = "Enqueues jobs",
+                   .body = json_of<Wanted>(),
+                   .answers = {{202, json_of<Added>()}, {202, json_of<AddedMany>()}},
+                   .recorded = false}},
+                 {Method::POST,
+                  "/probe/effects",
+                  add_effect,
+                  {.summary = "A row and a job",
+                   .body = json_of<Effect>(),
+                   .answers = {{202, json_of<Added>()}},
+                   .fails = {Kind::conflict},
+                   .recorded = false}},
                  {Method::GET,
                   "/probe/list",
                   list,
-                  {.summary = "A list", .auth = Auth::required, .cache = CacheRule{.fresh = 1h}, .recorded = false}},
-                 {Method::GET, "/probe/hold", hold, {.summary = "Answers after a while", .recorded = false}}}};
+                  {.summary = "A list",
+                   .answers = {{200, json_of<Items>()}},
+                   .auth = Auth::required,
+                   .cache = CacheRule{.fresh = 1h},
+                   .recorded = false}},
+                 {Method::GET,
+                  "/probe/hold",
+                  hold,
+                  {.summary = "Answers after a while", .answers = {{200, json_of<Nothing>()}}, .recorded = false}}}};
   module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
                  {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .at_once = 2},
                  {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},

@@ -36,6 +36,7 @@ class Stream:
         self.connection.request("GET", f"/api/jobs/{job}/stream", headers={**seen, **(headers or {})})
         self.answer = self.connection.getresponse()
         self.status, self.headers = self.answer.status, self.answer.headers
+        live.contract.check("GET", f"/api/jobs/{job}/stream", self.status, self.headers, None)
         self.comments, self.retry_ms = 0, None
 
     def __iter__(self):

@@ -26,7 +26,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from bodies import png
-from servers import Fleet, Provider, wait_for
+from contract import Contract
+from servers import Fleet, Provider, fetch, wait_for
 
 PATIENCE = 60  # seconds until a test gives up waiting: sanitizer builds are slow
 EMAIL = "ada@example.com"
@@ -64,7 +65,7 @@ class Live:
         self.probe = probe  # does it have the module of tests/probe?
         self.inside = inside  # as Fleet's
         self.name = "test-" + Path(file).stem.removesuffix("_test")
-        self.fleet = self.provider = None
+        self.fleet = self.provider = self.contract = None
         self.settings = None
         live = self
 
@@ -99,6 +100,7 @@ class Live:
         full |= settings
         if self.fleet is None:
             self.fleet = Fleet(self.name, full, probe=self.probe, inside=self.inside).__enter__()
+            self.contract = Contract(fetch(f"{self.fleet.url}/openapi.json"))
             self.trusted = ssl.create_default_context(cafile=self.fleet.folder / "tls/certificate.pem")
         else:
             self.fleet.change(full)
@@ -115,7 +117,8 @@ class Live:
                 provider.__exit__()
 
     def ask(self, method, path, body=None, headers=None, secure=False, address="127.0.0.1"):
-        """One request on a connection of its own. A body that is no bytes goes as JSON; an iterator goes chunked."""
+        """One request on a connection of its own. A body that is no bytes goes as JSON; an iterator goes chunked. The
+        reply is as the fleet's /openapi.json says, or the test fails."""
         fields = {"Connection": "close"}
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):
             body = json.dumps(body).encode()
@@ -138,9 +141,11 @@ class Live:
                 connection.request(method, path, body=body, headers=fields)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # refused before the body's end: the answer is there all the same
-            return Reply(connection.getresponse())
+            reply = Reply(connection.getresponse())
         finally:
             connection.close()
+        self.contract.check(method, path, reply.status, reply.headers, reply.body)
+        return reply
 
     def get(self, path, **how):
         return self.ask("GET", path, **how)

@@ -1,6 +1,7 @@
 #include "wire/fields.h"
 
 #include "support/check.h"
+#include "wire/http.h"
 
 using namespace plugfleet;
 
@@ -128,4 +129,53 @@ TEST(a_number_out_of_range_is_named_whatever_its_size) {
 TEST(a_fraction_is_no_whole_number) {
   CHECK_CONTAINS(complaints(R"({"name":"n","flag":true,"count":1.5,"list":[{"id":"a"}]})"),
                  "count must be a whole number");
+}
+
+// ---- A query -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::string_view kSorts[] = {"popular", "new"};
+
+struct ListQuery {
+  std::optional<std::int64_t> days;
+  std::optional<bool> deep;
+  std::optional<double> share;
+  std::optional<std::string> sort;
+  void fields(auto& f) {
+    f("days", days, range(1, 365));
+    f("deep", deep);
+    f("share", share);
+    f("sort", sort, one_of(kSorts));
+  }
+};
+
+std::string refused_query(std::string_view text) {
+  try {
+    read_query<ListQuery>(parse_query(text));
+  } catch (const Failure& failure) {
+    CHECK(failure.kind() == Kind::invalid_request);
+    return failure.message();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST(a_query_is_read_by_fields_and_what_it_does_not_name_is_passed_over) {
+  const auto query = read_query<ListQuery>(parse_query("x=1&days=7&deep=true&share=0.5&sort=new&days=9"));
+  CHECK_EQ(*query.days, 7);
+  CHECK(*query.deep && *query.share == 0.5);
+  CHECK_EQ(*query.sort, "new");
+  CHECK(!read_query<ListQuery>({}).days);
+}
+
+TEST(a_wrong_parameter_is_named) {
+  for (const char* days : {"days=0", "days=366", "days=", "days=seven", "days=7.5", "days=99999999999999999999"})
+    CHECK_EQ(refused_query(days), "days must be a whole number from 1 to 365");
+  CHECK_EQ(refused_query("days=%ff"), "days must be percent-encoded UTF-8");
+  CHECK_EQ(refused_query("deep=1"), "deep must be true or false");
+  CHECK_EQ(refused_query("share=nan"), "share must be a number");
+  CHECK_EQ(refused_query("sort=old&deep=1"), "deep must be true or false, and 1 more");
+  CHECK_EQ(refused_query("sort=old"), "sort must be one of popular, new");
 }

@@ -22,9 +22,41 @@ struct ToldJob {
 // then nobody knows whether it is still there.
 Async<ToldJob> with_result(JobPayloads& payloads, JobView row);
 
-// {"id", "type", "status", "progress", "progressMessage", "attempt", "maxAttempts", "createdAt", "startedAt",
-// "completedAt", "durationMs", "result"?, "resultExpired"?, "error"?}. What is not known yet is null; `result` is there
-// once the job has completed, `error` once it has failed.
+// What job_json writes, for the API's description: it copies no result.
+struct ShownJob {
+  struct Error {
+    std::string code, message;
+    void fields(auto& f) {
+      f("code", code);
+      f("message", message);
+    }
+  };
+  std::string id, type, status, progress_message, created_at;
+  std::int64_t progress = 0, attempt = 0, max_attempts = 0;
+  std::optional<std::string> started_at, completed_at;  // null until then
+  std::optional<std::int64_t> duration_ms;
+  std::optional<Error> error;  // once it has failed
+  std::optional<Json> result;  // once it has completed
+  std::optional<bool> result_expired;
+  void fields(auto& f) {
+    f("id", id, uuid_text());
+    f("type", type);
+    f("status", status, one_of(kJobStatuses));
+    f("progress", progress, range(0, 100));
+    f("progressMessage", progress_message);
+    f("attempt", attempt);
+    f("maxAttempts", max_attempts);
+    f("createdAt", created_at, time_text());
+    f("startedAt", started_at, time_text());
+    f("completedAt", completed_at, time_text());
+    f("durationMs", duration_ms);
+    f("error", error, left_out());
+    f("result", result, left_out());
+    f("resultExpired", result_expired, left_out());
+  }
+};
+
+// As ShownJob says.
 std::string job_json(const ToldJob& job);
 // The same, without `result` where that rests in the payload Redis.
 std::string job_json(const JobView& row);

@@ -22,6 +22,8 @@
 namespace plugfleet {
 
 // Jobs of a kind with a higher one all go before those with a lower one. The numbers are the table's.
+// What a client is told a job's status to be.
+inline constexpr std::string_view kJobStatuses[] = {"queued", "processing", "completed", "failed", "cancelled"};
 enum class JobPriority { high = 1, normal = 2, low = 3 };
 
 // What the modules declare. A kind that nobody has declared is enqueued but never claimed.

@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/text.h"
 #include "core/analytics.h"
 #include "core/platform.h"
 #include "io/gate.h"
@@ -44,19 +43,14 @@ class Reports {
   std::map<int, Report> kept_;  // by days
 };
 
-int days_of(const Call& call) {
-  const std::string text = call.query("days").value_or(std::to_string(kDaysDefault));
-  const auto days = number_in<int>(text, 1, kDaysMax);
-  if (!days) {
-    throw Failure(Kind::invalid_request, "days must be a whole number from 1 to 365")
-        .details({{"days", "must be a whole number from 1 to 365"}});
-  }
-  return *days;
-}
+struct ReportQuery {
+  std::optional<std::int64_t> days;
+  void fields(auto& f) { f("days", days, range(1, kDaysMax)); }
+};
 
 Async<Reply> show(std::shared_ptr<Reports> reports, Call& call) {
-  const int days = days_of(call);
-  std::string text = co_await reports->of(call, days);
+  const auto days = call.query<ReportQuery>().days.value_or(kDaysDefault);
+  std::string text = co_await reports->of(call, static_cast<int>(days));
   co_return Reply{.body = std::move(text)}.with("Cache-Control", "no-store");
 }
 
@@ -71,7 +65,10 @@ Module analytics_routes() {
           .routes = {{Method::GET,
                       "/api/analytics",
                       std::move(handler),
-                      {.summary = "What was asked, by whom and how it went", .auth = Auth::operator_token}}}};
+                      {.summary = "What was asked, by whom and how it went",
+                       .query = type_of<ReportQuery>(),
+                       .answers = {{200, json_of<UsageReport>()}},
+                       .auth = Auth::operator_token}}}};
 }
 
 }  // namespace plugfleet

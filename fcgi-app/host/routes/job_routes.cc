@@ -75,13 +75,28 @@ Async<Reply> stream(Call& call, std::string id) {
 
 Module job_routes() {
   return {.name = "jobs",
-          .routes = {
-              {Method::GET, "/api/jobs/{id}", show, {.summary = "A job and what came of it", .auth = Auth::optional}},
-              {Method::DELETE, "/api/jobs/{id}", cancel, {.summary = "Cancels a job", .auth = Auth::optional}},
-              {Method::GET,
-               "/api/jobs/{id}/stream",
-               stream,
-               {.summary = "A job's progress, as events", .auth = Auth::optional, .streams = true}}}};
+          .routes = {{Method::GET,
+                      "/api/jobs/{id}",
+                      show,
+                      {.summary = "A job and what came of it",
+                       .answers = {{200, json_of<ShownJob>()}},
+                       .fails = {Kind::forbidden, Kind::not_found},
+                       .auth = Auth::optional}},
+                     {Method::DELETE,
+                      "/api/jobs/{id}",
+                      cancel,
+                      {.summary = "Cancels a job",
+                       .answers = {{200, json_of<ShownJob>()}, {202, json_of<ShownJob>()}},
+                       .fails = {Kind::forbidden, Kind::not_found, Kind::conflict},
+                       .auth = Auth::optional}},
+                     {Method::GET,
+                      "/api/jobs/{id}/stream",
+                      stream,
+                      {.summary = "A job's progress, as events (core/jobs/job_feed.h)",
+                       .answers = {{200, events()}, {204, nothing()}},
+                       .fails = {Kind::forbidden, Kind::not_found},
+                       .auth = Auth::optional,
+                       .streams = true}}}};
 }
 
 }  // namespace plugfleet

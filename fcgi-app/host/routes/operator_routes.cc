@@ -30,6 +30,11 @@ constexpr const char* kCanWrite =
     "select current_setting('transaction_read_only')::bool as read_only, spill_to_disk() as spilled";
 const Clock::time_point started = Clock::now();
 
+struct Alive {
+  std::string status;
+  void fields(auto& f) { f("status", status); }
+};
+
 Async<Reply> healthz(Call&) { co_return Reply{.body = R"({"status":"ok"})"}; }
 
 // What this host needs room for: logs, the sockets' and request bodies' tmpfs, the database where it is here. A disk
@@ -52,6 +57,54 @@ struct Checks {
   bool well() const {
     return server == "ok" && database == "ok" && redis == "ok" && payloads == "ok" &&
            (provider == "ok" || provider == "offline");
+  }
+  void fields(auto& f) {
+    f("server", server);
+    f("database", database);
+    f("redis", redis);
+    f("payloads", payloads);
+    f("provider", provider);
+  }
+};
+
+struct Memory {
+  std::int64_t rss_mb = 0, limit_mb = 0;
+  void fields(auto& f) {
+    f("rssMB", rss_mb);
+    f("limitMB", limit_mb);
+  }
+};
+
+constexpr std::string_view kHealthWords[] = {"ok", "degraded"};
+struct Health {
+  std::string status;
+  Checks checks;
+  Memory memory;
+  std::int64_t uptime = 0;  // seconds
+  void fields(auto& f) {
+    f("status", status, one_of(kHealthWords));
+    f("checks", checks);
+    f("memory", memory);
+    f("uptime", uptime);
+  }
+};
+
+struct Latency {
+  double p50 = 0, p95 = 0, p99 = 0;  // ms
+  void fields(auto& f) {
+    f("p50", p50);
+    f("p95", p95);
+    f("p99", p99);
+  }
+};
+
+struct Numbers {
+  std::int64_t requests = 0, errors = 0;
+  Latency latency;
+  void fields(auto& f) {
+    f("requests", requests);
+    f("errors", errors);
+    f("latency", latency);
   }
 };
 
@@ -113,18 +166,13 @@ Async<void> look(Platform& platform, std::shared_ptr<LastLook> last) {
   co_await for_each_parallel(platform.reactor, 4, {.width = 4, .deadline = Clock::now() + kCheckTimeout},
                              std::move(each));
   const bool well = checks.well();
-  const Json memory =
-      Json::object({{"rssMB", resident_memory() >> 20}, {"limitMB", platform.settings.memory_limit >> 20}});
-  last->reply = json(
-      well ? 200 : 503,
-      Json::object({{"status", well ? "ok" : "degraded"},
-                    {"checks", Json::object({{"server", checks.server},
-                                             {"database", checks.database},
-                                             {"redis", checks.redis},
-                                             {"payloads", checks.payloads},
-                                             {"provider", checks.provider}})},
-                    {"memory", memory},
-                    {"uptime", std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started).count()}}));
+  const auto up = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started);
+  last->reply = json(well ? 200 : 503,
+                     Health{.status = well ? "ok" : "degraded",
+                            .checks = checks,
+                            .memory = {.rss_mb = static_cast<std::int64_t>(resident_memory() >> 20),
+                                       .limit_mb = static_cast<std::int64_t>(platform.settings.memory_limit >> 20)},
+                            .uptime = up.count()});
   last->at = Clock::now();
 }
 
@@ -151,19 +199,16 @@ Async<Reply> health(Call& call, std::shared_ptr<LastLook> last) {
 }
 
 Reply metrics_json(const std::vector<Metric>& all) {
-  std::int64_t requests = 0, errors = 0;
+  Numbers numbers;
   std::vector<std::int64_t> buckets(kBucketCount);
   for (const Metric& metric : all) {
-    if (metric.name == "plugfleet_requests_total") requests += metric.value;
-    if (metric.name == "plugfleet_errors_total") errors += metric.value;
+    if (metric.name == "plugfleet_requests_total") numbers.requests += metric.value;
+    if (metric.name == "plugfleet_errors_total") numbers.errors += metric.value;
     if (metric.name == "plugfleet_request_seconds" && metric.type == 'h')
       buckets.at(static_cast<std::size_t>(metric.bucket)) += metric.value;
   }
-  return json(200, Json::object({{"requests", requests},
-                                 {"errors", errors},
-                                 {"latency", Json::object({{"p50", bucket_quantile(buckets, 0.50)},
-                                                           {"p95", bucket_quantile(buckets, 0.95)},
-                                                           {"p99", bucket_quantile(buckets, 0.99)}})}}));
+  numbers.latency = {bucket_quantile(buckets, 0.50), bucket_quantile(buckets, 0.95), bucket_quantile(buckets, 0.99)};
+  return json(200, numbers);
 }
 
 Async<Reply> metrics(Call& call) {
@@ -184,17 +229,21 @@ std::size_t resident_memory() {
 }
 
 Module operator_routes() {
-  const auto quiet = [](const char* summary) {
-    return RouteOptions{.summary = summary, .limited = false, .operators_only = true, .recorded = false};
+  const auto quiet = [](const char* summary, std::vector<RouteAnswer> answers) {
+    return RouteOptions{
+        .summary = summary, .answers = std::move(answers), .limited = false, .operators_only = true, .recorded = false};
   };
   const auto last = std::make_shared<LastLook>();
   const std::function<Async<Reply>(Call&, const PathValues&)> shared_health = [last](Call& call, const PathValues&) {
     return health(call, last);
   };
-  return {.name = "operator",
-          .routes = {{Method::GET, "/health", shared_health, quiet("Whether what the fleet needs answers")},
-                     {Method::GET, "/healthz", healthz, quiet("Whether a worker answers")},
-                     {Method::GET, "/metrics", metrics, quiet("Counters and times, for Prometheus")}}};
+  return {
+      .name = "operator",
+      .routes = {{Method::GET, "/health", shared_health,
+                  quiet("Whether what the fleet needs answers", {{200, json_of<Health>()}, {503, json_of<Health>()}})},
+                 {Method::GET, "/healthz", healthz, quiet("Whether a worker answers", {{200, json_of<Alive>()}})},
+                 {Method::GET, "/metrics", metrics,
+                  quiet("Counters and times, for Prometheus", {{200, text_of()}, {200, json_of<Numbers>()}})}}};
 }
 
 }  // namespace plugfleet

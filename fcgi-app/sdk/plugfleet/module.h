@@ -21,8 +21,12 @@
 //
 //   Module describe(SettingReader& settings) {
 //     return {.name = "notes",
-//             .routes = {{Method::GET, "/notes/{id}", show, {.summary = "A note", .auth = Auth::required}},
-//                        {Method::POST, "/notes/digest", digest, {.summary = "Counts what all notes say"}}},
+//             .routes = {{Method::GET, "/notes/{id}", show,
+//                         {.summary = "A note", .answers = {{200, json_of<Note>()}}, .auth = Auth::required}},
+//                        {Method::POST, "/notes/digest", digest,
+//                         {.summary = "Counts what all notes say",
+//                          .body = json_of<Wanted>(),
+//                          .answers = answers_of_work<Digest>()}}},
 //             .jobs = {{.kind = "notes.digest", .run = run_digest}}};
 //   }
 //   }  // namespace notes

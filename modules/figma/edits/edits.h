@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "figma/request_rules.h"
@@ -66,16 +67,46 @@ struct EditRequest {
 //   setText {"text"}                 setFill {"fill": "#RRGGBB"}     setFontSize {"fontSize"}   move {"x", "y"}
 //   setCornerRadius {"cornerRadius"} setOpacity {"opacity"}          setVisible {"visible"}     resize {"width",
 //   "height"} generateImage {"imagePrompt"}, and in the reply "generatedImageBase64" where an image was made
+inline constexpr std::string_view kActionNames[] = {"setText",         "setFill",    "setFontSize",
+                                                    "setCornerRadius", "setOpacity", "move",
+                                                    "resize",          "setVisible", "generateImage"};
 struct Instruction {
   std::string action, layer_id;
   std::optional<std::string> text, fill, image_prompt;
   std::optional<double> font_size, corner_radius, opacity, x, y, width, height;
   std::optional<bool> visible;
+  std::optional<std::string> generated_image_base64;  // edits_json() adds it
+  void fields(auto& f) {
+    using namespace plugfleet;
+    const Rule rule = left_out();
+    f("action", action, one_of(kActionNames)), f("layerId", layer_id);
+    f("text", text, rule), f("fill", fill, rule), f("imagePrompt", image_prompt, rule);
+    f("fontSize", font_size, rule), f("cornerRadius", corner_radius, rule), f("opacity", opacity, rule);
+    f("x", x, rule), f("y", y, rule), f("width", width, rule), f("height", height, rule);
+    f("visible", visible, rule), f("generatedImageBase64", generated_image_base64, rule);
+  }
 };
 
 struct Variant {
   std::string theme, description;
   std::vector<Instruction> instructions;
+  void fields(auto& f) {
+    f("theme", theme);
+    f("description", description);
+    f("instructions", instructions);
+  }
+};
+
+// What edits_json() writes.
+struct EditResult {
+  std::vector<Variant> variants;
+  std::int64_t dropped = 0;             // instructions that broke a rule
+  std::optional<std::int64_t> missing;  // where there are fewer than five variants
+  void fields(auto& f) {
+    f("variants", variants);
+    f("dropped", dropped);
+    f("missing", missing, plugfleet::left_out());
+  }
 };
 
 }  // namespace figma

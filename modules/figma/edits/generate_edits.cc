@@ -14,7 +14,10 @@ using namespace plugfleet;
 namespace {
 
 constexpr const char* kKind = "generate-edits";  // the jobs' type
-constexpr int kAsked = 10, kDesigned = 40;       // percent
+constexpr const char* kExample = R"({"userEmail": "ada@example.com", "frameName": "Card", "frameWidth": 320,
+    "frameHeight": 200, "layers": [{"id": "1:7", "name": "Title", "type": "TEXT", "text": "Hello", "x": 24, "y": 24,
+    "width": 120, "height": 32, "fontSize": 24}]})";
+constexpr int kAsked = 10, kDesigned = 40;  // percent
 
 EditSettings chosen;  // set once, at start
 
@@ -125,6 +128,9 @@ Route generate_edits_route(const EditSettings& settings) {
           "/api/generate-edits",
           handle_generate_edits,
           {.summary = "Five variants of a frame",
+           .body = json_of<EditRequest>(kExample),
+           .answers = answers_of_work<EditResult>(),
+           .fails = {Kind::conflict},
            .auth = Auth::optional,
            .limit = per_client(settings.limit_per_minute, 1min),
            .edge = settings.edge}};

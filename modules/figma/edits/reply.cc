@@ -94,6 +94,8 @@ constexpr std::array<Action, 9> kActions{{
     {"generateImage", false, [](const Reading& r) { return r.image_prompt(); }},
 }};
 
+static_assert(std::ranges::equal(kActions, kActionNames, {}, &Action::name));
+
 using Layers = std::unordered_map<std::string_view, const LayerMetadata*>;
 
 // A line break within a string is a common slip; outside of strings a space does as well.
@@ -207,22 +209,6 @@ EditReply completed(EditReply first, EditReply second) {
 
 // ---- As it is answered ---------------------------------------------------------------------------------------------
 
-namespace {
-
-Json as_json(const Instruction& instruction) {
-  Json json = Json::object({{"action", instruction.action}, {"layerId", instruction.layer_id}});
-  const auto put = [&json](std::string_view name, const auto& value) {
-    if (value) json.set(name, *value);
-  };
-  put("text", instruction.text), put("fill", instruction.fill), put("imagePrompt", instruction.image_prompt);
-  put("fontSize", instruction.font_size), put("cornerRadius", instruction.corner_radius);
-  put("opacity", instruction.opacity), put("x", instruction.x), put("y", instruction.y);
-  put("width", instruction.width), put("height", instruction.height), put("visible", instruction.visible);
-  return json;
-}
-
-}  // namespace
-
 // Written piece by piece: the pictures, the bulk of it, are copied once.
 std::string edits_json(const EditReply& reply, const Pictures& pictures) {
   JsonWriter json;
@@ -230,7 +216,7 @@ std::string edits_json(const EditReply& reply, const Pictures& pictures) {
   for (const Variant& variant : reply.variants) {
     json.object().add("theme", variant.theme).add("description", variant.description).array("instructions");
     for (const Instruction& instruction : variant.instructions) {
-      json.object().members(as_json(instruction).dump());
+      json.object().members(write_fields(instruction).dump());
       const auto picture = pictures.find(instruction.image_prompt.value_or(""));
       if (picture != pictures.end()) json.plain("generatedImageBase64", picture->second);
       json.end();

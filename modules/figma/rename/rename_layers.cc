@@ -18,8 +18,13 @@ using namespace plugfleet;
 namespace {
 
 constexpr const char* kKind = "rename-layers";  // the jobs' type
-constexpr auto kAnswerMargin = 3s;              // before the request's deadline: answer with what there is
-constexpr milliseconds kAgainLeast = 1s;        // before what could not be asked is asked again
+constexpr const char* kExample = R"({"userEmail": "ada@example.com", "layers": [
+    {"id": "1:7", "currentName": "Rectangle 3", "type": "RECTANGLE", "imageBase64":
+     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}]})";
+constexpr const char* kAnswerExample = R"({"jobId": "0f1c3a52-6b1e-4f0a-9a3e-1d2c3b4a5f60", "durationMs": 840,
+    "layers": [{"id": "1:7", "newName": "Blue Pill Button"}], "renamed": 1, "kept": 0})";
+constexpr auto kAnswerMargin = 3s;        // before the request's deadline: answer with what there is
+constexpr milliseconds kAgainLeast = 1s;  // before what could not be asked is asked again
 
 struct Layer {
   std::string id, current_name, type;
@@ -135,13 +140,34 @@ NewJob job_of(const RenameRequest& request) {
           .layer_count = static_cast<int>(request.layers.size())};
 }
 
-Json result_of(const RenameRequest& request, const Renamed& renamed) {
-  Json layers = Json::array();
+struct NewName {
+  std::string id, new_name;
+  void fields(auto& f) {
+    f("id", id);
+    f("newName", new_name);
+  }
+};
+
+struct RenameResult {
+  std::vector<NewName> layers;  // as they were sent
+  std::int64_t renamed = 0, kept = 0;
+  void fields(auto& f) {
+    f("layers", layers);
+    f("renamed", renamed);
+    f("kept", kept);
+  }
+};
+
+RenameResult result_of(const RenameRequest& request, const Renamed& renamed) {
+  RenameResult result;
+  result.layers.reserve(request.layers.size());
   for (std::size_t i = 0; i < request.layers.size(); ++i) {
     const Layer& layer = request.layers[i];
-    layers.push(Json::object({{"id", layer.id}, {"newName", renamed.names[i].value_or(layer.current_name)}}));
+    result.layers.push_back({layer.id, renamed.names[i].value_or(layer.current_name)});
   }
-  return Json::object({{"layers", layers}, {"renamed", renamed.renamed()}, {"kept", renamed.kept()}});
+  result.renamed = static_cast<std::int64_t>(renamed.renamed());
+  result.kept = static_cast<std::int64_t>(renamed.kept());
+  return result;
 }
 
 // ---- The work ----
@@ -175,7 +201,7 @@ Async<Outcome> rename(Work& work, const RenameRequest& request, Attempt attempt)
         {{"trace", work.trace().id}, {"layers", renamed.unasked.size()}, {"why", renamed.hitch->message()}});
   const bool again = attempt == Attempt::one_of_several || (attempt == Attempt::last && !work.tried());
   if (renamed.hitch && renamed.all_failed && again) throw *renamed.hitch;
-  Outcome outcome = done(result_of(request, renamed));
+  Outcome outcome = done(write_fields(result_of(request, renamed)));
   if (renamed.kept() > 0) outcome.message = fmt::format("{} layers kept their names", renamed.kept());
   if (renamed.kept() > 0 && !renamed.why.empty()) outcome.message += fmt::format(" ({})", renamed.why);
   co_return outcome;
@@ -211,6 +237,9 @@ Route rename_layers_route(const RenameSettings& settings) {
           "/api/rename-layers",
           rename_layers,
           {.summary = "Renames the layers of a frame",
+           .body = json_of<RenameRequest>(kExample),
+           .answers = answers_of_work<RenameResult>(kAnswerExample),
+           .fails = {Kind::conflict},
            .auth = Auth::optional,
            .limit = per_client(settings.limit_per_minute, 1min),
            .edge = settings.edge}};

@@ -5,7 +5,7 @@ import { busyWith, isBusy, voiceOf, type Task } from './activity';
 import { feasible } from './afterwards';
 import { askCanvas } from './canvas';
 import { byId, make } from './dom';
-import { runJob } from './jobs';
+import { asJson, runJob } from './jobs';
 import { forgetPictures, toBase64 } from './pictures';
 import { readStyles, readVariants, type Variant } from './replies';
 import { count, quoted } from './sentences';
@@ -49,7 +49,7 @@ export async function loadStyles(): Promise<void> {
   styles.replaceChildren(plain);
   note.textContent = '';
   try {
-    const read = readStyles(await from.json('/api/prompts', { seconds: kStylesSeconds }));
+    const read = readStyles(await from.json('get', '/api/prompts', { seconds: kStylesSeconds }));
     if (!read) throw from.refusal('stranger');
     if (stylesOf !== from.address) return;
     if (read.length)
@@ -73,7 +73,7 @@ function clear(): void {
 async function ask({ signal, phase, progress }: Task): Promise<{ frame: ExportedFrame; variants: Variant[] }> {
   phase('Reading the frame');
   const frame = await askCanvas('exportFrame', null);
-  const body = JSON.stringify({
+  const body = asJson('/api/generate-edits', {
     ...whoAsks(),
     frameName: cut(frame.name, 1000),
     frameWidth: frame.width,

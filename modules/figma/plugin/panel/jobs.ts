@@ -3,7 +3,8 @@
 //   post --202--> follow: the event stream; where that fails, polling between attempts at it --> result
 //     \ cancelled by the designer at any point: DELETE in the background; whatever arrives later is not looked at
 import { eventReader } from './events';
-import { Cancelled, Refusal, isObject, type Server } from './server';
+import { isObject, type Answered, type PathOf, type Sent, type components } from './api';
+import { Cancelled, Refusal, type Server } from './server';
 
 const kPostSeconds = 120; // the API's own
 const kAskSeconds = 15;
@@ -19,6 +20,11 @@ export interface Progress {
   trouble?: boolean; // the connection is lost; it is being tried again
 }
 
+// What is done as a job where the client prefers that, and what comes of it.
+export type JobPath = {
+  [P in PathOf<'post'>]: Answered<'post', P, 202> extends components['schemas']['AcceptedJob'] ? P : never;
+}[PathOf<'post'>];
+
 interface Job {
   status: string;
   progress: number;
@@ -31,7 +37,7 @@ const kEnded = ['completed', 'failed', 'cancelled'];
 
 // A job as GET answers it, or an event about one; null where it is neither.
 function readJob(value: unknown): Job | null {
-  if (!isObject(value) || typeof value.status !== 'string') return null;
+  if (!isObject<components['schemas']['ShownJob'] & { message?: string }>(value) || typeof value.status !== 'string') return null;
   const { status, progress, error } = value;
   const message = value.message ?? value.progressMessage;
   const wrong = isObject(error) ? { code: String(error.code), message: String(error.message) } : null;
@@ -63,15 +69,16 @@ const randomKey = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 // Sent again once where the connection broke: the key makes that the same job.
-async function post(server: Server, path: string, body: string): Promise<string> {
+async function post(server: Server, path: JobPath, body: string): Promise<string> {
   const headers = { 'Content-Type': 'application/json', Prefer: 'respond-async', 'Idempotency-Key': randomKey() };
-  const send = (): Promise<unknown> => server.json(path, { method: 'POST', headers, body, seconds: kPostSeconds });
+  const send = (): Promise<{ readonly jobId?: unknown }> =>
+    server.json('post', path, { headers, body, seconds: kPostSeconds });
   const reply = await send().catch(async (error: unknown) => {
     if (!(error instanceof Refusal) || error.code !== 'unreachable') throw error;
     await wait(1);
     return send();
   });
-  const id = isObject(reply) ? reply.jobId : null;
+  const id = reply.jobId;
   if (typeof id !== 'string' || !/^[0-9a-f-]{36}$/i.test(id)) throw server.refusal('stranger');
   return id;
 }
@@ -81,7 +88,7 @@ async function cancel(server: Server, id: string): Promise<void> {
   for (const pause of [0, 1, 3, 9]) {
     try {
       if (pause) await wait(pause);
-      await server.json(`/api/jobs/${id}`, { method: 'DELETE', seconds: kAskSeconds });
+      await server.json('delete', '/api/jobs/{id}', { id, seconds: kAskSeconds });
       return;
     } catch (error) {
       if (!(error instanceof Refusal) || !error.passing) return;
@@ -120,7 +127,7 @@ async function follow(
     });
     const headers = { Accept: 'text/event-stream', ...(lastId && { 'Last-Event-ID': lastId }) };
     await server
-      .stream(`/api/jobs/${id}/stream`, { headers, seconds: kSilenceSeconds, signal }, read)
+      .stream('/api/jobs/{id}/stream', { id, headers, seconds: kSilenceSeconds, signal }, read)
       .catch((error: unknown) => {
         if (!end) throw error;
       });
@@ -138,7 +145,7 @@ async function follow(
       if (error instanceof Cancelled) throw error; // any other: polling tells what is the matter
     }
     try {
-      const job = learn(await server.json(`/api/jobs/${id}`, { seconds: kAskSeconds, signal }));
+      const job = learn(await server.json('get', '/api/jobs/{id}', { id, seconds: kAskSeconds, signal }));
       if (job) return job;
     } catch (error) {
       const gone = Date.now() - heard > kLostSeconds * 1000;
@@ -157,11 +164,14 @@ async function follow(
   }
 }
 
+// The body of such a request.
+export const asJson = <P extends JobPath>(_: P, body: Sent<'post', P>): string => JSON.stringify(body);
+
 // The job's result. Throws Cancelled, at once, when `signal` aborts; Refusal when there is no result.
 export async function runJob(
   server: Server,
-  path: string,
-  body: string,
+  path: JobPath,
+  body: string, // as asJson() writes it
   signal: AbortSignal,
   tell: (progress: Progress) => void,
 ): Promise<unknown> {

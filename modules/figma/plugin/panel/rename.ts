@@ -13,7 +13,7 @@ import {
 import { busyWith, isBusy, voiceOf, type Task } from './activity';
 import { askCanvas } from './canvas';
 import { byId } from './dom';
-import { runJob } from './jobs';
+import { asJson, runJob } from './jobs';
 import { nameRow, type NameRow } from './name_row';
 import { forgetPictures, toBase64 } from './pictures';
 import { readNames } from './replies';
@@ -127,7 +127,7 @@ async function ask({ signal, phase, progress }: Task): Promise<{ names: NewName[
     currentName: cut(name, 1000),
     imageBase64: toBase64(picture),
   }));
-  const body = JSON.stringify({ ...whoAsks(), layers });
+  const body = asJson('/api/rename-layers', { ...whoAsks(), layers });
   if (new Blob([body]).size > kBodyMax) throw new Sentence('These layers are too large to send; select fewer of them.');
   if (!signal.aborted) phase(`Sending ${count(layers.length, 'layer')}`);
   const names = readNames(await runJob(server(), '/api/rename-layers', body, signal, progress), exported.layers);

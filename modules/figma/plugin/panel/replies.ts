@@ -1,8 +1,13 @@
 // The server's results, checked: only what has the API's shape gets further, and only so much of it.
 import type { Instruction } from '../shared/instructions';
 import type { ExportedLayer, NewName } from '../shared/messages';
+import { isObject, type Answered, type components } from './api';
 import { forFigma, fromBase64 } from './pictures';
-import { isObject } from './server';
+
+type Prompts = Answered<'get', '/api/prompts', 200>;
+type Renamed = components['schemas']['Answered_figma.RenameResult'];
+type Edits = components['schemas']['Answered_figma.EditResult'];
+type Suggested = Edits['variants'][number]['instructions'][number];
 
 const kVariantsMax = 20;
 const kInstructionsMax = 2000;
@@ -21,9 +26,9 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const text = (value: unknown, most: number): string => (typeof value === 'string' ? value.slice(0, most) : '');
 
 export function readStyles(value: unknown): Style[] | null {
-  if (!isObject(value) || !Array.isArray(value.prompts)) return null;
+  if (!isObject<Prompts>(value) || !Array.isArray(value.prompts)) return null;
   return value.prompts.slice(0, 200).flatMap((one) => {
-    if (!isObject(one) || typeof one.filename !== 'string') return [];
+    if (!isObject<Prompts['prompts'][number]>(one) || typeof one.filename !== 'string') return [];
     const name = text(one.name, 100) || one.filename;
     return [{ filename: one.filename, name: one.isDefault === true && name !== 'Default' ? `${name} (default)` : name }];
   });
@@ -41,10 +46,10 @@ function renamed({ name, type }: ExportedLayer, word: string): string {
 
 // A new name for each layer that gets one; null where this is no result of a rename.
 export function readNames(value: unknown, layers: ExportedLayer[]): NewName[] | null {
-  if (!isObject(value) || !Array.isArray(value.layers)) return null;
+  if (!isObject<Renamed>(value) || !Array.isArray(value.layers)) return null;
   const names = new Map<unknown, string>();
   for (const one of value.layers) {
-    if (isObject(one)) names.set(one.id, text(one.newName, 255).trim());
+    if (isObject<Renamed['layers'][number]>(one)) names.set(one.id, text(one.newName, 255).trim());
   }
   return layers.flatMap((layer) => {
     const { id, name } = layer;
@@ -56,9 +61,9 @@ export function readNames(value: unknown, layers: ExportedLayer[]): NewName[] | 
 }
 
 async function readInstruction(value: unknown): Promise<Instruction | null> {
-  if (!isObject(value) || typeof value.layerId !== 'string') return null;
+  if (!isObject<Suggested>(value) || typeof value.layerId !== 'string') return null;
   const { layerId } = value;
-  const number = (name: string, least: number, most: number): number | null => {
+  const number = (name: keyof Suggested, least: number, most: number): number | null => {
     const found = value[name];
     return typeof found === 'number' && found >= least && found <= most ? found : null;
   };
@@ -103,10 +108,10 @@ async function readInstruction(value: unknown): Promise<Instruction | null> {
 
 // Null where this is no result of generated edits.
 export async function readVariants(value: unknown): Promise<Variant[] | null> {
-  if (!isObject(value) || !Array.isArray(value.variants)) return null;
+  if (!isObject<Edits>(value) || !Array.isArray(value.variants)) return null;
   const variants: Variant[] = [];
   for (const one of value.variants.slice(0, kVariantsMax)) {
-    if (!isObject(one)) continue;
+    if (!isObject<Edits['variants'][number]>(one)) continue;
     const instructions: Instruction[] = [];
     for (const entry of list(one.instructions).slice(0, kInstructionsMax)) {
       const instruction = await readInstruction(entry);

@@ -1,5 +1,6 @@
 // Requests to the server. Every one has a deadline; every failure is a Refusal, whose message is a sentence to be
 // shown.
+import { isObject, pathOf, type Answered, type Method, type PathOf, type Unchecked, type components } from './api';
 import { sentenceFor, type ApiError } from './sentences';
 
 const kPassing = ['unreachable', 'slow', 'rate_limited', 'unavailable', 'request_timeout', 'internal'];
@@ -21,15 +22,12 @@ export class Refusal extends Error {
 }
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'DELETE';
+  id?: string; // of the path
   headers?: Record<string, string>;
-  body?: string;
+  body?: string; // JSON
   seconds: number; // for all of it, or with `stream` for each silence
   signal?: AbortSignal | undefined;
 }
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function errorOf(text: string, status: number): ApiError {
   let value: unknown = null;
@@ -38,7 +36,7 @@ function errorOf(text: string, status: number): ApiError {
   } catch {
     // some other server's page
   }
-  if (!isObject(value) || typeof value.error !== 'string') {
+  if (!isObject<components['schemas']['ErrorBody']>(value) || typeof value.error !== 'string') {
     return { code: status >= 500 ? 'internal' : 'stranger', message: '', retryAfter: null, requestId: '' };
   }
   const { error, message, retryAfter, requestId } = value;
@@ -61,18 +59,25 @@ export class Server {
   }
 
   // The JSON of a 2xx reply.
-  async json(path: string, call: Call): Promise<unknown> {
-    const text = await this.fetched(path, call, (response) => response.text());
+  async json<M extends Method, P extends PathOf<M>>(
+    method: M,
+    path: P,
+    call: Call,
+  ): Promise<Unchecked<Answered<M, P, 200 | 202>>> {
+    const text = await this.fetched(method, pathOf<M>(path, call.id), call, (response) => response.text());
+    let value: unknown = null;
     try {
-      return JSON.parse(text);
+      value = JSON.parse(text);
     } catch {
-      throw this.refusal('stranger');
+      // some other server's page
     }
+    if (!isObject<Answered<M, P, 200 | 202>>(value)) throw this.refusal('stranger');
+    return value;
   }
 
   // Calls `take` with each part of the reply's text until it ends.
-  stream(path: string, call: Call, take: (part: string) => void): Promise<void> {
-    return this.fetched(path, call, async (response, alive) => {
+  stream(path: PathOf<'get'>, call: Call, take: (part: string) => void): Promise<void> {
+    return this.fetched('get', pathOf<'get'>(path, call.id), call, async (response, alive) => {
       const reader = response.body?.getReader();
       const decoder = new TextDecoder();
       for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
@@ -83,11 +88,12 @@ export class Server {
   }
 
   private async fetched<T>(
+    method: Method,
     path: string,
     call: Call,
     read: (response: Response, alive: () => void) => Promise<T>,
   ): Promise<T> {
-    const { signal, seconds, headers, ...rest } = call;
+    const { signal, seconds, headers, body } = call;
     if (signal?.aborted) throw new Cancelled();
     const stop = new AbortController();
     const abort = (): void => stop.abort();
@@ -100,13 +106,14 @@ export class Server {
     alive();
     try {
       const response = await fetch(this.address + path, {
-        ...rest,
+        method: method.toUpperCase(),
+        ...(body !== undefined && { body }),
         headers: { ...headers, ...(this.token && { Authorization: `Bearer ${this.token}` }) },
         signal: stop.signal,
         credentials: 'omit',
         cache: 'no-store',
         referrerPolicy: 'no-referrer',
-        keepalive: call.method === 'DELETE', // may be the last word of a plugin that is being closed
+        keepalive: method === 'delete', // may be the last word of a plugin that is being closed
       });
       if (!response.ok) {
         const error = errorOf(await response.text(), response.status);
