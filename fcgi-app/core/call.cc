@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "core/platform.h"
 #include "wire/address.h"
+#include "wire/json_writer.h"
 
 namespace plugfleet {
 namespace {
@@ -96,12 +97,6 @@ Async<std::string_view> Call::raw_body() {
 
 namespace {
 
-// None where it is no address: a unix socket's peer.
-std::optional<std::string> internet_address(std::string_view text) {
-  if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF.:") != text.npos) return std::nullopt;
-  return std::string(text);
-}
-
 Reply accepted(const std::string& job_id, JobStatus status) {
   const std::string url = "/api/jobs/" + job_id;
   return json(202, AcceptedJob{job_id, std::string(name_of(status)), url, url + "/stream"})
@@ -111,11 +106,10 @@ Reply accepted(const std::string& job_id, JobStatus status) {
 
 // The result's members beside "jobId" and "durationMs". It may hold images: its text is not parsed for that.
 std::string with_job(std::string_view result, std::string_view id, std::int64_t duration_ms) {
-  std::string body = fmt::format(R"({{"jobId":"{}","durationMs":{})", id, duration_ms);
-  if (!result.starts_with('{')) return fmt::format(R"({},"result":{}}})", body, result);
-  const std::string_view members = trimmed(result.substr(1));
-  if (members != "}") body += ',';
-  return body.append(members);
+  JsonWriter json;
+  json.object().add("jobId", id).add("durationMs", duration_ms);
+  result.starts_with('{') ? json.members(result) : json.raw("result", result);
+  return std::move(json).text();
 }
 
 }  // namespace
@@ -149,7 +143,7 @@ Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
 void Call::sign(NewJob& job) const {
   Work::sign(job);
   if (user_) job.owner = job.user_id = user_->id;
-  job.ip_address = internet_address(client_address());
+  if (is_ip_address(client_address())) job.ip_address = client_address();  // none: a unix socket's peer
 }
 
 Async<Reply> Call::run_as_job(NewJob job) {
@@ -235,8 +229,10 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
   try {
     outcome = co_await now(*this);
   } catch (const Failure& failure) {
-    const bool stopped = failure.kind() == Kind::cancelled || failure.kind() == Kind::request_timeout;
-    stopped ? record(JobStatus::cancelled, failure.message()) : record_failed(failure);
+    failure.kind() == Kind::request_timeout ? record(JobStatus::cancelled, failure.message()) : record_failed(failure);
+    throw;
+  } catch (const Cancellation& cancelled) {
+    record(JobStatus::cancelled, cancelled.what());
     throw;
   } catch (...) {
     record_failed(Failure(Kind::internal, "something went wrong here"));

@@ -4,12 +4,12 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/failure.h"
+#include "base/text.h"
 
 namespace plugfleet {
 namespace {
@@ -40,21 +40,12 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-std::optional<unsigned> number(std::string_view text) {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::optional<unsigned> value_of(std::string_view text, const FieldRule& rule) {
-  std::string small;
-  for (const char c : text) small += static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  const std::string small = lower(text);
   for (std::size_t i = 0; i < rule.names.size(); i += 3) {
     if (small == rule.names.substr(i, 3)) return rule.least + static_cast<unsigned>(i / 3);
   }
-  const auto value = number(text);
-  return value && *value >= rule.least && *value <= rule.most ? value : std::nullopt;
+  return number_in<unsigned>(text, rule.least, rule.most);
 }
 
 // One element of a list: *, a value or a range, with a step or without. None: it is none of these.
@@ -67,7 +58,7 @@ std::optional<std::uint64_t> element(std::string_view text, const FieldRule& rul
   if (single && range_and_step.size() == 2) return std::nullopt;  // a step of what?
   const auto first = all ? rule.least : value_of(ends.front(), rule);
   const auto last = all ? rule.most : value_of(ends.back(), rule);
-  const auto step = range_and_step.size() == 2 ? number(range_and_step[1]) : 1;
+  const auto step = range_and_step.size() == 2 ? number_in<unsigned>(range_and_step[1]) : 1;
   if (!first || !last || !step || *first > *last || *step == 0 || *step > rule.most) return std::nullopt;
   std::uint64_t set = 0;
   for (unsigned value = *first; value <= *last; value += *step) set |= std::uint64_t{1} << value;

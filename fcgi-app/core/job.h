@@ -8,7 +8,7 @@
 //   ... .jobs = {{.kind = "notes.digest", .run = digest, .attempts = 5, .timeout = 30s}}
 //
 // A handler may run more than once for a job (its process may die after its work): what it does must bear repeating. It
-// is cancelled (Failure, Kind::cancelled, at its next wait) when the job is cancelled, when its lease is lost and when
+// is cancelled (Cancellation, at its next wait) when the job is cancelled, when its lease is lost and when
 // its time is over. What becomes of a job whose handler throws: host/job_outcome.h.
 #pragma once
 

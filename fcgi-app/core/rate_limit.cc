@@ -46,10 +46,6 @@ const RedisScript kTake(std::string(kTimeLeft) + R"lua(
   return {0, used, left}
 )lua");
 
-std::string milliseconds_text(Clock::duration duration) {
-  return std::to_string(std::max<std::int64_t>(std::chrono::ceil<milliseconds>(duration).count(), 0));
-}
-
 // Two long keys never meet: what follows the part that is kept is their SHA-1, and no short key is that long.
 std::string bounded(std::string key) {
   if (key.size() <= kKeyMax) return key;
@@ -127,13 +123,12 @@ Async<LimitState> RateLimiter::take(std::string key, RateLimit limit, std::int64
   key = bounded(std::move(key));
   if (Clock::now() >= ask_redis_again_) {
     try {
-      const auto reply = co_await redis_.eval(kTake, {"plugfleet:limit:" + key},
-                                              {std::to_string(limit.points), milliseconds_text(limit.duration),
-                                               milliseconds_text(limit.block), std::to_string(cost)});
+      const auto reply = co_await redis_.eval(
+          kTake, {"plugfleet:limit:" + key},
+          {std::to_string(limit.points), ms_text(limit.duration), ms_text(limit.block), std::to_string(cost)});
       co_return state_of(limit, reply.items.at(0).integer == 1, reply.items.at(1).integer,
                          milliseconds(reply.items.at(2).integer));
-    } catch (const Failure& failure) {
-      if (failure.kind() == Kind::cancelled) throw;
+    } catch (const Failure&) {
       ask_redis_again_ = Clock::now() + kRedisPause;
     }
   }

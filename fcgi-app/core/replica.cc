@@ -43,7 +43,6 @@ void Replica::used() {
 }
 
 void Replica::pass_over(const Failure& failure) {
-  if (failure.kind() == Kind::cancelled) throw;
   const auto* const error = dynamic_cast<const SqlError*>(&failure);
   if (error && error->fault() == SqlFault::data) throw;
   pass_over(std::string(failure.what()));

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "core/redis_time.h"
 #include "wire/gzip.h"
 
 namespace plugfleet {
@@ -61,10 +62,6 @@ const RedisScript kKeep(R"lua(
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
   if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 )lua");
-
-std::string ms_text(Clock::duration duration) {
-  return std::to_string(std::chrono::duration_cast<milliseconds>(duration).count());
-}
 
 std::string reply_key(const ReplyCache::Asked& asked) {
   std::string whole;
@@ -129,8 +126,7 @@ Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& as
   try {
     said = co_await redis_.eval(kLook, std::move(keys),
                                 {token, ms_text(kMakingMost), asked.known, asked.gzip ? "gzip" : ""});
-  } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
+  } catch (const Failure&) {
     co_return Look{};
   }
   const auto text = [&](std::size_t i) {
@@ -173,8 +169,10 @@ Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std:
   std::optional<Reply> reply;
   try {
     reply = co_await make();
+  } catch (const Cancellation&) {
+    throw;
   } catch (const Failure& failure) {
-    if (!found.refresh || failure.kind() == Kind::cancelled || info(failure.kind()).status < 500) throw;
+    if (!found.refresh || info(failure.kind()).status < 500) throw;
     log(Severity::warning, "cached_reply_not_made", {{"why", failure.message()}});
   } catch (const std::exception& fault) {
     if (!found.refresh) throw;
@@ -209,7 +207,7 @@ Async<void> ReplyCache::keep(Reactor& reactor, const std::string& key, const Cac
                          {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(in_all), std::move(etag),
                           reply.content_type, header_lines(reply), reply.body, packed});
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
+    log(Severity::debug, "reply_not_kept", {{"why", failure.message()}});
   }
 }
 

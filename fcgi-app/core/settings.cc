@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <optional>
 #include <sstream>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "core/ai/ai_providers.h"
 #include "core/migrations.h"
 #include "io/postgres.h"
 #include "io/redis_address.h"
-#include "wire/http.h"
 
 extern char** environ;
 
@@ -26,10 +25,8 @@ constexpr std::string_view kTestPrefix = "PLUGFLEET_TEST_";  // the tests' own, 
 
 // "20MiB" -> 20 and "MiB".
 std::optional<std::pair<std::int64_t, std::string_view>> number_and_unit(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || number < 0) return std::nullopt;
-  return std::pair{number, text.substr(static_cast<std::size_t>(end - text.data()))};
+  const auto parsed = number_before<std::int64_t>(text);
+  return parsed && parsed->first >= 0 ? parsed : std::nullopt;
 }
 
 std::optional<Clock::duration> parse_duration(std::string_view text) {
@@ -141,10 +138,8 @@ void SettingReader::choice(const std::string& name, std::string& target, std::st
 // As nginx reads one.
 void SettingReader::rate(const std::string& name, std::string& target, std::string default_value) {
   target = take(name, "rate", default_value, "");
-  std::int64_t number = 0;
-  const auto [unit, error] = std::from_chars(target.data(), target.data() + target.size(), number);
-  const std::string_view rest(unit, target.data() + target.size());
-  if (error == std::errc() && number >= 1 && number <= 1'000'000 && (rest == "r/s" || rest == "r/m")) return;
+  const auto [number, unit] = number_and_unit(target).value_or(std::pair(0, ""));
+  if (number >= 1 && number <= 1'000'000 && (unit == "r/s" || unit == "r/m")) return;
   complain(fmt::format("{}: must be a rate like 30r/m or 5r/s, not \"{}\"", name, target));
   target = std::move(default_value);
 }
@@ -152,10 +147,9 @@ void SettingReader::rate(const std::string& name, std::string& target, std::stri
 void SettingReader::integer(const std::string& name, std::int64_t& target, std::int64_t default_value,
                             std::int64_t least, std::int64_t most) {
   const std::string value = take(name, "integer", fmt::format("{}", default_value), fmt::format("{}..{}", least, most));
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), target);
-  if (error != std::errc() || end != value.data() + value.size() || target < least || target > most) {
-    complain(fmt::format("{}: must be a whole number from {} to {}, not \"{}\"", name, least, most, value));
-  }
+  const auto number = number_in<std::int64_t>(value, least, most);
+  if (!number) complain(fmt::format("{}: must be a whole number from {} to {}, not \"{}\"", name, least, most, value));
+  target = number.value_or(default_value);
 }
 
 void SettingReader::duration(const std::string& name, Clock::duration& target, std::string default_value,

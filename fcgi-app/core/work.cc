@@ -28,6 +28,9 @@ Async<Completion> Work::complete(Prompt prompt) {
   } catch (const Failure& failure) {
     tried_ = tried_ || info(failure.kind()).retry != Retry::later;
     throw;
+  } catch (const Cancellation&) {
+    tried_ = true;
+    throw;
   }
 }
 

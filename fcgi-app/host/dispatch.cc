@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "base/utf8.h"
+#include "wire/address.h"
 #include "wire/gzip.h"
 #include "wire/http.h"
 
@@ -44,10 +45,10 @@ Failure as_failure(std::exception_ptr thrown, const Call& call) {
 // Since nginx handed it over (its $msec, in seconds with three decimals): what it stood in the accept queue.
 std::optional<Clock::duration> waited_for_us(const Incoming& incoming) {
   const std::string_view sent = incoming.param("REQUEST_MSEC");
-  double seconds = 0;
-  if (std::from_chars(sent.data(), sent.data() + sent.size(), seconds).ec != std::errc()) return std::nullopt;
+  const auto seconds = number_in<double>(sent);
+  if (!seconds) return std::nullopt;
   const std::chrono::duration<double> waited =
-      WallClock::now().time_since_epoch() - std::chrono::duration<double>(seconds);
+      WallClock::now().time_since_epoch() - std::chrono::duration<double>(*seconds);
   return std::chrono::duration_cast<Clock::duration>(std::clamp(waited, std::chrono::duration<double>(0), kWaitMost));
 }
 
@@ -67,10 +68,6 @@ std::string challenge(const Failure& failure, std::string_view authorization) {
   std::string reason = failure.message();
   std::erase_if(reason, [](char c) { return c < ' ' || c > '~' || c == '"' || c == '\\'; });
   return fmt::format(R"(Bearer error="invalid_token", error_description="{}")", reason);
-}
-
-bool is_address(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
 }
 
 }  // namespace
@@ -240,13 +237,13 @@ void Dispatch::finished(Incoming& incoming, const Reply& reply) {
          {"address", call.client_address()}});
   }
   if (!served.entry || !served.entry->route.options.recorded) return;
-  platform_.recorder.record(
-      ApiCallRow{.endpoint = std::string(route),
-                 .ip_address = is_address(call.client_address()) ? std::string(call.client_address()) : std::string(),
-                 .user_agent = utf8_repaired(call.header("user-agent").substr(0, 256)),
-                 .status = reply.status,
-                 .milliseconds = to_ms(took),
-                 .created_at = WallClock::now()});
+  platform_.recorder.record(ApiCallRow{
+      .endpoint = std::string(route),
+      .ip_address = is_ip_address(call.client_address()) ? std::string(call.client_address()) : std::string(),
+      .user_agent = utf8_repaired(call.header("user-agent").substr(0, 256)),
+      .status = reply.status,
+      .milliseconds = to_ms(took),
+      .created_at = WallClock::now()});
 }
 
 }  // namespace plugfleet

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <set>
+
+#include "base/text.h"
 
 namespace plugfleet {
 namespace {
@@ -16,7 +17,7 @@ std::string path_pattern(const std::vector<std::string_view>& segments) {
   std::string pattern = "^";
   for (const std::string_view segment : segments) {
     pattern += '/';
-    if (segment.starts_with('{')) {
+    if (is_path_value(segment)) {
       pattern += "[^/]+";
       continue;
     }
@@ -49,8 +50,7 @@ struct Rate {
   std::int64_t number = 0, wait_s = 0;  // until one that ran into the limit may ask once more
 };
 Rate rate_of(const EdgeLimit& edge) {
-  Rate rate;
-  std::from_chars(edge.rate.data(), edge.rate.data() + edge.rate.size(), rate.number);
+  Rate rate{.number = number_before<std::int64_t>(edge.rate).value_or(std::pair(1, "")).first};
   rate.wait_s = edge.rate.ends_with("r/s") ? 1 : (60 + rate.number - 1) / rate.number;
   return rate;
 }

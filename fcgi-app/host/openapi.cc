@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.h"
 #include "wire/reply.h"
 
 namespace plugfleet {

@@ -19,14 +19,23 @@ std::vector<std::string_view> split_path(std::string_view path) {
   return segments;
 }
 
-namespace {
-
-bool is_value(std::string_view segment) {
+bool is_path_value(std::string_view segment) {
   return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
 }
 
+namespace {
+
+// Letters, digits, - . _ ~ (RFC 3986, section 2.3), or such a name in braces.
+bool is_well_formed(std::string_view segment) {
+  if (is_path_value(segment)) segment = segment.substr(1, segment.size() - 2);
+  return std::ranges::all_of(segment, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~").contains(c);
+  });
+}
+
 bool same_shape(const std::vector<std::string_view>& a, const std::vector<std::string_view>& b) {
-  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return is_value(x) ? is_value(y) : x == y; });
+  return std::ranges::equal(a, b,
+                            [](const auto& x, const auto& y) { return is_path_value(x) ? is_path_value(y) : x == y; });
 }
 
 // How well a known path fits a request's: -1 not at all, else the number of its literal segments.
@@ -34,7 +43,7 @@ int fit(const std::vector<std::string_view>& known, const std::vector<std::strin
   if (known.size() != asked.size()) return -1;
   int literal = 0;
   for (std::size_t i = 0; i < known.size(); ++i) {
-    if (is_value(known[i])) {
+    if (is_path_value(known[i])) {
       if (asked[i].empty()) return -1;
     } else if (known[i] == asked[i]) {
       ++literal;
@@ -57,17 +66,11 @@ void Router::add(const std::string& module, Route the_route) {
   if (!route.path.starts_with('/'))
     throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
   entry->segments = split_path(route.path);
-  for (const std::string_view segment : entry->segments) {
-    const auto plain = [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~{}").contains(c);
-    };
-    if (!std::ranges::all_of(segment, plain)) {
-      throw Failure(
-          Kind::internal,
-          fmt::format("module {}: the path of {} may hold letters, digits, - . _ ~ and {{...}}", module, entry->label));
-    }
+  if (!std::ranges::all_of(entry->segments, is_well_formed)) {
+    throw Failure(Kind::internal, fmt::format("module {}: the path of {} may hold letters, digits, - . _ ~ and {{...}}",
+                                              module, entry->label));
   }
-  const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_value));
+  const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_path_value));
   if (route.handler.values() && *route.handler.values() != values) {
     throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label,
                                               *route.handler.values()));
@@ -90,7 +93,7 @@ void Router::add(const std::string& module, Route the_route) {
 std::string Router::Entry::filled_in(std::string text, const PathValues& values) const {
   auto value = values.begin();
   for (const std::string_view segment : segments) {
-    if (!is_value(segment)) continue;
+    if (!is_path_value(segment)) continue;
     const std::size_t at = text.find(segment);
     if (at != text.npos) text.replace(at, segment.size(), *value);
     ++value;
@@ -118,7 +121,7 @@ Router::Match Router::find(Method method, std::string_view path) const {
     return match;
   }
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (is_value(match.entry->segments[i])) match.values.emplace_back(asked[i]);
+    if (is_path_value(match.entry->segments[i])) match.values.emplace_back(asked[i]);
   }
   return match;
 }

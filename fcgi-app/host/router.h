@@ -14,6 +14,9 @@ namespace plugfleet {
 // "/notes/{id}" -> {"notes", "{id}"}, views into it; a path ends with or without its last slash alike.
 std::vector<std::string_view> split_path(std::string_view path);
 
+// Whether a segment of a route's path stands for any value: "{id}".
+bool is_path_value(std::string_view segment);
+
 class Router {
  public:
   // A route with what is kept for it.

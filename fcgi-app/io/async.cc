@@ -1,6 +1,6 @@
 #include "io/async.h"
 
-#include <system_error>
+#include <cassert>
 #include <utility>
 
 #include "base/log.h"
@@ -23,6 +23,7 @@ struct Task::Turn {
   void (Task::*part)();
 };
 
+// Until it has ended the task owns itself.
 TaskPtr Reactor::spawn(Async<void> body, Task::Done done) {
   const auto task = std::make_shared<Task>(*this, std::move(body), std::move(done));
   task->self_ = task;
@@ -44,7 +45,7 @@ void Task::cancel(Failure reason) {
 
 void Task::start() {
   body_.handle_.promise().task = this;
-  // The end is told later: whoever spawns the task does not have it yet.
+  // A5: whoever spawns the task does not have it yet.
   if (reason_ || run(body_.handle_)) reactor_.later(Turn(*this, &Task::end));
 }
 
@@ -53,6 +54,7 @@ void Task::go_on() {
 }
 
 bool Task::run(std::coroutine_handle<> coroutine) {
+  assert(!ended_ && !wait_);
   coroutine.resume();
   if (!body_.handle_.done()) return false;
   failure_ = std::move(body_.handle_.promise().failure);
@@ -60,11 +62,12 @@ bool Task::run(std::coroutine_handle<> coroutine) {
   return true;
 }
 
-// A cancelled task ends with the reason it was cancelled for, whatever its last wait threw.
+// A4, A5
 void Task::end() {
   const TaskPtr self = std::move(self_);
   ended_ = true;
-  const bool cancelled = reason_ && (failure_ || body_.handle_);
+  const bool began = !body_.handle_;  // and has ended: run() let go of it
+  const bool cancelled = reason_ && (failure_ || !began);
   body_ = {};
   if (cancelled) failure_ = std::make_exception_ptr(*reason_);
   if (done_) return std::exchange(done_, {})(std::move(failure_));
@@ -82,7 +85,7 @@ void Task::abandon() {
 }
 
 void Task::throw_if_cancelled() const {
-  if (reason_ && !deaf_) throw std::system_error(std::make_error_code(std::errc::operation_canceled));
+  if (reason_ && !joining_) throw Cancellation();
 }
 
 // ---- Waiter -------------------------------------------------------------------------------------------------------
@@ -117,15 +120,16 @@ Waiter::Wait::~Wait() {
 }
 
 void Waiter::Wait::await_suspend(std::coroutine_handle<> suspended) {
+  assert(!waiter_->wait_ && !task_->wait_);  // A2
   waiter_->wait_ = task_->wait_ = this;
   task_->suspended_ = suspended;
 }
 
 void Waiter::Wait::await_resume() const {
-  if (cancelled_) throw Failure(Kind::cancelled, "cancelled");
+  if (cancelled_) throw Cancellation();
 }
 
-// Later, not here: whoever resumes or cancels does not find the coroutine running inside its own stack.
+// A1: the coroutine goes on later, not inside whoever resumes or cancels it.
 void Waiter::Wait::complete() {
   if (waiter_) std::exchange(waiter_, nullptr)->wait_ = nullptr;
   task_->wait_ = nullptr;
@@ -138,18 +142,19 @@ Async<void> sleep_for(Clock::duration duration) {
 }
 
 Async<void> join(Waiter& ended, std::function<void()> stop) {
-  std::exception_ptr cancelled;
+  bool cancelled = false;
   try {
     co_await ended.wait();
-  } catch (...) {
-    cancelled = std::current_exception();
+  } catch (const Cancellation&) {
+    cancelled = true;
   }
   if (!cancelled) co_return;
   if (stop) stop();
   Task& task = co_await AsyncPromiseBase::ThisTask{};
-  task.deaf_ = true;
+  task.joining_ = true;
   co_await ended.wait();
-  std::rethrow_exception(cancelled);
+  task.joining_ = false;
+  throw Cancellation();
 }
 
 }  // namespace plugfleet

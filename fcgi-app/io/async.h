@@ -1,12 +1,35 @@
 // Coroutines on the reactor's thread.
 //
-//   Async<T>   a coroutine that gives a T; awaited into a name (`const auto row = co_await ...`), parameters by value
-//   Task       a coroutine on its own (Reactor::spawn) with all that it awaits; it can be cancelled
-//   Waiter     one coroutine's suspension, ended by resume(), by cancellation or by its timeout, whichever is first
+//   Async<T>      a coroutine that gives a T; awaited into a name (`const auto row = co_await ...`), parameters by value
+//   Task          a coroutine on its own (Reactor::spawn) with all that it awaits; it can be cancelled
+//   Waiter        one coroutine's suspension, ended by resume(), by cancellation or by its timeout, whichever is first
+//   Cancellation  what every wait of a cancelled task throws
 //
-// Cancelling a task ends the wait it is in with Failure (Kind::cancelled), and whatever it awaits later with an
-// exception that is no Failure: nothing started by a cancelled task can wait again. The task itself ends with the
-// reason given to cancel. Destructors run as the coroutine unwinds; they must not wait.
+// The states of a task, and what leads from one to the next:
+//
+//                 start()               its body waits
+//     new ───────────────────> running ────────────────> waiting
+//      │                        │   ▲                       │
+//      │ start(): cancelled     │   │ go_on()               │ resume(), cancel() or the timeout: Wait::complete()
+//      │ before it began        │   └──────── ready <───────┘
+//      │                        │ its body returns or throws
+//      └──────────> end() <─────┘
+//                     │
+//                     ▼
+//                   ended
+//
+// What holds (the tests cite these numbers):
+//
+//  A1. A task runs from Reactor::spawn() and from the reactor's loop alone: never inside resume() or cancel(), so that
+//      their callers find everything as they left it.
+//  A2. A task is in one wait at most, and a waiter has one who waits at most. What ends the wait first ends it alone.
+//  A3. Once cancel() was called, the wait that the task is in and all that it awaits later throw Cancellation: nothing
+//      that a cancelled task starts can wait again, but the rest of a join().
+//  A4. A task ends with what its body threw; a cancelled one with the reason given to cancel(), unless its body has
+//      returned all the same.
+//  A5. `done` is called once, after spawn() has returned; the body's coroutines are gone by then, and ended() is true.
+//      It is not called where the reactor goes first: then the coroutines are destroyed, the innermost first.
+//  A6. Destructors run as a coroutine unwinds; they must not wait.
 #pragma once
 
 #include <coroutine>
@@ -26,6 +49,13 @@ class Task;
 using TaskPtr = std::shared_ptr<Task>;
 template <class T>
 struct AsyncPromise;
+
+// Thrown by the waits of a task that has been cancelled (A3). It is no Failure, so that what is done about one - another
+// attempt, a fallback, an answer - is not done for a caller who has left. Whoever catches it must throw it on.
+class Cancellation : public std::exception {
+ public:
+  const char* what() const noexcept override { return "cancelled"; }
+};
 
 // Runs once it is awaited, or spawned. Destroying it destroys what of it is suspended, the innermost first.
 template <class T>
@@ -60,7 +90,7 @@ class Waiter {
   ~Waiter();
   Waiter(const Waiter&) = delete;
 
-  // Suspends until resume() (which may have come already). Throws Failure when the task is cancelled.
+  // Suspends until resume() (which may have come already). Throws Cancellation when the task is cancelled.
   Wait wait();
   // The same, but gives up after `timeout`: false then.
   Async<bool> wait_for(Clock::duration timeout);
@@ -92,7 +122,7 @@ class [[nodiscard]] Waiter::Wait {
 
   Waiter* waiter_;
   Task* task_ = nullptr;
-  bool cancelled_ = false;
+  bool cancelled_ = false;  // what ended it was cancel()
 };
 
 inline Waiter::Wait Waiter::wait() { return Wait(*this); }
@@ -100,8 +130,7 @@ inline Waiter::Wait Waiter::wait() { return Wait(*this); }
 Async<void> sleep_for(Clock::duration duration);
 
 // Waits until `ended` is resumed, come what may: for what still uses things the caller owns. When the task is cancelled
-// meanwhile, `stop` is called (it should hurry the end) and the exception is thrown only once `ended` has been resumed.
-// Whoever catches that exception must let it through: this task can't be told again that it is cancelled.
+// meanwhile, `stop` is called (it should hurry the end) and Cancellation is thrown only once `ended` has been resumed.
 Async<void> join(Waiter& ended, std::function<void()> stop = {});
 
 class Task {
@@ -112,7 +141,7 @@ class Task {
       : reactor_(reactor), body_(std::move(body)), done_(std::move(done)) {}
   Task(const Task&) = delete;
 
-  // The task's present wait, and every later one, ends. Safe when the task has ended.
+  // The task's present wait, and every later one, ends (A3). Does nothing where the task has ended, or was cancelled.
   void cancel(Failure reason);
   bool ended() const { return ended_; }
 
@@ -127,18 +156,19 @@ class Task {
   void go_on();
   void end();
   void abandon();
-  bool run(std::coroutine_handle<> coroutine);  // until it waits; whether the task is over
+  bool run(std::coroutine_handle<> coroutine);  // until it waits; whether its body has ended
   void throw_if_cancelled() const;
 
   Reactor& reactor_;
   Async<void> body_;
   Done done_;
-  TaskPtr self_;                       // from its start to its end
-  Waiter::Wait* wait_ = nullptr;       // the one it is in
-  std::coroutine_handle<> suspended_;  // where it goes on
+  TaskPtr self_;                       // until it has ended
+  Waiter::Wait* wait_ = nullptr;       // the one it is in: waiting
+  std::coroutine_handle<> suspended_;  // where it goes on: waiting, ready
   std::exception_ptr failure_;
-  std::optional<Failure> reason_;
-  bool deaf_ = false, ended_ = false;
+  std::optional<Failure> reason_;  // it has been cancelled
+  bool joining_ = false;           // the rest of a join(), which cancellation does not end
+  bool ended_ = false;
 };
 
 // ---- What the compiler asks of a coroutine --------------------------------------------------------------------------

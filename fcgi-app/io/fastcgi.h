@@ -1,8 +1,5 @@
 // The edge: accepts nginx's FastCGI connections on a shared listening socket and serves their requests, one after
-// another on a connection, many connections at once.
-//
-//   idle --BEGIN,PARAMS--> serving --handler's reply--> draining STDIN --its end--> writing --END_REQUEST--> idle
-//                                                                      `-> streaming --END_REQUEST--> idle
+// another on a connection, many connections at once. io/fastcgi_connection.h draws the states of one.
 //
 // 1. The process never closes a kept connection first: nginx would fail the POST that it just sent there. On drain()
 //    it stops accepting and serves what still comes until nginx closes (its keepalive_time bounds that).

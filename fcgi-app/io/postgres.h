@@ -132,6 +132,15 @@ class Params {
   std::vector<std::size_t> starts_;
 };
 
+// What `value` gives for each of `rows`: one parameter of a statement that takes many rows as an array a column.
+template <class Row, class F>
+auto column(const std::vector<Row>& rows, F value) {
+  std::vector<std::decay_t<decltype(value(rows.front()))>> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) values.push_back(value(row));
+  return values;
+}
+
 // What statements are put to: a Database, a Transaction, or the replica (core/replica.h).
 class Sql {
  public:

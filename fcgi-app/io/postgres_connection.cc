@@ -8,11 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <ranges>
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
+#include "wire/address.h"
 
 namespace plugfleet {
 namespace {
@@ -232,10 +233,7 @@ std::optional<std::string> wrong_conninfo(const std::string& conninfo) {
   std::optional<std::string> wrong;
   for (const auto part : hosts | std::views::split(',')) {
     const std::string host(part.begin(), part.end());
-    in6_addr parsed;  // large enough for both
-    const bool named = !host.empty() && host[0] != '/' && host[0] != '@' &&
-                       ::inet_pton(AF_INET, host.c_str(), &parsed) != 1 &&
-                       ::inet_pton(AF_INET6, host.c_str(), &parsed) != 1;
+    const bool named = !host.empty() && host[0] != '/' && host[0] != '@' && !is_ip_address(host);
     if (named && addresses.empty()) wrong = fmt::format("host \"{}\" needs its address beside it, as hostaddr=", host);
   }
   PQconninfoFree(options);
@@ -256,9 +254,7 @@ void Rows::Clear::operator()(void* result) const { PQclear(as_result(result)); }
 
 std::int64_t Rows::affected() const {
   const std::string_view count = result_ ? PQcmdTuples(as_result(result_.get())) : "";
-  std::int64_t number = 0;
-  std::from_chars(count.data(), count.data() + count.size(), number);  // empty where a statement counts nothing
-  return number;
+  return number_in<std::int64_t>(count).value_or(0);  // empty where a statement counts nothing
 }
 
 std::string_view Rows::command() const { return result_ ? PQcmdStatus(as_result(result_.get())) : ""; }

@@ -95,17 +95,20 @@ struct Reactor::Descriptors {
       if (events[i].data.fd == wakes) {
         std::uint64_t times;
         [[maybe_unused]] const auto got = ::read(wakes, &times, sizeof times);
-        continue;
+      } else if (call(events[i])) {
+        reactor.run_ready();
       }
-      // A callback may end any watch, its own included, and may open another on the same descriptor.
-      const std::shared_ptr<FdWatch::State> state = by_fd[static_cast<std::size_t>(events[i].data.fd)];
-      if (!state) continue;
-      const std::uint32_t ready = events[i].events;
-      const bool broken = ready & (EPOLLHUP | EPOLLERR);  // whoever reads or writes will be told
-      if ((broken || ready & EPOLLIN) && state->wanted & EPOLLIN) state->on_readable();
-      if ((broken || ready & EPOLLOUT) && state->wanted & EPOLLOUT) state->on_writable();
-      reactor.run_ready();
     }
+  }
+
+  // R3. A callback may open another watch on the same descriptor. False where nobody watches it any more.
+  bool call(const epoll_event& event) const {
+    const std::shared_ptr<FdWatch::State> state = by_fd[static_cast<std::size_t>(event.data.fd)];
+    if (!state) return false;
+    const bool broken = event.events & (EPOLLHUP | EPOLLERR);  // whoever reads or writes will be told
+    if ((broken || event.events & EPOLLIN) && state->wanted & EPOLLIN) state->on_readable();
+    if ((broken || event.events & EPOLLOUT) && state->wanted & EPOLLOUT) state->on_writable();
+    return true;
   }
 
   void wake() const {
@@ -201,18 +204,22 @@ void Reactor::run() {
   while (!stopped_) {
     take_posted();
     run_ready();
-    if (stopped_) break;
-    std::optional<Clock::duration> timeout;
-    if (!ready_.empty()) {
-      timeout = 0s;
-    } else if (!timers_.empty()) {
-      timeout = std::max<Clock::duration>(timers_.begin()->first - Clock::now(), 0s);
-    } else if (descriptors_->watched == 0 && offloaded_ == 0) {
-      break;
-    }
-    descriptors_->wait(timeout, *this);
+    if (stopped_ || !has_reason_to_wait()) break;
+    descriptors_->wait(longest_wait(), *this);
     run_timers();
   }
+}
+
+// R6
+bool Reactor::has_reason_to_wait() const {
+  return !ready_.empty() || !timers_.empty() || descriptors_->watched > 0 || offloaded_ > 0;
+}
+
+// None: until a descriptor is ready.
+std::optional<Clock::duration> Reactor::longest_wait() const {
+  if (!ready_.empty()) return 0s;
+  if (timers_.empty()) return std::nullopt;
+  return std::max<Clock::duration>(timers_.begin()->first - Clock::now(), 0s);
 }
 
 void Reactor::stop() {
@@ -238,7 +245,7 @@ void Reactor::take_posted() {
   for (Function& fn : posted) ready_.push_back(std::move(fn));
 }
 
-// What these ask to be run later waits until the next descriptor, or the timers, have had their turn.
+// R2: those that are there now, and no more.
 void Reactor::run_ready() {
   for (auto left = ready_.size(); left > 0 && !stopped_; --left) {
     Function fn = std::move(ready_.front());
@@ -258,38 +265,47 @@ void Reactor::run_timers() {
   }
 }
 
+struct Reactor::Offload {
+  explicit Offload(std::function<void()> its_work) : work(std::move(its_work)) {}
+
+  // R5: by a thread, which does it then, or by its caller, who no longer wants it.
+  bool take() { return !taken.test_and_set(); }
+
+  void run() {
+    try {
+      work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    work = {};
+  }
+
+  std::function<void()> work;
+  std::atomic_flag taken;
+  std::exception_ptr failure;
+  Waiter ended;  // the reactor's
+};
+
 Async<void> Reactor::offload_erased(std::function<void()> work) {
   if (!pool_) pool_ = std::make_unique<Pool>();
-  struct Shared {
-    std::function<void()> work;
-    std::atomic_flag taken;  // by a thread, which does it, or by its caller, who no longer wants it
-    Waiter waiter;
-    std::exception_ptr failure;
-  };
-  auto shared = std::make_shared<Shared>();
-  shared->work = std::move(work);
+  auto offload = std::make_shared<Offload>(std::move(work));
   ++offloaded_;
-  pool_->add([this, shared]() mutable {
-    if (shared->taken.test_and_set()) return;
-    try {
-      shared->work();
-    } catch (...) {
-      shared->failure = std::current_exception();
-    }
-    shared->work = {};
-    post([this, shared = std::move(shared)] {
+  pool_->add([this, offload]() mutable {
+    if (!offload->take()) return;
+    offload->run();
+    post([this, done = std::move(offload)] {
       --offloaded_;
-      shared->waiter.resume();
+      done->ended.resume();
     });
   });
-  std::function<void()> drop = [this, shared] {
-    if (shared->taken.test_and_set()) return;
-    shared->work = {};
+  std::function<void()> drop = [this, offload] {
+    if (!offload->take()) return;
+    offload->work = {};
     --offloaded_;
-    shared->waiter.resume();
+    offload->ended.resume();
   };
-  co_await join(shared->waiter, std::move(drop));
-  if (shared->failure) std::rethrow_exception(shared->failure);
+  co_await join(offload->ended, std::move(drop));
+  if (offload->failure) std::rethrow_exception(offload->failure);
 }
 
 // ---- Timer -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,27 @@
 //   FdWatch    callbacks when a descriptor can be read or written
 //   Signals    a callback for each signal
 //
-// Only the reactor's thread may touch what is declared here and there, except Reactor::post and Reactor::stop.
+// run() takes one turn after another:
+//
+//        take_posted()        run_ready()         Descriptors::wait()         run_timers()
+//     ┌─> from post() ─────> what later() ─────> each ready descriptor, ─────> those whose ───┐
+//     │                      was given           run_ready() after each        time has come  │
+//     └───────────────────────────────────────────────────────────────────────────────────────┘
+//
+// What holds (the tests cite these numbers):
+//
+//  R1. Callbacks run on the thread that is in run(), one after another. Only post() and stop() may be called on another
+//      thread; all else that is declared here and in io/async.h is the reactor's thread's alone.
+//  R2. What a callback asks to be run later waits until the next descriptor, or the timers, have had their turn: whoever
+//      goes on asking keeps nobody from theirs.
+//  R3. A watch that is gone, or whose want_... is off, is not called any more, though its descriptor was ready before.
+//      A callback may end any watch, its own included.
+//  R4. A timer's callback runs once for each arm(), not before its time, in the order of the times. Armed again, or gone,
+//      it forgets what was armed.
+//  R5. Offloaded work is begun only while its caller waits for it, and its caller goes on only once it has ended.
+//  R6. run() returns when it was stopped, or when nothing is left that could wake it: nothing ready, no timer, no wanted
+//      descriptor, no offloaded work.
+//  R7. A reactor that goes destroys what was about to run, and runs none of it.
 #pragma once
 
 #include <atomic>
@@ -36,7 +56,7 @@ class Reactor {
   ~Reactor();
   Reactor(const Reactor&) = delete;
 
-  // Runs until stop(), or until nothing is left that could wake it.
+  // R6.
   void run();
   void stop();
 
@@ -47,21 +67,24 @@ class Reactor {
   TaskPtr spawn(Async<void> body, Task::Done done = {});
 
   // Runs `work` on a small pool of threads: for CPU work over about a millisecond. The work must not touch anything
-  // of the reactor. A cancelled caller throws at once where the work still waits for a thread, and it is never done;
-  // else only once the work has ended: it may look into what the caller owns.
+  // of the reactor; it may look into what the caller owns (R5). A cancelled caller throws at once where the work still
+  // waits for a thread, and it is never done; else once the work has ended.
   template <class T>
   Async<T> offload(std::function<T()> work);
 
-  // On the reactor's thread: runs `fn` after what is running now.
+  // Runs `fn` after what is running now (R2).
   void later(Function fn) { ready_.push_back(std::move(fn)); }
 
  private:
   friend class FdWatch;
   friend class Timer;
   struct Descriptors;
+  struct Offload;
   struct Pool;
 
   Async<void> offload_erased(std::function<void()> work);
+  std::optional<Clock::duration> longest_wait() const;
+  bool has_reason_to_wait() const;
   void take_posted();
   void run_ready();
   void run_timers();

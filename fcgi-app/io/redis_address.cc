@@ -1,18 +1,12 @@
 #include "io/redis_address.h"
 
-#include <arpa/inet.h>
-
-#include <charconv>
+#include "base/text.h"
+#include "wire/address.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr std::string_view kSentinel = "sentinel://";
-
-bool is_number(const std::string& host) {
-  in6_addr parsed;  // large enough for both
-  return inet_pton(AF_INET, host.c_str(), &parsed) == 1 || inet_pton(AF_INET6, host.c_str(), &parsed) == 1;
-}
 
 }  // namespace
 
@@ -21,11 +15,9 @@ std::optional<RedisAddress::Place> parse_redis_place(std::string_view text) {
   if (colon == text.npos) return std::nullopt;
   std::string_view host = text.substr(0, colon), digits = text.substr(colon + 1);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  RedisAddress::Place place{std::string(host), 0};
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), place.port);
-  const bool is_port = error == std::errc() && end == digits.data() + digits.size() && place.port > 0;
-  if (!is_port || place.port > 65535 || !is_number(place.host)) return std::nullopt;
-  return place;
+  const auto port = number_in<int>(digits, 1, 65535);
+  if (!port || !is_ip_address(host)) return std::nullopt;
+  return RedisAddress::Place{std::string(host), *port};
 }
 
 std::optional<RedisAddress> parse_redis_address(std::string_view text) {

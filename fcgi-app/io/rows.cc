@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "base/log.h"
+#include "base/text.h"
 
 namespace plugfleet {
 
@@ -21,11 +20,9 @@ void Row::refuse(Rows::Column column, std::string_view what) const {
 
 template <class T>
 T Row::number(Rows::Column column, std::string_view what) const {
-  const std::string_view value = text(column);
-  T number{};
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size()) refuse(column, what);
-  return number;
+  const auto number = number_in<T>(text(column));
+  if (!number) refuse(column, what);
+  return *number;
 }
 
 std::int64_t Row::integer(Rows::Column column) const { return number<std::int64_t>(column, "whole number"); }

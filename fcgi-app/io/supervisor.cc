@@ -75,8 +75,7 @@ Async<std::string> Supervisor::call(std::string method, std::string parameters) 
                                  .body = {body},
                                  .timeout = 3s,
                                  .connect_timeout = 3s});
-  } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
+  } catch (const Failure&) {
     throw Failure(Kind::unavailable, "supervisord does not answer");
   }
   if (reply.status != 200) throw Failure(Kind::unavailable, fmt::format("supervisord answers {}", reply.status));

@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "core/jobs/job_events.h"
 #include "core/jobs/jobs.h"
 #include "core/settings.h"
@@ -98,8 +99,8 @@ Async<void> tell_out(Desk& desk) {
 // ---- Looking -----------------------------------------------------------------------------------------------------
 
 Async<void> list(Desk& desk) {
-  const auto given = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
-  const auto views = co_await desk.jobs.newest(given(desk.kind), desk.status, static_cast<int>(desk.limit));
+  const auto views =
+      co_await desk.jobs.newest(none_if_empty(desk.kind), desk.status, static_cast<int>(desk.limit));
   if (desk.json) {
     Json all = Json::array();
     for (const JobView& job : views) all.push(json_of(job));

@@ -7,10 +7,10 @@
 // Exit status: main/verbs.h.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "core/operator_tokens.h"
 #include "core/settings.h"
 #include "main/table.h"
@@ -112,11 +112,9 @@ std::optional<std::chrono::seconds> read_time(const Asked<Desk>& asked, const st
   const auto given = asked.options.find(option);
   if (given == asked.options.end()) return std::nullopt;
   const std::string& text = given->second;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit = std::string_view(text).substr(static_cast<std::size_t>(end - text.data()));
+  const auto [number, unit] = number_before<std::int64_t>(text).value_or(std::pair(0, ""));
   const int seconds = unit == "d" ? 86'400 : unit == "h" ? 3600 : unit == "m" ? 60 : 0;
-  if (error != std::errc() || seconds == 0 || number < 1 || number > kYearsMax * std::int64_t{366 * 86'400} / seconds)
+  if (seconds == 0 || number < 1 || number > kYearsMax * std::int64_t{366 * 86'400} / seconds)
     throw UsageError(fmt::format("{} is a time such as 90d, 12h or 30m, of {} years at most", option, kYearsMax));
   return std::chrono::seconds(number * seconds);
 }

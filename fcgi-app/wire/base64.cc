@@ -9,12 +9,15 @@ namespace {
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kNone = 0xff;
 
-constexpr auto kValue = [] {
-  std::array<std::uint8_t, 256> value;
-  value.fill(kNone);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i) value[static_cast<unsigned char>(kAlphabet[i])] = i;
-  return value;
-}();
+// What each character stands for.
+constexpr std::array<std::uint8_t, 256> values_of(std::string_view alphabet) {
+  std::array<std::uint8_t, 256> values;
+  values.fill(kNone);
+  for (std::size_t i = 0; i < alphabet.size(); ++i) values[static_cast<unsigned char>(alphabet[i])] = i;
+  return values;
+}
+
+constexpr auto kValue = values_of(kAlphabet);
 
 std::uint32_t value(char c) { return kValue[static_cast<unsigned char>(c)]; }
 
@@ -78,6 +81,24 @@ std::optional<std::vector<std::uint8_t>> decode_base64_prefix(std::string_view t
   const auto groups = count / 3 + (count % 3 != 0);
   auto bytes = decode_base64(groups > text.size() / 4 ? text : text.substr(0, groups * 4));
   if (bytes) bytes->resize(std::min(bytes->size(), count));
+  return bytes;
+}
+
+std::optional<std::string> decode_base64url(std::string_view text, std::size_t room) {
+  static constexpr auto kValues = values_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+  std::string bytes;
+  bytes.reserve(text.size() * 3 / 4 + room);
+  bytes.resize(text.size() * 3 / 4);
+  char* next = bytes.data();
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const unsigned char letter : text) {
+    if (kValues[letter] == kNone) return std::nullopt;
+    bits = bits << 6 | kValues[letter];
+    held += 6;
+    if (held >= 8) *next++ = static_cast<char>(bits >> (held -= 8));
+  }
+  if (held == 6 || (bits & ((1u << held) - 1)) != 0) return std::nullopt;
   return bytes;
 }
 

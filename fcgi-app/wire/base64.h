@@ -22,6 +22,11 @@ std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text);
 // The first `count` bytes, or all where there are fewer. What follows the characters they need is not looked at.
 std::optional<std::vector<std::uint8_t>> decode_base64_prefix(std::string_view text, std::size_t count);
 
+// Base64url (section 5) without padding, as tokens and keys are written (RFC 7515, section 2): padding, foreign
+// characters and unused bits that are set are refused, so that each value has one spelling. The text has room for
+// `room` bytes more.
+std::optional<std::string> decode_base64url(std::string_view text, std::size_t room = 0);
+
 // With padding.
 std::string encode_base64(std::span<const std::uint8_t> bytes);
 

@@ -1,17 +1,27 @@
 #include "wire/fastcgi.h"
 
+#include <fastcgi.h>
+
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
 #include <cstring>
 
 namespace plugfleet {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-enum Type : std::uint8_t { kBegin = 1, kAbort = 2, kEnd = 3, kParams = 4, kStdin = 5, kStdout = 6 };
-constexpr std::uint16_t kResponder = 1;
-constexpr std::uint8_t kKeepConnection = 1;
-constexpr std::size_t kBeginSize = 8;
 constexpr std::size_t kUsualParams = 32;  // nginx's and a browser's headers
+
+// Numbers of two bytes stand as B1, B0 in libfcgi's structs.
+std::uint16_t number(unsigned char b1, unsigned char b0) { return static_cast<std::uint16_t>(b1 << 8 | b0); }
+
+// A struct of libfcgi's as the bytes it is on the wire: they have neither padding nor byte order.
+template <class Struct>
+std::string_view wire_bytes(const Struct& record) {
+  static_assert(alignof(Struct) == 1);
+  return {reinterpret_cast<const char*>(&record), sizeof record};
+}
 
 // Section 3.4: a length is one byte, or four with the top bit set.
 bool take_length(std::string_view& bytes, std::size_t& length) {
@@ -41,16 +51,13 @@ bool parse_params(FastcgiParams& params) {
   return true;
 }
 
-void append_header(std::string& out, Type type, std::uint16_t id, std::size_t size) {
-  const char header[8] = {static_cast<char>(kVersion),
-                          static_cast<char>(type),
-                          static_cast<char>(id >> 8),
-                          static_cast<char>(id),
-                          static_cast<char>(size >> 8),
-                          static_cast<char>(size),
-                          0,
-                          0};
-  out.append(header, sizeof header);
+FCGI_Header header_of(unsigned char type, std::uint16_t id, std::size_t size) {
+  return {.version = FCGI_VERSION_1,
+          .type = type,
+          .requestIdB1 = static_cast<unsigned char>(id >> 8),
+          .requestIdB0 = static_cast<unsigned char>(id),
+          .contentLengthB1 = static_cast<unsigned char>(size >> 8),
+          .contentLengthB0 = static_cast<unsigned char>(size)};
 }
 
 }  // namespace
@@ -78,12 +85,12 @@ bool FastcgiParser::broken(std::string_view why) {
 bool FastcgiParser::feed(std::string_view bytes) {
   if (!fault_.empty()) return false;
   while (!bytes.empty()) {
-    if (header_have_ < sizeof header_) {
-      const std::size_t take = std::min(sizeof header_ - header_have_, bytes.size());
-      std::memcpy(header_ + header_have_, bytes.data(), take);
+    if (header_have_ < header_.size()) {
+      const std::size_t take = std::min(header_.size() - header_have_, bytes.size());
+      std::memcpy(header_.data() + header_have_, bytes.data(), take);
       header_have_ += take;
       bytes.remove_prefix(take);
-      if (header_have_ == sizeof header_ && !header()) return false;
+      if (header_have_ == header_.size() && !header()) return false;
       continue;
     }
     if (content_left_ > 0) {
@@ -102,20 +109,22 @@ bool FastcgiParser::feed(std::string_view bytes) {
 }
 
 bool FastcgiParser::header() {
-  if (header_[0] != kVersion) return broken("a record of another version");
-  content_left_ = static_cast<std::size_t>(header_[4]) << 8 | header_[5];
-  padding_left_ = header_[6];
-  const std::uint8_t type = header_[1];
-  const auto id = static_cast<std::uint16_t>(header_[2] << 8 | header_[3]);
-  if (type == kBegin) {
-    if (stage_ == Stage::params || stage_ == Stage::body) return broken("a second request before the first ended");
-    if (content_left_ != kBeginSize || id == 0) return broken("a BEGIN record of a wrong shape");
+  const auto header = std::bit_cast<FCGI_Header>(header_);
+  if (header.version != FCGI_VERSION_1) return broken("a record of another version");
+  content_left_ = number(header.contentLengthB1, header.contentLengthB0);
+  padding_left_ = header.paddingLength;
+  type_ = header.type;
+  const std::uint16_t id = number(header.requestIdB1, header.requestIdB0);
+  if (type_ == FCGI_BEGIN_REQUEST) {
+    if (stage_ != Stage::idle) return broken("a second request before the first ended");
+    if (content_left_ != sizeof(FCGI_BeginRequestBody) || id == FCGI_NULL_REQUEST_ID)
+      return broken("a BEGIN record of a wrong shape");
     request_id_ = id;
-    small_.clear();
-  } else if (type == kParams || type == kStdin || type == kAbort) {
+    begin_.clear();
+  } else if (type_ == FCGI_PARAMS || type_ == FCGI_STDIN || type_ == FCGI_ABORT_REQUEST) {
     if (id != request_id_) return broken("a record for a request that was not begun");
-    if (type == kParams && stage_ != Stage::params) return broken("PARAMS out of place");
-    if (type == kStdin && stage_ != Stage::body) return broken("STDIN out of place");
+    if (type_ == FCGI_PARAMS && stage_ != Stage::params) return broken("PARAMS out of place");
+    if (type_ == FCGI_STDIN && stage_ != Stage::body) return broken("STDIN out of place");
     if (content_left_ == 0 && !content({}, true)) return false;
   } else {
     return broken("a record of an unknown type");
@@ -124,34 +133,18 @@ bool FastcgiParser::header() {
   return true;
 }
 
+// The next part of the content of a record, `last` where it is the last; an empty one where it has none.
 bool FastcgiParser::content(std::string_view part, bool last) {
-  switch (header_[1]) {
-    case kBegin: {
-      small_.append(part);
-      if (!last) return true;
-      const auto role =
-          static_cast<std::uint16_t>(static_cast<std::uint8_t>(small_[0]) << 8 | static_cast<std::uint8_t>(small_[1]));
-      if (role != kResponder) return broken("a role that is not the responder's");
-      keep_connection_ = (small_[2] & kKeepConnection) != 0;
-      stage_ = Stage::params;
-      params_.clear();
+  switch (type_) {
+    case FCGI_BEGIN_REQUEST:
+      begin_.append(part);
+      return !last || begin_request();
+    case FCGI_PARAMS:
+      if (part.empty()) return params_complete();
+      if (params_.size() + part.size() > kFastcgiParamsMax) return broken("more parameters than are taken");
+      params_.insert(params_.end(), part.begin(), part.end());
       return true;
-    }
-    case kParams: {
-      if (!part.empty()) {
-        if (params_.size() + part.size() > kFastcgiParamsMax) return broken("more parameters than are taken");
-        params_.insert(params_.end(), part.begin(), part.end());
-        return true;
-      }
-      FastcgiParams params;
-      params.bytes = std::move(params_);
-      params_ = {};
-      if (!parse_params(params)) return broken("parameters of a wrong shape");
-      stage_ = Stage::body;
-      if (events_.begin) events_.begin(std::move(params));
-      return true;
-    }
-    case kStdin:
+    case FCGI_STDIN:
       if (!part.empty()) {
         if (events_.body) events_.body(part);
         return true;
@@ -159,31 +152,52 @@ bool FastcgiParser::content(std::string_view part, bool last) {
       stage_ = Stage::idle;
       if (events_.end) events_.end();
       return true;
-    default:  // ABORT
+    default:
       if (last && events_.abort) events_.abort();
       return true;
   }
 }
 
+bool FastcgiParser::begin_request() {
+  FCGI_BeginRequestBody body;
+  assert(begin_.size() == sizeof body);
+  std::memcpy(&body, begin_.data(), sizeof body);
+  if (number(body.roleB1, body.roleB0) != FCGI_RESPONDER) return broken("a role that is not the responder's");
+  keep_connection_ = (body.flags & FCGI_KEEP_CONN) != 0;
+  stage_ = Stage::params;
+  params_.clear();
+  return true;
+}
+
+bool FastcgiParser::params_complete() {
+  FastcgiParams params;
+  params.bytes = std::move(params_);
+  params_ = {};
+  if (!parse_params(params)) return broken("parameters of a wrong shape");
+  stage_ = Stage::body;
+  if (events_.begin) events_.begin(std::move(params));
+  return true;
+}
+
 std::string stdout_header(std::uint16_t request_id, std::size_t size) {
-  std::string out;
-  append_header(out, kStdout, request_id, size);
-  return out;
+  assert(size <= kFastcgiContentMax);
+  return std::string(wire_bytes(header_of(FCGI_STDOUT, request_id, size)));
 }
 
 void append_stdout(std::string& out, std::uint16_t request_id, std::string_view content) {
   while (!content.empty()) {
     const std::string_view part = content.substr(0, kFastcgiContentMax);
-    append_header(out, kStdout, request_id, part.size());
+    out.append(wire_bytes(header_of(FCGI_STDOUT, request_id, part.size())));
     out.append(part);
     content.remove_prefix(part.size());
   }
 }
 
 void append_end(std::string& out, std::uint16_t request_id) {
-  append_header(out, kStdout, request_id, 0);
-  append_header(out, kEnd, request_id, 8);
-  out.append(8, '\0');
+  const FCGI_EndRequestBody body{.protocolStatus = FCGI_REQUEST_COMPLETE};
+  out.append(wire_bytes(header_of(FCGI_STDOUT, request_id, 0)));
+  out.append(wire_bytes(header_of(FCGI_END_REQUEST, request_id, sizeof body)));
+  out.append(wire_bytes(body));
 }
 
 }  // namespace plugfleet

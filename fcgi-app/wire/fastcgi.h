@@ -1,12 +1,14 @@
 // FastCGI records (the Open Market FastCGI 1.0 specification, sections 3 to 5) for a responder, as pure text: a parser
-// fed with whatever bytes have come, and functions that append records.
+// fed with whatever bytes have come, and functions that append records. The protocol's numbers and structs are libfcgi's
+// (<fastcgi.h>).
 //
-// Why not libfcgi's: its reader loses its place when a record's header arrives in two parts on a non-blocking socket,
+// Why not libfcgi's code: its reader loses its place when a record's header arrives in two parts on a non-blocking socket,
 // its writer blocks, and it aborts the process on hostile lengths. This one waits for nothing and trusts nothing.
 //
 // One request at a time on a connection, as nginx speaks it; a second BEGIN before the first has ended is refused.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -52,13 +54,16 @@ class FastcgiParser {
   bool broken(std::string_view why);
   bool header();
   bool content(std::string_view part, bool last);
+  bool begin_request();
+  bool params_complete();
 
   Events events_;
   Stage stage_ = Stage::idle;
-  std::uint8_t header_[8] = {};
+  std::array<std::uint8_t, 8> header_{};  // of the record that is being read; what of it has come
   std::size_t header_have_ = 0;
+  std::uint8_t type_ = 0;
   std::size_t content_left_ = 0, padding_left_ = 0;
-  std::string small_;  // the content of a BEGIN record
+  std::string begin_;  // the content of a BEGIN record
   std::vector<char> params_;
   std::uint16_t request_id_ = 0;
   bool keep_connection_ = false;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "wire/http.h"
+#include "base/text.h"
 
 namespace plugfleet {
 namespace {

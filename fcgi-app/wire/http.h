@@ -37,8 +37,4 @@ bool prefers_async(std::string_view prefer);
 // What an Idempotency-Key may be: 1 to 255 printable characters of ASCII.
 bool is_idempotency_key(std::string_view text);
 
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-std::string_view trimmed(std::string_view text);
-std::string lower(std::string_view text);
-
 }  // namespace plugfleet

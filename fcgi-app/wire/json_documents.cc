@@ -1,10 +1,10 @@
 #include "wire/json_documents.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <iterator>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "wire/json_string.h"
 
@@ -101,17 +101,13 @@ struct JsonSalvager {
     const std::string_view said = rest().substr(0, rest().find_first_of(" \t\r\n,:[]{}\""));
     if (said.empty()) return false;
     skip(said.size());
-    const char *const begin = said.data(), *const end = begin + said.size();
-    double number = 0;
-    std::int64_t integer = 0;
     if (said == "true" || said == "false") {
       into.type_ = JsonView::Type::boolean;
       into.raw_ = said;
-    } else if (std::from_chars(begin, end, number).ptr == end && std::isfinite(number)) {
+    } else if (const auto number = number_in<double>(said); number && std::isfinite(*number)) {
       into.type_ = JsonView::Type::number;
-      into.number_ = number;
-      const auto whole = std::from_chars(begin, end, integer);
-      if (whole.ec == std::errc() && whole.ptr == end) into.integer_ = integer;
+      into.number_ = *number;
+      into.integer_ = number_in<std::int64_t>(said);
     }
     return true;
   }

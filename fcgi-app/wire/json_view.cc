@@ -4,11 +4,11 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace plugfleet {
@@ -135,9 +135,7 @@ struct JsonBuilder {
     if (!is_number(token)) throw Refused{kInvalid};
     view.number_ = std::strtod(token.c_str(), nullptr);
     constexpr double kExact = 0x1p53;  // up to here a double counts in ones
-    std::int64_t integer = 0;
-    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), integer);
-    if (error == std::errc() && end == token.data() + token.size()) {
+    if (const auto integer = number_in<std::int64_t>(token)) {
       view.integer_ = integer;
     } else if (std::abs(view.number_) <= kExact && std::trunc(view.number_) == view.number_) {
       view.integer_ = static_cast<std::int64_t>(view.number_);

@@ -9,6 +9,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "wire/base64.h"
 #include "wire/json_view.h"
 #include "wire/jwt_signature.h"
 
@@ -23,33 +24,6 @@ constexpr double kLastSecond = 253402300799;  // the end of year 9999: a later d
 
 // Header members that bring a key along or change what is signed. `crit` names extensions, and we know none.
 constexpr std::array kRefusedHeaders = {"crit", "b64", "jwk", "jku", "x5c", "x5u"};
-
-// Padding, foreign characters and unused bits that are set are all refused, so that a token has exactly one spelling
-// (RFC 7515, section 2; RFC 4648, section 3.5).
-std::optional<std::string> base64url_decoded(std::string_view text) {
-  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  static constexpr auto kValues = [] {
-    std::array<std::int8_t, 256> values;
-    values.fill(-1);
-    for (std::size_t i = 0; i < kAlphabet.size(); ++i) values[kAlphabet[i]] = static_cast<std::int8_t>(i);
-    return values;
-  }();
-
-  std::string bytes;
-  bytes.reserve(text.size() * 3 / 4 + kJsonPadding);
-  bytes.resize(text.size() * 3 / 4);
-  char* next = bytes.data();
-  std::uint32_t bits = 0;
-  unsigned held = 0;
-  for (const unsigned char letter : text) {
-    if (kValues[letter] < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(kValues[letter]);
-    held += 6;
-    if (held >= 8) *next++ = static_cast<char>(bits >> (held -= 8));
-  }
-  if (held == 6 || (bits & ((1u << held) - 1)) != 0) return std::nullopt;
-  return bytes;
-}
 
 // An object over `text`, which must outlive it and gets the padding the parser asks for. No member stands twice in it.
 std::optional<JsonView> parse_object(std::string& text) {
@@ -109,9 +83,9 @@ std::optional<Segments> split(std::string_view token) {
   const auto first = token.find('.');
   const auto last = token.rfind('.');
   if (first == last) return std::nullopt;  // none or one; a dot in between is foreign to the payload's alphabet
-  auto header = base64url_decoded(token.substr(0, first));
-  auto payload = base64url_decoded(token.substr(first + 1, last - first - 1));
-  auto signature = base64url_decoded(token.substr(last + 1));
+  auto header = decode_base64url(token.substr(0, first), kJsonPadding);
+  auto payload = decode_base64url(token.substr(first + 1, last - first - 1), kJsonPadding);
+  auto signature = decode_base64url(token.substr(last + 1));
   if (!header || !payload || !signature) return std::nullopt;
   if (header->empty() || payload->empty() || signature->empty()) return std::nullopt;
   return Segments{*std::move(header), *std::move(payload), *std::move(signature)};
@@ -158,7 +132,7 @@ void pass_over_other_uses(const JsonView& key, std::string_view algorithm) {
 
 std::string number_of(const JsonView& key, const char* name) {
   const JsonView* value = key.find(name);
-  auto bytes = is_string(value) ? base64url_decoded(value->text()) : std::nullopt;
+  auto bytes = is_string(value) ? decode_base64url(value->text()) : std::nullopt;
   if (!bytes || bytes->empty()) throw PassedOver{fmt::format("has no readable \"{}\"", name)};
   return *std::move(bytes);
 }

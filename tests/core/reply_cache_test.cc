@@ -134,10 +134,12 @@ ASYNC_TEST(C2_where_making_fails_the_next_one_makes_it) {
   }
   CHECK_EQ(failure, "no database");
   handler.fails.reset();
-  const auto begun = Clock::now();
-  const Reply reply = co_await ask(b, handler, asked, kLong);
+  Reply reply;
+  reactor.spawn([](Process& process, Handler& handler, ReplyCache::Asked asked, Reply& reply) -> Async<void> {
+    reply = co_await ask(process, handler, asked, kLong);
+  }(b, handler, asked, reply));
+  UNTIL(!reply.body.empty());  // in less than the 10 s after which the right to make it runs out
   CHECK_EQ(reply.body.substr(0, 1), "2");
-  CHECK(Clock::now() - begun < 5s);  // not when the right to make it runs out
 }
 
 ASYNC_TEST(C2_a_stale_one_is_answered_while_one_makes_it_anew) {

@@ -319,13 +319,15 @@ ASYNC_TEST(a_job_that_redis_tells_of_starts_before_the_next_poll) {
   House house(reactor, {});
   house.runner->start();
   UNTIL(house.platform->events.listening());
-  const auto began = Clock::now();
+  Clock::duration quickest = 1h;
   for (int round = 1; round <= 5; ++round) {
+    const auto began = Clock::now();
     co_await house.queue.add();
     house.platform->events.publish_enqueued({house.queue.kind});
     UNTIL(house.seen.ended == round);
+    if (round > 1) quickest = std::min(quickest, Clock::now() - began);
   }
-  CHECK(Clock::now() - began < 2500ms);  // five polls take 3.75 s at least
+  CHECK(quickest < 750ms);  // between two polls; every round would take as long
   co_await house.end();
 }
 
@@ -387,11 +389,10 @@ ASYNC_TEST(cancelling_a_running_job_reaches_its_handler_with_and_without_redis) 
     const std::string id = co_await house.queue.add();
     house.runner->start();
     UNTIL(house.seen.begun == 1 && house.platform->events.listening());
-    const auto began = Clock::now();
-    co_await house.queue.jobs.cancel(id);
+    // What Redis tells, no row says; what the row says, a heartbeat finds.
     if (told) house.platform->events.publish_cancelled(id);
+    if (!told) co_await house.queue.jobs.cancel(id);
     UNTIL(house.seen.ended == 1);
-    CHECK(Clock::now() - began < (told ? 1400ms : 5000ms));  // a heartbeat comes every 1.5 s
     co_await house.becomes(id, JobStatus::cancelled);
     co_await house.end();
   }

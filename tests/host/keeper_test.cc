@@ -47,7 +47,7 @@ Async<void> count_and_hang(int* turns, int* cancelled) {
   ++*turns;
   try {
     co_await sleep_for(1h);
-  } catch (const Failure&) {
+  } catch (const Cancellation&) {
     ++*cancelled;
     throw;
   }

@@ -1,7 +1,6 @@
 #include "io/fastcgi.h"
 
 #include <fcntl.h>
-#include <sys/time.h>
 
 #include <map>
 
@@ -299,14 +298,12 @@ ASYNC_TEST(a_connection_that_is_not_kept_is_closed_after_its_reply) {
   CHECK_EQ(reply, "(closed)");
 }
 
-// As two processes do it: both are woken by one connection, and one of them comes too late.
+// As two processes do it: both are woken by one connection, and one of them comes too late. Where its accept4 hangs, so
+// does the test.
 ASYNC_TEST(servers_that_share_a_blocking_socket_do_not_hang_on_each_others_connections) {
   Edge edge(reactor);
   edge.server.reset();
   ::fcntl(edge.listening(), F_SETFL, ::fcntl(edge.listening(), F_GETFL) & ~O_NONBLOCK);
-  const timeval bound{.tv_sec = 2, .tv_usec = 0};  // a hanging accept4 ends after this, and the test fails
-  ::setsockopt(edge.listening(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-  const auto began = Clock::now();
   const int shared = ::dup(edge.listening());
   {
     FastcgiServer first(reactor, edge.listening(), edge.handler, {}), second(reactor, shared, edge.handler, {});
@@ -319,5 +316,4 @@ ASYNC_TEST(servers_that_share_a_blocking_socket_do_not_hang_on_each_others_conne
     UNTIL(first.connections() + second.connections() <= 1);  // the edge's own peer stays
   }
   ::close(shared);
-  CHECK(Clock::now() - began < 2s);
 }

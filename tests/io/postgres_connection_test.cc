@@ -179,10 +179,8 @@ ASYNC_TEST(a_statement_past_its_timeout_fails_and_the_pool_goes_on) {
   DatabaseOptions options = pooled(1);
   options.statement_timeout = 300ms;
   Database db(reactor, options);
-  const auto before = Clock::now();
-  const Outcomes slow = co_await outcome_of(db.query("select pg_sleep(5)"));
+  const Outcomes slow = co_await outcome_of(db.query("select pg_sleep(3600)"));
   CHECK_EQ(slow.errors.count(std::string(kQueryCanceled)), 1u);
-  CHECK(Clock::now() - before < 4s);
   for (int i = 0; i < 20; ++i) {
     const Rows rows = co_await db.query("select pg_sleep(0.02)");  // the timer left over harms nothing
     CHECK_EQ(rows.size(), 1u);
@@ -225,7 +223,11 @@ Async<void> leave(Reactor& reactor, Database& db, Database& server, std::string 
   for (std::int64_t seen = 0; seen == 0; seen = co_await running(server, text)) co_await sleep_for(1ms);
   task->cancel(Failure(Kind::cancelled, "left"));
   UNTIL(outcomes->cancelled == 1);
-  for (std::int64_t left = 1; left > 0; left = co_await running(server, text)) co_await sleep_for(5ms);
+  const auto patience = Clock::now() + 20s;  // PostgreSQL's own is 30 s
+  for (std::int64_t left = 1; left > 0; left = co_await running(server, text)) {
+    if (Clock::now() > patience) fail("PostgreSQL still runs what nobody waits for");
+    co_await sleep_for(5ms);
+  }
 }
 
 Async<void> stay_and_leave(Reactor& reactor, Database& db, std::string sql, std::shared_ptr<Outcomes> others) {
@@ -243,9 +245,7 @@ ASYNC_TEST(a_statement_whose_caller_has_left_is_gone_from_postgresql_soon) {
   DatabaseOptions options = pooled(1);
   options.statement_timeout = 60s;
   Database db(reactor, options), server(reactor, direct(1));
-  const auto before = Clock::now();
   co_await leave(reactor, db, server, "select pg_sleep(60)");
-  CHECK(Clock::now() - before < 25s);  // PostgreSQL's own patience is 30 s
   const Rows rows = co_await db.query("select 1");
   CHECK_EQ(rows.size(), 1u);
   CHECK_EQ(db.stats().open, 1);

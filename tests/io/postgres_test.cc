@@ -416,18 +416,14 @@ ASYNC_TEST(without_a_server_queries_fail_quickly_and_with_one_they_work_again) {
   options.acquire_timeout = 200ms;
   Database admin(reactor, direct(1)), db(reactor, options);
   CHECK(db.reachable());
-  const auto before = Clock::now();
   const Outcomes first = co_await outcome_of(db.query("select 1"));
   CHECK_EQ(first.unavailable, 1);
-  CHECK(Clock::now() - before < 1s);
   CHECK(!db.reachable());
   CHECK_CONTAINS(db.trouble(), folder.folder.string());
-  const auto known = Clock::now();
-  for (int i = 0; i < 100; ++i) {
-    const Outcomes next = co_await outcome_of(db.query("select 1"));
-    CHECK_EQ(next.unavailable, 1);
-  }
-  CHECK(Clock::now() - known < 150ms);
+  const auto known = std::make_shared<Outcomes>();
+  for (int i = 0; i < 100; ++i) start(reactor, db, "select 1", known);
+  CHECK_EQ(db.stats().waiting, 0);  // none of them waits to be told
+  UNTIL(known->unavailable == 100);
 
   const Rows where = co_await admin.query(
       "select split_part(current_setting('unix_socket_directories'), ',', 1) || '/.s.PGSQL.' || "
@@ -459,10 +455,8 @@ ASYNC_TEST(a_server_that_never_answers_is_given_up) {
   options.connect_timeout = 50ms;
   options.acquire_timeout = 150ms;
   Database db(reactor, options);
-  const auto before = Clock::now();
   const Outcomes outcomes = co_await outcome_of(db.query("select 1"));
   CHECK_EQ(outcomes.unavailable, 1);
-  CHECK(Clock::now() - before < 1s);
   CHECK(!db.reachable());
 }
 
@@ -478,9 +472,7 @@ ASYNC_TEST(a_server_that_never_answers_a_statement_loses_the_connection) {
   UNTIL(server.hears());
   server.say(kWelcome);
   UNTIL(server.hears());
-  const auto before = Clock::now();
   UNTIL(outcomes->unavailable == 1);
-  CHECK(Clock::now() - before < 4s);
   CHECK_EQ(db.stats().open, 0);
   CHECK_CONTAINS(db.trouble(), "took too long");
 }

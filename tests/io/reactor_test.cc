@@ -1,10 +1,17 @@
 #include "io/reactor.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <latch>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "support/async.h"
 #include "support/check.h"
@@ -13,158 +20,37 @@ using namespace plugfleet;
 
 namespace {
 
-Async<void> wait_on(std::shared_ptr<Waiter> waiter) { co_await waiter->wait(); }
-
-Async<void> note_and_wait_again(std::shared_ptr<int> reached) {
-  *reached = 1;
-  try {
-    co_await sleep_for(60s);
-  } catch (const Failure& failure) {
-    CHECK(failure.kind() == Kind::cancelled);
-    *reached = 2;
-  }
-  co_await sleep_for(1ms);  // a cancelled task waits no more
-  *reached = 3;
-}
-
-Async<std::size_t> length_of(std::unique_ptr<std::string> text, int deeper) {
-  if (deeper > 0) {
-    const auto length = co_await length_of(std::move(text), deeper - 1);
-    co_return length;
-  }
-  co_await sleep_for(1ms);
-  if (!text) throw Failure(Kind::not_found, "there is no text");
-  co_return text->size();
-}
-
-Async<std::int64_t> sum_down_from(std::int64_t number) {
-  if (number == 0) co_return 0;
-  const auto rest = co_await sum_down_from(number - 1);
-  co_return number + rest;
-}
-
-Async<void> do_nothing() { co_return; }
-
-Async<void> wait_at_most(Waiter* waiter, Clock::duration time) {
-  const bool came = co_await waiter->wait_for(time);
-  CHECK(!came);
-}
-
-Async<void> join_it(std::shared_ptr<Waiter> used, std::shared_ptr<bool> stopped) {
-  std::function<void()> stop = [stopped] { *stopped = true; };
-  co_await join(*used, std::move(stop));
-}
-
 Async<void> hold(std::shared_ptr<int>, Waiter* waiter) {
   if (waiter) co_await waiter->wait();
 }
 
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    CHECK_EQ(::pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    reading = ends[0];
+    writing = ends[1];
+  }
+  ~Pipe() {
+    ::close(reading);
+    ::close(writing);
+  }
+  void write() const { CHECK_EQ(::write(writing, "x", 1), 1); }
+
+  int reading, writing;
+};
+
+// Everything that is ready, descriptors included, has had its turn.
+Async<void> a_turn(Reactor& reactor) {
+  Waiter turned;
+  Timer timer(reactor);
+  timer.arm(0s, [&] { turned.resume(); });
+  co_await turned.wait();
+}
+
 }  // namespace
 
-ASYNC_TEST(a_waiter_resumed_before_its_wait_does_not_suspend) {
-  Waiter waiter;
-  waiter.resume();
-  co_await waiter.wait();
-}
-
-ASYNC_TEST(a_wait_gives_up_at_its_timeout) {
-  Waiter waiter;
-  const auto before = Clock::now();
-  const bool came = co_await waiter.wait_for(20ms);
-  CHECK(!came);
-  CHECK(Clock::now() - before >= 20ms);
-}
-
-ASYNC_TEST(a_cancelled_task_ends_with_its_reason_and_waits_no_more) {
-  auto reached = std::make_shared<int>(0);
-  auto ended = std::make_shared<Waiter>();
-  auto result = std::make_shared<std::exception_ptr>();
-  const TaskPtr task = reactor.spawn(note_and_wait_again(reached), [ended, result](std::exception_ptr failure) {
-    *result = std::move(failure);
-    ended->resume();
-  });
-  UNTIL(*reached == 1);
-  task->cancel(Failure(Kind::request_timeout, "too long"));
-  co_await ended->wait();
-  CHECK_EQ(*reached, 2);
-  bool as_told = false;
-  try {
-    std::rethrow_exception(*result);
-  } catch (const Failure& failure) {
-    as_told = failure.kind() == Kind::request_timeout;
-  }
-  CHECK(as_told);
-  CHECK(task->ended());
-}
-
-ASYNC_TEST(a_task_cancelled_before_it_ran_ends_too) {
-  auto ended = std::make_shared<Waiter>();
-  const TaskPtr task = reactor.spawn(wait_on(std::make_shared<Waiter>()), [ended](std::exception_ptr failure) {
-    if (failure) ended->resume();
-  });
-  task->cancel(Failure(Kind::cancelled, "at once"));
-  co_await ended->wait();
-}
-
-ASYNC_TEST(what_is_awaited_gives_its_value_or_its_exception_through_every_level) {
-  const auto length = co_await length_of(std::make_unique<std::string>("four"), 0);
-  CHECK_EQ(length, 4u);
-  const auto failure = co_await test::failure_of(length_of(nullptr, 3));
-  CHECK(failure == Kind::not_found);
-}
-
-ASYNC_TEST(a_deep_chain_of_awaits_needs_no_stack) {
-  const auto sum = co_await sum_down_from(100'000);
-  CHECK_EQ(sum, 5'000'050'000);
-}
-
-ASYNC_TEST(a_task_that_ends_at_once_tells_so_after_spawn_has_returned) {
-  auto told = std::make_shared<Waiter>();
-  TaskPtr task;
-  task = reactor.spawn(do_nothing(), [&task, told](std::exception_ptr) {
-    CHECK(task && task->ended());
-    told->resume();
-  });
-  CHECK(!task->ended());
-  co_await told->wait();
-}
-
-ASYNC_TEST(a_waiter_that_is_gone_leaves_who_waits_to_its_timeout_or_its_cancellation) {
-  auto waiter = std::make_unique<Waiter>();
-  auto ended = std::make_shared<Waiter>();
-  const TaskPtr timed = reactor.spawn(wait_at_most(waiter.get(), 20ms), [ended](std::exception_ptr failure) {
-    CHECK(!failure);
-    ended->resume();
-  });
-  waiter.reset();
-  co_await ended->wait();
-  auto gone = std::make_unique<Waiter>();
-  auto cancelled = std::make_shared<Waiter>();
-  const TaskPtr task = reactor.spawn(wait_at_most(gone.get(), 60s), [cancelled](std::exception_ptr failure) {
-    CHECK(failure);
-    cancelled->resume();
-  });
-  gone.reset();
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
-  co_await cancelled->wait();
-}
-
-ASYNC_TEST(what_must_be_joined_is_joined_though_the_task_is_cancelled) {
-  auto used = std::make_shared<Waiter>();
-  auto ended = std::make_shared<Waiter>();
-  auto stopped = std::make_shared<bool>(false);
-  const TaskPtr task = reactor.spawn(join_it(used, stopped), [ended](std::exception_ptr failure) {
-    CHECK(failure);
-    ended->resume();
-  });
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
-  UNTIL(*stopped);
-  CHECK(!task->ended());
-  used->resume();
-  co_await ended->wait();
-}
-
-TEST(a_reactor_that_goes_destroys_what_was_about_to_run) {
+TEST(R7_a_reactor_that_goes_destroys_what_was_about_to_run) {
   auto held = std::make_shared<int>(1);
   {
     Reactor reactor;
@@ -201,7 +87,7 @@ ASYNC_TEST(offloaded_work_gives_its_value_or_its_exception) {
 }
 
 // Both threads are kept busy until the caller of a third piece of work has gone.
-ASYNC_TEST(offloaded_work_that_waits_for_a_thread_ends_with_its_caller) {
+ASYNC_TEST(R5_offloaded_work_that_waits_for_a_thread_ends_with_its_caller) {
   struct Busy {
     std::latch begun{2}, enough{1};
     std::atomic<int> done = 0;
@@ -236,7 +122,7 @@ ASYNC_TEST(offloaded_work_that_waits_for_a_thread_ends_with_its_caller) {
   CHECK(!*ran);
 }
 
-ASYNC_TEST(a_timer_armed_again_forgets_the_first) {
+ASYNC_TEST(R4_a_timer_armed_again_forgets_the_first) {
   Timer timer(reactor);
   Waiter done;
   int first = 0;
@@ -247,7 +133,7 @@ ASYNC_TEST(a_timer_armed_again_forgets_the_first) {
   CHECK(!timer.armed());
 }
 
-ASYNC_TEST(a_watch_tells_of_every_readiness_until_it_is_gone) {
+ASYNC_TEST(R3_a_watch_tells_of_every_readiness_until_it_is_gone) {
   int ends[2];
   CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
   {
@@ -265,7 +151,130 @@ ASYNC_TEST(a_watch_tells_of_every_readiness_until_it_is_gone) {
     co_await twice.wait();
   }
   CHECK_EQ(write(ends[1], "c", 1), 1);
-  co_await sleep_for(2ms);  // nothing is called any more
+  for (int i = 0; i < 3; ++i) co_await a_turn(reactor);  // nothing is called any more
   close(ends[0]);
   close(ends[1]);
+}
+
+ASYNC_TEST(R3_a_callback_may_end_a_watch_whose_descriptor_is_ready_too) {
+  Pipe one, two;
+  std::optional<FdWatch> first, second;
+  int called = 0;
+  first.emplace(reactor, one.reading, [&] { ++called, second.reset(), first.reset(); }, std::function<void()>());
+  second.emplace(reactor, two.reading, [&] { ++called, first.reset(), second.reset(); }, std::function<void()>());
+  first->want_read(true);
+  second->want_read(true);
+  one.write();
+  two.write();
+  UNTIL(called > 0);
+  for (int i = 0; i < 3; ++i) co_await a_turn(reactor);
+  CHECK_EQ(called, 1);
+}
+
+ASYNC_TEST(R3_a_watch_is_not_called_while_it_is_not_wanted) {
+  Pipe pipe;
+  int called = 0;
+  FdWatch watch(reactor, pipe.reading, [&] { ++called, watch.want_read(false); }, {});
+  pipe.write();
+  for (int i = 0; i < 3; ++i) co_await a_turn(reactor);
+  CHECK_EQ(called, 0);
+  watch.want_read(true);
+  UNTIL(called == 1);
+  for (int i = 0; i < 3; ++i) co_await a_turn(reactor);
+  CHECK_EQ(called, 1);
+}
+
+// Each asks for itself again: the descriptor and the timer still have their turns.
+TEST(R2_what_goes_on_asking_keeps_nobody_from_their_turn) {
+  Reactor reactor;
+  Pipe pipe;
+  int asked = 0, read = 0, timed = 0;
+  std::function<void()> again = [&] {
+    if (++asked < 1'000'000) reactor.later(again);
+  };
+  reactor.later(again);
+  FdWatch watch(reactor, pipe.reading, [&] { ++read, watch.want_read(false); }, {});
+  watch.want_read(true);
+  pipe.write();
+  Timer timer(reactor);
+  timer.arm(0s, [&] {
+    ++timed;
+    reactor.stop();
+  });
+  reactor.run();
+  CHECK_EQ(timed, 1);
+  CHECK_EQ(read, 1);
+  CHECK(asked < 1000);
+}
+
+TEST(R4_timers_run_in_the_order_of_their_times) {
+  Reactor reactor;
+  std::string order;
+  Timer late(reactor), early(reactor), gone(reactor), renewed(reactor);
+  late.arm(3ms, [&] { order += "late "; });
+  early.arm(1ms, [&] {
+    order += "early ";
+    renewed.arm(1ms, [&] { order += "renewed "; });
+    gone.disarm();
+  });
+  gone.arm(2ms, [&] { order += "gone "; });
+  const auto begun = Clock::now();
+  reactor.run();  // R6
+  CHECK(Clock::now() - begun >= 3ms);
+  CHECK(order.starts_with("early "));
+  CHECK_EQ(order.size(), std::string("early late renewed ").size());
+}
+
+TEST(R6_run_returns_where_nothing_is_left_that_could_wake_it) {
+  Reactor reactor;
+  Waiter never;
+  bool offloaded = false;
+  reactor.run();
+  reactor.spawn([](Reactor& on, bool* done) -> Async<void> {
+    std::function<int()> work = [] { return 1; };
+    (void)co_await on.offload(std::move(work));
+    *done = true;
+  }(reactor, &offloaded));
+  reactor.run();
+  CHECK(offloaded);
+  reactor.spawn([](Waiter* waiter) -> Async<void> { co_await waiter->wait(); }(&never));
+  reactor.run();
+}
+
+TEST(R1_what_other_threads_post_runs_on_the_reactors_thread_in_their_order) {
+  Reactor reactor;
+  const auto its_thread = std::this_thread::get_id();
+  std::vector<int> seen;
+  bool elsewhere = false;
+  std::thread poster([&] {
+    for (int i = 0; i < 1000; ++i) {
+      reactor.post([&, i] {
+        elsewhere = elsewhere || std::this_thread::get_id() != its_thread;
+        seen.push_back(i);
+        if (i == 999) reactor.stop();
+      });
+    }
+  });
+  Timer keeps_it_running(reactor);
+  keeps_it_running.arm(30s, [&] { reactor.stop(); });
+  reactor.run();
+  poster.join();
+  CHECK(!elsewhere);
+  CHECK_EQ(seen.size(), 1000u);
+  CHECK(std::ranges::is_sorted(seen));
+}
+
+TEST(signals_are_told_one_by_one) {
+  Reactor reactor;
+  std::vector<int> seen;
+  Signals signals(reactor, {SIGUSR1, SIGUSR2}, [&](int number) {
+    seen.push_back(number);
+    if (seen.size() == 2) reactor.stop();
+  });
+  ::raise(SIGUSR2);
+  ::raise(SIGUSR1);
+  reactor.run();
+  std::ranges::sort(seen);
+  CHECK_EQ(seen[0], std::min(SIGUSR1, SIGUSR2));
+  CHECK_EQ(seen[1], std::max(SIGUSR1, SIGUSR2));
 }

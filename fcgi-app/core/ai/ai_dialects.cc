@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/log.h"
+#include "base/text.h"
 #include "wire/base64.h"
 #include "wire/http.h"
 #include "wire/image.h"
@@ -110,12 +110,6 @@ std::unexpected<ProviderFault> ended(const char* message, bool retryable, Blame 
 }
 
 }  // namespace
-
-std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
 
 ProviderFault fault(std::string message, bool retryable, Blame blame) {
   return {Failure(Kind::provider_error, std::move(message)), retryable, blame};

@@ -41,7 +41,6 @@ Answered read_chat(const std::vector<JsonView>& documents, Answer wants);
 Answered read_images(const std::vector<JsonView>& documents);
 Answered read_gemini(const std::vector<JsonView>& documents, Answer wants);
 
-std::string quoted(std::string_view text);  // as a JSON string
 ProviderFault fault(std::string message, bool retryable, Blame blame = Blame::call);
 
 // Members of what may be anything, or nothing.

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <expected>
 
+#include "base/text.h"
 #include "base/utf8.h"
-#include "wire/http.h"
 
 namespace plugfleet {
 namespace {
@@ -31,11 +30,9 @@ std::expected<AiKey, std::string> read_key(std::string_view part) {
   const std::size_t star = std::min(part.rfind('*'), part.size());
   AiKey key{.text = std::string(without_mark(trimmed(part.substr(0, star))))};
   if (star < part.size()) {
-    const std::string_view weight = trimmed(part.substr(star + 1));
-    const char* const end = weight.data() + weight.size();
-    const auto [stop, error] = std::from_chars(weight.data(), weight.data() + weight.size(), key.weight);
-    if (error != std::errc() || stop != end || key.weight < 0 || key.weight > kWeightMost)
-      return std::unexpected(fmt::format("'s weight must be a whole number from 0 to {}", kWeightMost));
+    const auto weight = number_in<decltype(key.weight)>(trimmed(part.substr(star + 1)), 0, kWeightMost);
+    if (!weight) return std::unexpected(fmt::format("'s weight must be a whole number from 0 to {}", kWeightMost));
+    key.weight = *weight;
   }
   if (key.text.empty()) return std::unexpected(" is empty");
   if (!std::ranges::all_of(key.text, [](char c) { return c > ' ' && c <= '~'; }))

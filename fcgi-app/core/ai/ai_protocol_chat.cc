@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/ai/ai_dialects.h"
+#include "wire/json_writer.h"
 
 namespace plugfleet::ai {
 namespace {
@@ -81,28 +82,36 @@ void read_made(const JsonView& document, Heard& heard) {
 // {"model", "response_format"?, "modalities"?, "messages": [{"role": "system", ...}?, {"role": "user", "content":
 // [TEXT, IMAGE]}]}, text first; without an image the text itself, which is all that some servers take.
 BodyText chat_body(const std::string& model, const Prompt& prompt) {
-  std::string head = fmt::format(R"({{"model":{})", quoted(model));
-  if (prompt.wants == Answer::image)
-    head += prompt.plain ? R"(,"modalities":["image"])" : R"(,"modalities":["image","text"])";
+  JsonWriter json;
+  json.object().add("model", model);
+  if (prompt.wants == Answer::image) {
+    json.array("modalities").add("image");
+    if (!prompt.plain) json.add("text");
+    json.end();
+  }
   if (!prompt.schema.empty() && !prompt.plain) {
-    head += fmt::format(
-        R"(,"response_format":{{"type":"json_schema","json_schema":{{"name":"answer","strict":true,"schema":{}}}}})",
-        prompt.schema);
+    json.object("response_format").add("type", "json_schema").object("json_schema");
+    json.add("name", "answer").add("strict", true).raw("schema", prompt.schema).end().end();
   }
-  head += R"(,"messages":[)";
-  if (!prompt.instructions.empty()) {
-    head += fmt::format(R"({{"role":"system","content":{}}},)", quoted(prompt.instructions));
+  json.array("messages");
+  if (!prompt.instructions.empty()) json.object().add("role", "system").add("content", prompt.instructions).end();
+  json.object().add("role", "user");
+  if (!prompt.image) {
+    json.add("content", prompt.text);
+    return {std::move(json).text(), ""};
   }
-  if (!prompt.image) return {head + fmt::format(R"({{"role":"user","content":{}}}]}})", quoted(prompt.text)), ""};
-  head += fmt::format(R"({{"role":"user","content":[{{"type":"text","text":{}}})", quoted(prompt.text));
-  head += fmt::format(R"(,{{"type":"image_url","image_url":{{"url":"data:{};base64,)", prompt.image->media_type);
-  return {head, R"("}}]}]})"};
+  json.array("content").object().add("type", "text").add("text", prompt.text).end();
+  json.object().add("type", "image_url").object("image_url");
+  json.open_text("url", fmt::format("data:{};base64,", prompt.image->media_type));
+  return {json.so_far(), json.ending()};
 }
 
 // {"model", "prompt", "n": 1}: this way takes no image and knows no system's part.
 BodyText images_body(const std::string& model, const Prompt& prompt) {
   const std::string text = prompt.instructions.empty() ? prompt.text : prompt.instructions + "\n\n" + prompt.text;
-  return {fmt::format(R"({{"model":{},"prompt":{},"n":1}})", quoted(model), quoted(text)), ""};
+  JsonWriter json;
+  json.object().add("model", model).add("prompt", text).add("n", 1);
+  return {std::move(json).text(), ""};
 }
 
 Answered read_chat(const std::vector<JsonView>& documents, Answer wants) {

@@ -5,8 +5,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.h"
 #include "core/ai/ai_dialects.h"
-#include "wire/http.h"
 
 namespace plugfleet::ai {
 namespace {
@@ -145,7 +145,7 @@ std::optional<std::int64_t> status_in(const JsonView& error) {
     const JsonView* const value = error.find(name);
     std::int64_t code = value ? value->integer().value_or(0) : 0;
     const std::string text = text_of(value);
-    std::from_chars(text.data(), text.data() + text.size(), code);
+    if (const auto written = number_before<std::int64_t>(text)) code = written->first;
     if (code >= 400 && code < 600) return code;
   }
   return std::nullopt;

@@ -1,7 +1,8 @@
 // Gemini's generateContent (ai.google.dev/api/generate-content).
-#include <fmt/format.h>
+#include <utility>
 
 #include "core/ai/ai_dialects.h"
+#include "wire/json_writer.h"
 
 namespace plugfleet::ai {
 namespace {
@@ -26,21 +27,23 @@ void read_parts(const JsonView* parts, Heard& heard) {
 // {"systemInstruction"?, "generationConfig"?, "contents": [{"role": "user", "parts": [TEXT, {"inlineData": {"mimeType",
 // "data"}}?]}]}
 BodyText gemini_body(const Prompt& prompt) {
-  std::string head = "{";
+  JsonWriter json;
+  json.object();
   if (!prompt.instructions.empty()) {
-    head += fmt::format(R"("systemInstruction":{{"parts":[{{"text":{}}}]}},)", quoted(prompt.instructions));
+    json.object("systemInstruction").array("parts").object().add("text", prompt.instructions).end().end().end();
   }
   if (prompt.wants == Answer::image) {
-    head += prompt.plain ? R"("generationConfig":{"responseModalities":["IMAGE"]},)"
-                         : R"("generationConfig":{"responseModalities":["IMAGE","TEXT"]},)";
+    json.object("generationConfig").array("responseModalities").add("IMAGE");
+    if (!prompt.plain) json.add("TEXT");
+    json.end().end();
   } else if (!prompt.schema.empty() && !prompt.plain) {
-    head += fmt::format(R"("generationConfig":{{"responseMimeType":"application/json","responseJsonSchema":{}}},)",
-                        prompt.schema);
+    json.object("generationConfig").add("responseMimeType", "application/json");
+    json.raw("responseJsonSchema", prompt.schema).end();
   }
-  head += fmt::format(R"("contents":[{{"role":"user","parts":[{{"text":{}}})", quoted(prompt.text));
-  if (!prompt.image) return {head + "]}]}", ""};
-  head += fmt::format(R"(,{{"inlineData":{{"mimeType":"{}","data":")", prompt.image->media_type);
-  return {head, R"("}}]}]})"};
+  json.array("contents").object().add("role", "user").array("parts").object().add("text", prompt.text).end();
+  if (!prompt.image) return {std::move(json).text(), ""};
+  json.object().object("inlineData").add("mimeType", prompt.image->media_type).open_text("data", "");
+  return {json.so_far(), json.ending()};
 }
 
 Answered read_gemini(const std::vector<JsonView>& documents, Answer wants) {

@@ -97,7 +97,6 @@ Async<AiAnswer> AiProvider::call(std::size_t key, Breaker::Permit permit, const 
   try {
     reply = co_await http_.send(std::move(call.request));
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
     const bool in_time = Clock::now() + kCurlsMillisecond < deadline;
     broken = ProviderFault{failure, true, in_time ? Blame::outage : Blame::call};
   }

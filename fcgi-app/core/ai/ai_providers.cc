@@ -7,8 +7,8 @@
 #include <ranges>
 #include <string_view>
 
+#include "base/text.h"
 #include "core/ai/ai_addresses.h"
-#include "wire/http.h"
 
 namespace plugfleet {
 namespace {

@@ -93,10 +93,6 @@ const RedisScript kRelease = script(R"lua(
   return {state_left(ARGV[2]), 0}
 )lua");
 
-std::string ms_text(Clock::duration duration) {
-  return std::to_string(std::chrono::ceil<milliseconds>(duration).count());
-}
-
 }  // namespace
 
 class Breaker::State : public std::enable_shared_from_this<Breaker::State> {
@@ -178,8 +174,7 @@ Async<std::optional<RedisReply>> Breaker::State::ask(const RedisScript* script, 
     auto reply = co_await redis_.eval(*script, keys_, std::move(args));
     apply(milliseconds(reply.items.at(0).integer));
     co_return std::move(reply);
-  } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
+  } catch (const Failure&) {
     ask_again_ = Clock::now() + kRedisPause;
   }
   co_return std::nullopt;

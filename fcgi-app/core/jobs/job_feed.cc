@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
+#include <utility>
+
+#include "wire/json_writer.h"
 
 namespace plugfleet {
 namespace {
@@ -12,10 +14,10 @@ std::string event_text(int number, std::string_view name, std::string_view data)
 }
 
 std::string data_of(const JobEvent& event) {
-  std::string data = fmt::format(R"({{"id":"{}","status":"{}","progress":{},"message":)", event.id,
-                                 name_of(event.status), event.progress);
-  append_json_string(data, event.message);
-  return data + '}';
+  JsonWriter json;
+  json.object().add("id", event.id).add("status", name_of(event.status)).add("progress", event.progress);
+  json.add("message", event.message);
+  return std::move(json).text();
 }
 
 }  // namespace

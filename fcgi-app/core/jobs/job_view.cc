@@ -1,46 +1,24 @@
 #include "core/jobs/job_view.h"
 
-#include <fmt/format.h>
+#include <utility>
 
-#include "base/log.h"
 #include "core/jobs/job_events.h"
+#include "wire/json_writer.h"
 
 namespace plugfleet {
 namespace {
 
-void add_text(std::string& out, std::string_view name, std::string_view text) {
-  out += fmt::format(R"(,"{}":)", name);
-  append_json_string(out, text);
-}
-
-void add_time(std::string& out, std::string_view name, const std::optional<std::string>& time) {
-  if (time) return add_text(out, name, *time);
-  out += fmt::format(R"(,"{}":null)", name);
-}
-
 // Without its result, and open at its end.
-std::string begun(const JobView& row) {
-  std::string out = fmt::format(R"({{"id":"{}")", row.id);
-  add_text(out, "type", row.kind);
-  out += fmt::format(R"(,"status":"{}","progress":{})", name_of(row.status), row.progress);
-  add_text(out, "progressMessage", row.progress_message);
-  out += fmt::format(R"(,"attempt":{},"maxAttempts":{})", row.attempt, row.max_attempts);
-  add_time(out, "createdAt", row.created_at);
-  add_time(out, "startedAt", row.started_at);
-  add_time(out, "completedAt", row.completed_at);
-  out += fmt::format(R"(,"durationMs":{})", row.duration_ms ? fmt::format("{}", *row.duration_ms) : "null");
-  if (row.status == JobStatus::failed) {
-    out += R"(,"error":{"code":)";
-    append_json_string(out, row.error_code);
-    add_text(out, "message", row.error_message);
-    out += '}';
-  }
-  return out;
-}
-
-void add_result(std::string& out, const std::optional<std::string>& result) {
-  out += R"(,"result":)";
-  out += result ? *result : "null";
+JsonWriter begun(const JobView& row) {
+  JsonWriter json;
+  json.object().add("id", row.id).add("type", row.kind).add("status", name_of(row.status));
+  json.add("progress", row.progress).add("progressMessage", row.progress_message);
+  json.add("attempt", row.attempt).add("maxAttempts", row.max_attempts);
+  json.add("createdAt", row.created_at).add("startedAt", row.started_at).add("completedAt", row.completed_at);
+  json.add("durationMs", row.duration_ms);
+  if (row.status == JobStatus::failed)
+    json.object("error").add("code", row.error_code).add("message", row.error_message).end();
+  return json;
 }
 
 }  // namespace
@@ -61,16 +39,16 @@ Async<ToldJob> with_result(BodyStore& payloads, JobView row) {
 }
 
 std::string job_json(const ToldJob& job) {
-  std::string out = begun(job.row);
-  if (job.row.status == JobStatus::completed) add_result(out, job.result);
-  if (job.result_expired) out += R"(,"resultExpired":true)";
-  return out + '}';
+  JsonWriter json = begun(job.row);
+  if (job.row.status == JobStatus::completed) json.raw("result", job.result ? *job.result : "null");
+  if (job.result_expired) json.add("resultExpired", true);
+  return std::move(json).text();
 }
 
 std::string job_json(const JobView& row) {
-  std::string out = begun(row);
-  if (row.status == JobStatus::completed && !row.result_apart) add_result(out, row.result);
-  return out + '}';
+  JsonWriter json = begun(row);
+  if (row.status == JobStatus::completed && !row.result_apart) json.raw("result", row.result ? *row.result : "null");
+  return std::move(json).text();
 }
 
 }  // namespace plugfleet

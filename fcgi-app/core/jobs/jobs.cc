@@ -66,14 +66,6 @@ constexpr auto kSweepEvery = 1s;
 constexpr std::size_t kErrorMax = 2000;  // characters of a message or a stack that are kept
 constexpr int kRaces = 10;               // how often to look again at a job that moves while it is looked at
 
-template <class Item, class F>
-auto column(const std::vector<Item>& items, F value) {
-  std::vector<std::decay_t<decltype(value(items.front()))>> values;
-  values.reserve(items.size());
-  for (const Item& item : items) values.push_back(value(item));
-  return values;
-}
-
 std::int64_t fresh_token() { return static_cast<std::int64_t>(random_u64() >> 1); }
 
 // ---- Enqueueing --------------------------------------------------------------------------------------------------
@@ -182,7 +174,7 @@ Async<std::vector<ClaimedJob>> Jobs::claim(ClaimRequest request) {
   try {
     auto claimed = co_await database_.all<ClaimedJob>(std::string(jobs_sql::kClaimed) + jobs_sql::kByThisClaim, params);
     co_return claimed;
-  } catch (const Failure&) {
+  } catch (...) {
     doubtful_.push_back({token, Clock::now() + lease_});
     throw;
   }

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <list>
 #include <unordered_map>
 
 #include "base/ids.h"
+#include "base/text.h"
 #include "core/jobs/job_events.h"
 
 namespace plugfleet {
@@ -163,9 +163,7 @@ void StreamPlaces::State::listen() {
 }
 
 void StreamPlaces::State::displace(std::string_view number) {
-  std::uint64_t value = 0;
-  std::from_chars(number.data(), number.data() + number.size(), value);
-  const auto found = held.find(value);
+  const auto found = held.find(number_in<std::uint64_t>(number).value_or(0));
   if (found != held.end()) found->second->displace();
 }
 

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "base/ids.h"
+#include "base/text.h"
 #include "core/platform.h"
 
 namespace plugfleet {
@@ -60,13 +59,7 @@ Async<Reply> cancel(Call& call, std::string id) {
   co_return co_await answer(call, result.what == Cancelled::at_once ? 200 : 202, std::move(after));
 }
 
-std::optional<int> last_event_id(const Call& call) {
-  const std::string_view text = call.header("last-event-id");
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
+std::optional<int> last_event_id(const Call& call) { return number_in<int>(call.header("last-event-id")); }
 
 Async<Reply> stream(Call& call, std::string id) {
   const auto user = call.user();

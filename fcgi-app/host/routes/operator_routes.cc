@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "core/platform.h"
 #include "io/parallel.h"
@@ -145,7 +146,7 @@ Async<void> check(Platform& platform, Checks& checks, std::size_t which) {
   } catch (const SqlError& error) {
     if (which == 0 && error.sqlstate() == kDiskFull) checks.database = "disk full";
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;  // else it stays "down"
+    log(Severity::debug, "check_failed", {{"which", which}, {"why", failure.message()}});  // it stays "down"
   }
 }
 

@@ -56,7 +56,7 @@ Async<EditReply> design(Work& work, const EditTask& task) {
     EditReply more = co_await ask(work, task, reply);
     reply = std::move(more);
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled || reply.variants.empty()) throw;
+    if (reply.variants.empty()) throw;
     log(Severity::warning, "edits_not_completed", {{"trace", work.trace().id}, {"why", failure.message()}});
   }
   if (reply.variants.empty())

@@ -71,7 +71,6 @@ Async<void> paint_one(Painting& painting, std::size_t index) {
       painting.pictures.emplace(wanted.prompt, std::move(picture));
     }
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
     why = failure.message();
   }
   if (!why.empty()) log(Severity::info, "picture_left_out", {{"trace", work.trace().id}, {"why", why}});

@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <expected>
 #include <iterator>
 #include <unordered_map>
 
+#include "base/text.h"
 #include "base/utf8.h"
-#include "figma/edits/colour_text.h"
+#include "figma/colour_text.h"
 #include "figma/json_pieces.h"
 #include "figma/plain_text.h"
 #include "wire/json_string.h"
+#include "wire/json_writer.h"
 
 namespace figma {
 
@@ -32,27 +33,21 @@ constexpr Wrong kUnreadable = "were no JSON objects", kUnknownAction = "had an u
                 kBadMember = "lacked a member of theirs or had one out of range",
                 kTooMany = "were more than a variant may have";
 
-// A number that was sent as a text, and is nothing else.
-std::optional<double> number_in(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
 struct Reading {
   const Json& json;
   Instruction& into;
 
   bool number(std::string_view name, std::optional<double>& target, double least, double most) const {
     const Json value = json[name];
-    target = value.string() ? number_in(*value.string()) : value.number();
+    target = value.string() ? number_in<double>(*value.string()) : value.number();
     return target && *target >= least && *target <= most;
   }
 
   bool fill() const {
     const Json value = json["fill"];
-    into.fill = as_hex_colour(value.string().value_or(""));
-    return into.fill.has_value();
+    const auto colour = read_colour(value.string().value_or(""));
+    if (colour) into.fill = hex(colour->rgb);
+    return colour.has_value();
   }
 
   bool text() const {
@@ -214,34 +209,23 @@ EditReply completed(EditReply first, EditReply second) {
 
 // ---- As it is answered ---------------------------------------------------------------------------------------------
 
-namespace {
-
-// Opens the object that `out` ends with for one more member.
-void reopen(std::string& out) { out.back() = ','; }
-
-}  // namespace
-
 // Written piece by piece: the pictures, the bulk of it, are copied once.
 std::string edits_json(const EditReply& reply, const Pictures& pictures) {
-  std::string out = R"({"variants":[)";
+  JsonWriter json;
+  json.object().array("variants");
   for (const Variant& variant : reply.variants) {
-    if (&variant != &reply.variants.front()) out += ',';
-    out += Json::object({{"theme", variant.theme}, {"description", variant.description}}).dump();
-    reopen(out);
-    out += R"("instructions":[)";
+    json.object().add("theme", variant.theme).add("description", variant.description).array("instructions");
     for (const Instruction& instruction : variant.instructions) {
-      if (&instruction != &variant.instructions.front()) out += ',';
-      out += write_fields(instruction).dump();
+      json.object().members(write_fields(instruction).dump());
       const auto picture = pictures.find(instruction.image_prompt.value_or(""));
-      if (picture == pictures.end()) continue;
-      reopen(out);
-      out.append(R"("generatedImageBase64":")").append(picture->second).append(R"("})");
+      if (picture != pictures.end()) json.plain("generatedImageBase64", picture->second);
+      json.end();
     }
-    out += "]}";
+    json.end().end();
   }
-  out += fmt::format(R"(],"dropped":{})", reply.dropped);
-  if (!reply.complete()) out += fmt::format(R"(,"missing":{})", kVariants - reply.variants.size());
-  return out += '}';
+  json.end().add("dropped", reply.dropped);
+  if (!reply.complete()) json.add("missing", kVariants - reply.variants.size());
+  return std::move(json).text();
 }
 
 }  // namespace figma

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <numbers>
 
@@ -57,44 +56,7 @@ double luminance(Rgb colour) {
   return 0.2126 * linear(colour.red) + 0.7152 * linear(colour.green) + 0.0722 * linear(colour.blue);
 }
 
-std::optional<Rgb> parse_hex(std::string_view digits) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  if (digits.size() == 8) {
-    if ((value & 0xff) == 0) return std::nullopt;
-    value >>= 8;
-  } else if (digits.size() == 3) {
-    value = ((value & 0xf00) << 8 | (value & 0xf0) << 4 | (value & 0xf)) * 0x11;
-  } else if (digits.size() != 6) {
-    return std::nullopt;
-  }
-  return Rgb{static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8),
-             static_cast<std::uint8_t>(value)};
-}
-
-std::optional<Rgb> parse_rgb(std::string_view list) {
-  std::array<int, 3> channels{};
-  const char* at = list.data();
-  const char* const end = at + list.size();
-  for (int& channel : channels) {
-    while (at < end && (*at == ' ' || *at == ',')) ++at;
-    const auto [after, error] = std::from_chars(at, end, channel);
-    if (error != std::errc() || channel < 0 || channel > 255) return std::nullopt;
-    at = after;
-  }
-  if (at == end || *at != ')') return std::nullopt;
-  return Rgb{static_cast<std::uint8_t>(channels[0]), static_cast<std::uint8_t>(channels[1]),
-             static_cast<std::uint8_t>(channels[2])};
-}
-
 }  // namespace
-
-std::optional<Rgb> parse_colour(std::string_view text) {
-  if (text.starts_with('#')) return parse_hex(text.substr(1));
-  if (text.starts_with("rgb(")) return parse_rgb(text.substr(4));
-  return std::nullopt;
-}
 
 std::string hex(Rgb colour) { return fmt::format("#{:02X}{:02X}{:02X}", colour.red, colour.green, colour.blue); }
 

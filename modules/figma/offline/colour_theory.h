@@ -4,10 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 namespace figma {
 
@@ -16,8 +14,6 @@ struct Rgb {
   bool operator==(const Rgb&) const = default;
 };
 
-// "#RGB", "#RRGGBB", "#RRGGBBAA" or "rgb(1, 2, 3)"; nothing for other text and for what is fully transparent.
-std::optional<Rgb> parse_colour(std::string_view text);
 std::string hex(Rgb colour);  // "#RRGGBB"
 
 struct Oklch {

@@ -7,6 +7,9 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "base/text.h"
+#include "figma/colour_text.h"
+
 namespace figma {
 namespace {
 
@@ -28,7 +31,7 @@ bool names_one_of(std::string_view name, std::span<const std::string_view> words
         if (std::ranges::find(words, word) != words.end()) return true;
         word.clear();
       }
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+      word += plugfleet::lower(name[i]);
       continue;
     }
     if (std::ranges::find(words, word) != words.end()) return true;
@@ -55,7 +58,8 @@ class Reader {
     frame_.name = request.frame_name;
     for (const LayerMetadata& data : request.layers) {
       Layer layer{.data = &data, .box = box_of(data.x, data.y, data.width, data.height)};
-      if (data.fill) layer.fill = parse_colour(*data.fill);
+      const auto fill = read_colour(data.fill.value_or(""));
+      if (fill && fill->opacity > 0) layer.fill = fill->rgb;
       layer.text = data.type == "TEXT";
       layer.photo = (data.type == "RECTANGLE" || data.type == "ELLIPSE" || data.type == "FRAME") &&
                     names_one_of(data.name, kPhotoWords);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
+#include "figma/colour_text.h"
 #include "figma/offline/colour_name.h"
 #include "figma/offline/colour_theory.h"
 #include "figma/offline/edits.h"
@@ -50,7 +52,7 @@ constexpr auto kFormWords = std::to_array<FormWord>({{"avatar", Form::portrait},
 std::optional<Rgb> colour_called(std::string_view word) {
   if (word == "gray") word = "grey";
   for (std::size_t i = 0; i < kColourNames; ++i) {
-    const auto same = [](char lower, char given) { return lower == std::tolower(static_cast<unsigned char>(given)); };
+    const auto same = [](char lower, char given) { return lower == plugfleet::lower(given); };
     if (!std::ranges::equal(word, colour_name(i), same)) continue;
     const std::uint32_t rgb = colour_value(i);
     return Rgb{static_cast<std::uint8_t>(rgb >> 16), static_cast<std::uint8_t>(rgb >> 8),
@@ -85,10 +87,10 @@ Wish read_wish(std::string_view prompt) {
   std::string word;
   for (std::size_t i = 0; i <= prompt.size(); ++i) {
     if (i < prompt.size() && prompt[i] == '#') {
-      if (const auto colour = parse_colour(prompt.substr(i, 7))) add(wish.colours, *colour), by_code = true;
+      if (const auto colour = read_colour(prompt.substr(i, 7))) add(wish.colours, colour->rgb), by_code = true;
     }
     if (i < prompt.size() && std::isalpha(static_cast<unsigned char>(prompt[i]))) {
-      if (word.size() < 16) word += static_cast<char>(std::tolower(static_cast<unsigned char>(prompt[i])));
+      if (word.size() < 16) word += plugfleet::lower(prompt[i]);
       continue;
     }
     if (const auto colour = colour_called(word)) add(by_word, *colour);

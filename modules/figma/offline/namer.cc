@@ -8,6 +8,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/text.h"
 #include "figma/offline/flat_colours.h"
 #include "figma/offline/image_traits.h"
 #include "figma/offline/picture_ground.h"
@@ -33,7 +34,7 @@ std::string_view role_in(std::string_view name) {
   std::string word;
   for (std::size_t i = 0; i <= name.size(); ++i) {
     if (i < name.size() && std::isalpha(static_cast<unsigned char>(name[i]))) {
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+      word += plugfleet::lower(name[i]);
       continue;
     }
     const auto role = std::ranges::find(kRoles, word, &Role::word);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/text.h"
 #include "figma/offline/colour_name.h"
 
 namespace figma {
@@ -37,8 +38,7 @@ std::string plain_lower(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == ' ' && (out.empty() || out.back() == ' ')) continue;
-    if (std::isalpha(static_cast<unsigned char>(c)) || c == ' ')
-      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (std::isalpha(static_cast<unsigned char>(c)) || c == ' ') out += plugfleet::lower(c);
   }
   while (out.ends_with(' ')) out.pop_back();
   return out;
@@ -60,8 +60,8 @@ std::string plain_words(std::string_view name) {
 }
 
 std::string named(Rgb colour) {
-  std::string name(colour_name(nearest_colour(to_oklab(colour.red, colour.green, colour.blue))));
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string name =
+      plugfleet::lower(colour_name(nearest_colour(to_oklab(colour.red, colour.green, colour.blue))));
   return fmt::format("{} {}", name, hex(colour));
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "wire/http.h"
+#include "base/text.h"
 
 namespace figma {
 

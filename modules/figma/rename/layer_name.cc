@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "figma/json_pieces.h"
 #include "figma/offline/namer.h"
 #include "figma/plain_text.h"
 #include "figma/rename/answer_markup.h"
 #include "wire/base64.h"
-#include "wire/http.h"
 #include "wire/json.h"
 
 namespace figma {

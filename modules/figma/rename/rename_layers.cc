@@ -106,7 +106,6 @@ Async<void> rename_one(Work& work, const RenameRequest& request, Renamed& rename
     renamed.names[index] = name_from_answer(completion.text);
     renamed.all_failed = false;
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
     renamed.why = failure.message();
     const Retry retry = info(failure.kind()).retry;
     if (retry == Retry::never) {

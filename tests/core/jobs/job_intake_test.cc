@@ -44,6 +44,8 @@ Async<void> enqueue_into(JobIntake& intake, NewJob job, std::string body, Ended&
     ended.result = co_await intake.enqueue(std::move(job), body);
   } catch (const Failure& failure) {
     ended.failure = failure.kind();
+  } catch (const Cancellation&) {
+    ended.failure = Kind::cancelled;
   }
 }
 
