@@ -80,13 +80,13 @@ Read read_cells(const std::string& path, std::vector<std::uint64_t>& words) {
 }
 
 template <class F>
-void each_file(const std::string& directory, F with) {
+void each_file(const std::string& directory, std::string_view beginning, F with) {
   DIR* const dir = ::opendir(directory.c_str());
   if (!dir) return;
   std::vector<std::uint64_t> words;
   while (const dirent* const entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
-    if (!name.ends_with(kSuffix)) continue;
+    if (!name.ends_with(kSuffix) || !name.starts_with(beginning)) continue;
     const Read read = read_cells(fmt::format("{}/{}", directory, name), words);
     if (read.file) with(name.substr(0, name.size() - kSuffix.size()), read);
   }
@@ -99,7 +99,8 @@ bool is_alive(const File& file) {
 
 using Sums = std::map<std::tuple<std::string, std::string, char, int>, std::int64_t>;
 
-void add_up(const Read& read, Sums& sums) {
+// Gauges without labels get the pool's, where it is named.
+void add_up(const Read& read, Sums& sums, std::string_view pool = "") {
   const bool alive = is_alive(*read.file);
   for (std::size_t i = 0; i < read.count; ++i) {
     const Cell& cell = cells_of(read.file)[i];
@@ -109,6 +110,7 @@ void add_up(const Read& read, Sums& sums) {
     const int bucket = (key[1] - '0') * 10 + (key[2] - '0');
     std::string labels(key.substr(brace + 1));
     if (labels.ends_with('}')) labels.pop_back();
+    if (key[0] == 'g' && labels.empty() && !pool.empty()) labels = fmt::format("pool=\"{}\"", pool);
     sums[{std::string(key.substr(3, brace - 3)), labels, key[0], bucket}] +=
         static_cast<std::int64_t>(cell.value.load(std::memory_order_relaxed));
   }
@@ -184,7 +186,10 @@ class Cells {
   std::vector<Metric> snapshot() {
     Sums sums;
     if (fd_ < 0) add_up({file_, file_->count}, sums);
-    if (!directory_.empty()) each_file(directory_, [&](const std::string&, const Read& read) { add_up(read, sums); });
+    if (directory_.empty()) return listed(sums);
+    each_file(directory_, "", [&](const std::string& name, const Read& read) {
+      add_up(read, sums, std::string_view(name).substr(0, name.rfind('-')));
+    });
     return listed(sums);
   }
 
@@ -268,9 +273,9 @@ Histogram histogram(std::string_view name, std::string_view labels, std::string_
 }
 std::vector<Metric> metrics_snapshot() { return cells().snapshot(); }
 
-std::vector<ProcessMetrics> metrics_by_process(const std::string& directory) {
+std::vector<ProcessMetrics> metrics_by_process(const std::string& directory, std::string_view pool) {
   std::vector<ProcessMetrics> processes;
-  each_file(directory, [&](const std::string& name, const Read& read) {
+  each_file(directory, pool.empty() ? "" : fmt::format("{}-", pool), [&](const std::string& name, const Read& read) {
     const std::size_t dash = name.rfind('-');
     if (dash == name.npos) return;
     Sums sums;

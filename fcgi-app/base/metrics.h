@@ -72,7 +72,7 @@ struct Metric {
   std::int64_t value = 0;
 };
 
-// Every process's cells, added up by name and labels, in order.
+// Every process's cells, added up by name and labels, in order; a gauge without labels for each pool: pool="worker".
 std::vector<Metric> metrics_snapshot();
 
 struct ProcessMetrics {
@@ -83,8 +83,8 @@ struct ProcessMetrics {
   std::vector<Metric> metrics;
 };
 
-// Each process's own cells, by pool and slot. Empty where there is no such directory.
-std::vector<ProcessMetrics> metrics_by_process(const std::string& directory);
+// Each process's own cells, by pool and slot, those of one pool where it is named. Empty where there is no such directory.
+std::vector<ProcessMetrics> metrics_by_process(const std::string& directory, std::string_view pool = "");
 
 // Prometheus text format 0.0.4.
 std::string prometheus_text(const std::vector<Metric>& metrics);

@@ -98,13 +98,14 @@ SettingReader::SettingReader(const std::string& path) {
 
 std::string SettingReader::take(const std::string& name, const std::string& type, const std::string& default_value,
                                 const std::string& range) {
-  rows_.push_back({name, type, default_value, range});
+  SettingRow& row = rows_.emplace_back(name, type, default_value, range, type == "secret" ? "" : default_value);
   claimed_.insert(name);
   const auto found = values_.find(name);
   if (found == values_.end()) return default_value;
   std::string_view value = without_mark(found->second);
   const bool quoted = value.size() > 1 && value.front() == value.back() && (value[0] == '"' || value[0] == '\'');
   if (quoted && type != "secret") value = value.substr(1, value.size() - 2);  // as a shell would take it
+  row.value = type == "secret" && !value.empty() ? "(secret)" : value;
   return std::string(value);
 }
 
@@ -117,6 +118,7 @@ void SettingReader::secret(const std::string& name, std::string& target) {
   claimed_.insert(name + "_FILE");
   const auto file = values_.find(name + "_FILE");
   if (file == values_.end() || file->second.empty()) return;
+  rows_.back().value = file->second;
   const auto content = read_file(file->second);
   if (!content) return complain(fmt::format("{}_FILE: cannot read {}", name, file->second));
   target = *content;
@@ -176,10 +178,11 @@ void SettingReader::size(const std::string& name, std::size_t& target, std::stri
   target = *parsed;
 }
 
-void SettingReader::finish() const {
+void SettingReader::finish(Unclaimed unclaimed) const {
   std::vector<std::string> wrong = complaints_;
   for (const auto& [name, value] : values_) {
-    if (!claimed_.contains(name)) wrong.push_back(fmt::format("{}: there is no such setting", name));
+    if (unclaimed == Unclaimed::refused && !claimed_.contains(name))
+      wrong.push_back(fmt::format("{}: there is no such setting", name));
   }
   if (!wrong.empty()) throw Failure(Kind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
 }
@@ -194,13 +197,8 @@ void Settings::rows(SettingReader& s) {
   s.text("MIGRATIONS_DIR", migrations_dir, "migrations");
   s.text("MODULES_SOURCE_DIR", modules_source_dir, "modules");
 
-  s.integer("WORKERS_MIN", workers_min, 0, 0, 64);
-  s.integer("WORKERS_MAX", workers_max, 0, 0, 64);
-  s.integer("RUNNERS_MIN", runners_min, 0, 0, 64);
-  s.integer("RUNNERS_MAX", runners_max, 0, 0, 64);
+  s.text("POOLS", pools, "");
   s.duration("SCALE_DOWN_AFTER", scale_down_after, "60s", 1s, 3600s);
-  if (workers_max > 0 && workers_min > workers_max) s.complain("WORKERS_MIN: must not be above WORKERS_MAX");
-  if (runners_max > 0 && runners_min > runners_max) s.complain("RUNNERS_MIN: must not be above RUNNERS_MAX");
 
   s.text("LOG_FILE", log_file, "");
   s.choice("LOG_LEVEL", log_level, "info", {"debug", "info", "warning", "error"});

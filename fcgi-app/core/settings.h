@@ -29,6 +29,7 @@ namespace plugfleet {
 
 struct SettingRow {
   std::string name, type, default_value, range;
+  std::string value;  // as it stands somewhere, or the default; a secret's is not here
 };
 
 class SettingReader {
@@ -52,8 +53,10 @@ class SettingReader {
   // A rule over several settings, or one that no row can say.
   void complain(std::string sentence) { complaints_.push_back(std::move(sentence)); }
 
-  // Throws Failure listing everything that is wrong, names that no row claimed included.
-  void finish() const;
+  // A name that no row claimed is a mistake where every module's rows are read; where some are not it may be theirs.
+  enum class Unclaimed { refused, passed_over };
+  // Throws Failure listing everything that is wrong.
+  void finish(Unclaimed unclaimed = Unclaimed::refused) const;
 
   const std::vector<SettingRow>& rows() const { return rows_; }
 
@@ -70,9 +73,8 @@ class SettingReader {
 // Every process of the fleet has these. A module has its own (sdk/plugfleet/module.h).
 struct Settings {
   // Who this process is; supervisord's configuration says it.
-  std::string pool, run_dir, modules_dir, modules, prompts_dir, migrations_dir, modules_source_dir;
+  std::string pool, pools, run_dir, modules_dir, modules, prompts_dir, migrations_dir, modules_source_dir;
   std::int64_t slot = 0;
-  std::int64_t workers_min = 0, workers_max = 0, runners_min = 0, runners_max = 0;
   Clock::duration scale_down_after{};
 
   std::string log_file, log_level;

@@ -69,20 +69,19 @@ Slot::State state_of(std::string_view state) {
 
 std::string name_of(const std::string& pool, int slot) { return fmt::format("{0}:{0}_{1:02}", pool, slot); }
 
-std::vector<Slot> slots_of(const std::string& pool, int most, const std::vector<SupervisedProcess>& supervised,
+std::vector<Slot> slots_of(const FleetPool& pool, const std::vector<SupervisedProcess>& supervised,
                            const std::vector<ProcessMetrics>& processes) {
   std::vector<Slot> slots;
   for (const SupervisedProcess& each : supervised) {
     const std::size_t mark = each.name.rfind('_');
-    if (each.group != pool || mark == each.name.npos) continue;
+    if (each.group != pool.name || mark == each.name.npos) continue;
     slots.push_back({.number = std::atoi(each.name.c_str() + mark + 1), .state = state_of(each.state)});
   }
   std::ranges::sort(slots, {}, &Slot::number);
-  if (pool == "worker" && !slots.empty()) slots.pop_back();  // it only holds the socket
-  std::erase_if(slots, [most](const Slot& slot) { return slot.number >= most; });
+  std::erase_if(slots, [&pool](const Slot& slot) { return slot.number >= pool.most; });  // spare, and the holder
   for (Slot& slot : slots) {
     for (const ProcessMetrics& process : processes) {
-      if (process.pool != pool || process.slot != slot.number || !process.alive) continue;
+      if (process.pool != pool.name || process.slot != slot.number || !process.alive) continue;
       slot.lasting = lasting(process);
       slot.busy = slot.lasting + sum(process, "plugfleet_in_flight");
     }
@@ -90,22 +89,13 @@ std::vector<Slot> slots_of(const std::string& pool, int most, const std::vector<
   return slots;
 }
 
-RunnerLoad runner_load(const std::vector<ProcessMetrics>& processes, std::int64_t places) {
-  RunnerLoad load{.places = places};
-  for (const ProcessMetrics& process : processes) {
-    if (!process.alive) continue;
-    if (process.pool == "runner" && sum(process, "plugfleet_ready") == 1) {
-      ++load.ready;
-      load.running += lasting(process);
-    }
-    if (process.pool != "keeper") continue;
-    load.waiting = sum(process, "plugfleet_jobs_ready");
-    for (const Metric& metric : process.metrics) {
-      if (metric.name == "plugfleet_jobs_oldest_seconds")
-        load.oldest = std::max<Clock::duration>(load.oldest, std::chrono::seconds(metric.value));
-    }
-  }
-  return load;
+// Of kind="NAME".
+std::string_view kind_of(const Metric& metric) {
+  const std::string_view labels = metric.labels;
+  const std::size_t from = labels.find("kind=\"");
+  if (from == labels.npos) return "";
+  const std::size_t begin = from + std::string_view("kind=\"").size();
+  return labels.substr(begin, labels.find('"', begin) - begin);
 }
 
 std::string ago(Clock::duration passed) {
@@ -115,20 +105,17 @@ std::string ago(Clock::duration passed) {
 
 }  // namespace
 
-FleetScaler::FleetScaler(Platform& platform)
-    : platform_(platform), supervisor_(platform.http, platform.settings.run_dir + "/supervisor.sock") {
+FleetScaler::FleetScaler(Platform& platform, const std::vector<FleetPool>& pools, PoolNames pools_of_jobs)
+    : platform_(platform),
+      supervisor_(platform.http, platform.settings.run_dir + "/supervisor.sock"),
+      pools_of_jobs_(std::move(pools_of_jobs)) {
   const Settings& s = platform.settings;
-  const auto add = [this, &s](std::string name, std::int64_t least, std::int64_t most) {
-    if (s.run_dir.empty() || most == 0) return;
-    pools_.push_back({.name = std::move(name),
-                      .least = static_cast<int>(least),
-                      .most = static_cast<int>(most),
-                      .scaler = PoolScaler(static_cast<int>(least), s.scale_down_after),
-                      .why = {},
-                      .since = {}});
-  };
-  add("worker", s.workers_min, s.workers_max);
-  add("runner", s.runners_min, s.runners_max);
+  if (s.run_dir.empty()) return;
+  for (const FleetPool& pool : pools) {
+    if (pool.least == pool.most) continue;
+    const Clock::duration idle = pool.idle > Clock::duration{} ? pool.idle : s.scale_down_after;
+    pools_.push_back({pool, PoolScaler(pool.least, idle), {}, {}, {}});
+  }
 }
 
 Async<void> FleetScaler::look() {
@@ -141,8 +128,9 @@ Async<void> FleetScaler::look() {
   for (Pool& pool : pools_) {
     const auto now = Clock::now();
     const PoolLook look{.at = now,
-                        .slots = slots_of(pool.name, pool.most, supervised, processes),
-                        .need = need_of_pool(pool, processes),
+                        .slots = slots_of(pool, supervised, processes),
+                        .need = pool.kind == FleetPool::Kind::workers ? need_of_workers(pool, processes)
+                                                                      : need_of(runner_load(pool, processes)),
                         .memory_left = memory_left};
     const ScalingDecision decision = pool.scaler.decide(look);
     auto running = static_cast<int>(std::ranges::count(look.slots, Slot::State::running, &Slot::state));
@@ -160,17 +148,34 @@ Async<void> FleetScaler::look() {
   tell(text);
 }
 
-Need FleetScaler::need_of_pool(const Pool& pool, const std::vector<ProcessMetrics>& processes) {
-  return pool.name == "worker" ? need_of_workers(processes)
-                               : need_of(runner_load(processes, platform_.settings.runner_jobs));
+RunnerLoad FleetScaler::runner_load(const Pool& pool, const std::vector<ProcessMetrics>& processes) {
+  RunnerLoad load{.on_demand = pool.on_demand()};
+  for (const ProcessMetrics& process : processes) {
+    if (!process.alive) continue;
+    if (process.pool == pool.name && sum(process, "plugfleet_ready") == 1) {
+      ++load.ready;
+      load.running += lasting(process);
+      load.places = std::max(load.places, sum(process, "plugfleet_runner_places"));
+    }
+    if (process.pool != "keeper") continue;
+    for (const Metric& metric : process.metrics) {
+      if (!metric.name.starts_with("plugfleet_jobs_") ||
+          pool_of(pools_of_jobs_, kind_of(metric), kRunnerPool) != pool.name)
+        continue;
+      if (metric.name == "plugfleet_jobs_ready") load.waiting += metric.value;
+      if (metric.name == "plugfleet_jobs_oldest_seconds")
+        load.oldest = std::max<Clock::duration>(load.oldest, std::chrono::seconds(metric.value));
+    }
+  }
+  return load;
 }
 
 // Waiting times count whichever process saw them, one that is gone since included.
-Need FleetScaler::need_of_workers(const std::vector<ProcessMetrics>& processes) {
+Need FleetScaler::need_of_workers(Pool& pool, const std::vector<ProcessMetrics>& processes) {
   WorkerLoad load;
   std::vector<std::int64_t> queue(kBucketCount);
   for (const ProcessMetrics& process : processes) {
-    if (process.pool != "worker") continue;
+    if (process.pool != pool.name) continue;
     for (const Metric& metric : process.metrics) {
       if (metric.type == 'h' && metric.name == "plugfleet_queue_seconds")
         queue.at(static_cast<std::size_t>(metric.bucket)) += metric.value;
@@ -179,15 +184,15 @@ Need FleetScaler::need_of_workers(const std::vector<ProcessMetrics>& processes) 
     ++load.ready;
     load.in_flight += sum(process, "plugfleet_in_flight");
   }
-  if (!queue_before_.empty()) {
+  if (!pool.queue_before.empty()) {
     std::vector<std::int64_t> since(kBucketCount);
-    std::ranges::transform(queue, queue_before_, since.begin(), [](std::int64_t now, std::int64_t before) {
+    std::ranges::transform(queue, pool.queue_before, since.begin(), [](std::int64_t now, std::int64_t before) {
       return std::max<std::int64_t>(0, now - before);
     });
     load.queued = std::accumulate(since.begin(), since.end(), std::int64_t{0});
     if (load.queued > 0) load.queue_p95_ms = bucket_quantile(since, 0.95);
   }
-  queue_before_ = std::move(queue);
+  pool.queue_before = std::move(queue);
   return need_of(load);
 }
 

@@ -28,7 +28,7 @@ std::string runner_name() {
 }
 
 Gauge slot_gauge(std::string_view name, std::string_view help, const Settings& settings) {
-  return gauge(name, fmt::format("slot=\"{}\"", settings.slot), help);
+  return gauge(name, fmt::format("pool=\"{}\",slot=\"{}\"", settings.pool, settings.slot), help);
 }
 
 Outcome given_back() { return {.what = JobOutcome::released}; }
@@ -108,6 +108,8 @@ JobRunner::JobRunner(Platform& platform, std::vector<JobHandler> handlers)
       beat_timer_(reactor_),
       grace_timer_(reactor_),
       running_gauge_(slot_gauge("plugfleet_runner_running", "Jobs that the runner is at work on.", platform.settings)) {
+  slot_gauge("plugfleet_runner_places", "Jobs that the runner works on at once at the most.", platform.settings)
+      .set(platform.settings.runner_jobs);
   for (JobHandler& handler : handlers) {
     std::string kind = handler.kind;
     kinds_.emplace(std::move(kind), std::make_unique<Served>(std::move(handler)));

@@ -112,12 +112,13 @@ TimedWork daily_stats() {
   return {.name = "aggregate_daily_stats", .schedule = CronSchedule("15 0 * * *"), .run = aggregate_daily_stats};
 }
 
-Keeper::Keeper(Platform& platform, std::vector<TimedWork> crons)
+Keeper::Keeper(Platform& platform, std::vector<TimedWork> crons, const std::vector<FleetPool>& pools,
+               PoolNames pools_of_jobs)
     : platform_(platform),
       patient_(platform.reactor,
                {.conninfo = platform.settings.database_url, .pool_max = 2, .statement_timeout = kPatience}),
       crons_(std::move(crons)),
-      scaler_(platform) {
+      scaler_(platform, pools, std::move(pools_of_jobs)) {
   crons_.push_back(daily_stats());
 }
 

@@ -8,7 +8,7 @@
 //   prune     60 s  deletes ended jobs beyond JOBS_KEEP_...
 //   months    60 s  makes api_calls' partitions of this month and the next
 //   depths    5 s   gauges of what waits: plugfleet_jobs_ready, _processing and _oldest_seconds by kind
-//   scale     1 s   starts and stops workers and runners of its host, where it is told between how many
+//   scale     1 s   starts and stops workers and runners of its host, between how many POOLS says
 //   cron ...  5 s   each timed work: the modules' entries, and aggregate_daily_stats at 00:15 UTC
 //
 // plugfleet_keeper_last_turn_seconds{duty="..."} is when a duty last went well, in unix time.
@@ -50,7 +50,8 @@ TimedWork daily_stats();
 class Keeper {
  public:
   // `platform` outlives the keeper, and the keeper what runs on the reactor.
-  Keeper(Platform& platform, std::vector<TimedWork> crons);
+  Keeper(Platform& platform, std::vector<TimedWork> crons, const std::vector<FleetPool>& pools = {},
+         PoolNames pools_of_jobs = {});
 
   void start();
 

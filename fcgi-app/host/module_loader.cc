@@ -34,6 +34,7 @@ Module load(const std::string& path, SettingReader& settings) {
 
 std::vector<std::string> paths_of(const std::string& directory, const std::string& names) {
   std::vector<std::string> paths;
+  if (names == "-") return paths;
   std::istringstream list(names);
   for (std::string name; std::getline(list, name, ',');) paths.push_back(fmt::format("{}/{}.so", directory, name));
   if (!paths.empty()) return paths;

@@ -11,7 +11,7 @@
 
 namespace plugfleet {
 
-// `names`: comma separated; empty means every .so in `directory`, by name. Throws Failure saying which and why.
+// `names`: comma separated; empty means every .so in `directory`, by name, and "-" none. Throws Failure saying which and why.
 // The libraries stay loaded until the process ends.
 std::vector<Module> load_modules(const std::string& directory, const std::string& names, SettingReader& settings);
 

@@ -103,11 +103,12 @@ std::string edge_error_maps() {
 
 }  // namespace
 
-NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages) {
+NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages, const PoolNames& pools) {
   NginxRoutes text;
   std::string named, limits, waits, zones, bodies, allowed;
   std::set<std::string> names;
   std::map<std::string, std::string> methods;  // by pattern
+  std::map<std::string, std::string_view> pool_by_pattern;
   struct Location {
     std::size_t body_max = 0;
     bool operators_only = false;
@@ -118,6 +119,10 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
     const std::string pattern = path_pattern(entry->segments);
     const std::string_view method = method_name(route.method);
     methods[pattern] += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
+    const std::string_view pool = pool_of(pools, entry->module, kWorkerPool);
+    if (const auto [other, fresh] = pool_by_pattern.emplace(pattern, pool); !fresh && other->second != pool)
+      throw Failure(Kind::internal, fmt::format("{}: the pool {} has another route of this path, and {} has this one",
+                                                entry->label, other->second, pool));
     if (route.options.streams) named += fmt::format("  \"~^{} {}\" stream;\n", method, pattern.substr(1));
     if (const auto& edge = route.options.edge) {
       const std::string zone = zone_of(*entry);
@@ -153,6 +158,10 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
           fmt::format("location ~ \"{}\" {{\n  rewrite ^ /static/{}/index.html last;\n}}\n", pattern, module);
     }
   }
+  std::string upstreams;
+  for (const auto& [pattern, pool] : pool_by_pattern) {
+    if (pool != kWorkerPool) upstreams += fmt::format("  \"~{}\" pool_{};\n", pattern, pool);
+  }
   for (const auto& [pattern, list] : methods) allowed += fmt::format("  \"~{}\" \"{}OPTIONS\";\n", pattern, list);
   for (const auto& [pattern, location] : locations) {
     text.locations += fmt::format("location ~ \"{}\" {{\n", pattern);
@@ -173,10 +182,12 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
           "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
           "# What a 405 of nginx's own tells; files answer the default.\n"
           "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
+          "# The upstream of the pool that has a path's routes.\n"
+          "map $uri $worker_pool {{\n{}  default workers;\n}}\n"
           "# Of pages, and of all else.\n"
           "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  default \"default-src 'none'; frame-ancestors "
           "'none'\";\n}}\n",
-          named, limits, waits, zones, bodies, allowed, policies, kDocsPolicy) +
+          named, limits, waits, zones, bodies, allowed, upstreams, policies, kDocsPolicy) +
       edge_error_maps();
   return text;
 }

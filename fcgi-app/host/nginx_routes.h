@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "host/pools.h"
 #include "host/router.h"
 
 namespace plugfleet {
@@ -14,7 +15,8 @@ struct NginxRoutes {
   std::string limits;     // for every location that asks a worker: the zones again, with their bursts
   std::string locations;  // for server {}: of routes that are not as the others
 };
-// `pages` by module. Throws Failure where two routes' zones would have one name, or a page's path is a route's or another's.
-NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages);
+// `pages` by module; `pools` are those of modules' routes. Throws Failure where two routes' zones would have one name, a
+// page's path is a route's or another's, or a path's routes are of two pools.
+NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages, const PoolNames& pools = {});
 
 }  // namespace plugfleet

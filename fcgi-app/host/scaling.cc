@@ -37,8 +37,9 @@ Need need_of(const WorkerLoad& load) {
   } else if (load.ready > 0 && load.in_flight > kInFlightShort * load.ready) {
     need.shortage = fmt::format("{} requests in flight in {} workers", load.in_flight, load.ready);
   }
+  // The last of a pool on demand goes when nobody asked.
   need.one_fewer_would_do =
-      (!timed || load.queue_p95_ms < kQueueCalmMs) &&
+      (load.ready > 1 || load.queued == 0) && (!timed || load.queue_p95_ms < kQueueCalmMs) &&
       static_cast<double>(load.in_flight) <= kCalm * static_cast<double>(kInFlightShort * (load.ready - 1));
   return need;
 }
@@ -47,13 +48,16 @@ Need need_of(const RunnerLoad& load) {
   const auto places = static_cast<double>(load.ready * load.places), running = static_cast<double>(load.running);
   const bool full = running >= kPlacesShort * places, half_full = running >= 0.5 * places;
   Need need;
-  if (load.ready > 0 && load.waiting > 0 && (full || (half_full && load.oldest >= kJobOldest))) {
+  if (load.on_demand && load.ready == 0 && load.waiting > 0) {
+    need.shortage = fmt::format("{} jobs waited, and no runner was there", load.waiting);
+  } else if (load.ready > 0 && load.waiting > 0 && (full || (half_full && load.oldest >= kJobOldest))) {
     need.shortage =
         fmt::format("{} jobs waited, the oldest for {} s, and {} runners had {}", load.waiting,
                     std::chrono::floor<std::chrono::seconds>(load.oldest).count(), load.ready, load.running);
   }
   // Jobs that wait beside empty places wait for something else: their kind is paused, or has its limit.
-  need.one_fewer_would_do = running <= kCalm * static_cast<double>((load.ready - 1) * load.places);
+  need.one_fewer_would_do =
+      (load.ready > 1 || load.waiting == 0) && running <= kCalm * static_cast<double>((load.ready - 1) * load.places);
   return need;
 }
 

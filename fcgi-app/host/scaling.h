@@ -57,6 +57,7 @@ struct WorkerLoad {
 struct RunnerLoad {
   std::int64_t ready = 0, running = 0;  // in all
   std::int64_t places = 0;              // of each
+  bool on_demand = false;               // may be none while nothing waits
   std::int64_t waiting = 0;             // jobs that could run now
   Clock::duration oldest{};             // has waited so long
 };

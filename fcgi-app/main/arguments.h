@@ -21,16 +21,28 @@ struct Arguments {
   std::string print;  // what of the program is to be printed: "settings" and what else it offers
 };
 
-// A row a setting: name, type, default, range. A secret's value is never among them.
-inline int print_settings(const SettingReader& reader) {
-  for (const SettingRow& row : reader.rows())
-    fmt::print("{}\t{}\t{}\t{}\n", row.name, row.type, row.default_value, row.range);
+// A row a setting: name, type, default, range; or NAME=value, as it is here. A secret's value is never among them: it is
+// NAME_FILE=path, or NAME=(secret).
+inline int print_settings(const SettingReader& reader, std::string_view what = "settings") {
+  for (const SettingRow& row : reader.rows()) {
+    if (what == "settings") {
+      fmt::print("{}\t{}\t{}\t{}\n", row.name, row.type, row.default_value, row.range);
+    } else {
+      const bool file = row.type == "secret" && !row.value.empty() && row.value != "(secret)";
+      fmt::print("{}{}={}\n", row.name, file ? "_FILE" : "", row.value);
+    }
+  }
   return 0;
+}
+
+// A process that has some of the modules leaves the settings of the others alone; `plugfleet check` looks at all of them.
+inline SettingReader::Unclaimed unclaimed_by(const Settings& settings) {
+  return settings.modules.empty() ? SettingReader::Unclaimed::refused : SettingReader::Unclaimed::passed_over;
 }
 
 // Runs `run` and turns what it throws into one message on stderr and exit status 1. `printed` is what --print-... may name.
 inline int run_main(const char* program, int argc, char** argv, int (*run)(const Arguments&),
-                    std::initializer_list<std::string_view> printed = {"settings"}) {
+                    std::initializer_list<std::string_view> printed = {"settings", "values"}) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--settings") == 0 && i + 1 < argc) {

@@ -4,7 +4,7 @@
 //
 //   plugfleet-keeper [--settings FILE]     work until SIGTERM
 //   plugfleet-keeper --check               say what is wrong with the settings and the modules' crons, and exit
-//   plugfleet-keeper --print-settings      every setting with its type, default and range
+//   plugfleet-keeper --print-settings      every setting with its type, default and range; --print-values: as they are here
 //
 // It stops at once: what it does, it does in transactions. SIGHUP opens the log anew.
 #include <fmt/format.h>
@@ -26,9 +26,10 @@ int run(const Arguments& arguments) {
   Settings settings;
   settings.rows(reader);
   const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print == "settings") return print_settings(reader);
-  reader.finish();
+  if (arguments.print == "settings" || arguments.print == "values") return print_settings(reader, arguments.print);
+  reader.finish(unclaimed_by(settings));
   std::vector<TimedWork> crons = declared_crons(modules);
+  const std::vector<FleetPool> pools = read_pools(settings.pools);
   if (arguments.check) {
     fmt::print("{} modules, {} crons, settings fine\n", modules.size(), crons.size());
     return 0;
@@ -37,7 +38,7 @@ int run(const Arguments& arguments) {
   start_process(settings);
   Reactor reactor;
   Platform platform(reactor, settings);
-  Keeper keeper(platform, std::move(crons));
+  Keeper keeper(platform, std::move(crons), pools, pools_of_jobs(pools, modules));
   const Signals signals(reactor, {SIGTERM, SIGINT, SIGQUIT, SIGHUP}, [&reactor](int number) {
     if (number == SIGHUP) return log_reopen();
     reactor.stop();

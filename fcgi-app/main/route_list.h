@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/settings.h"
+#include "host/pools.h"
 #include "host/router.h"
 #include "main/table.h"
 #include "wire/json.h"
@@ -39,8 +40,8 @@ inline Json type_in(const Content& content) {
   return content.media_type.empty() ? Json() : Json(content.type.name.empty() ? content.media_type : content.type.name);
 }
 
-inline std::string routes_text(const Router& router, const Settings& settings) {
-  Table table({"ROUTE", "WHO", "EACH CLIENT", "EACH ADDRESS", "WHERE", "WHAT IT DOES"});
+inline std::string routes_text(const Router& router, const Settings& settings, const PoolNames& pools) {
+  Table table({"ROUTE", "WHO", "EACH CLIENT", "EACH ADDRESS", "POOL", "WHERE", "WHAT IT DOES"});
   for (const auto& entry : router.entries()) {
     const RouteOptions& options = entry->route.options;
     const RateLimit limit = limit_of(entry->route, settings);
@@ -49,12 +50,13 @@ inline std::string routes_text(const Router& router, const Settings& settings) {
     table.add({entry->label, std::string(who_may_ask(options)),
                options.limited ? fmt::format("{} in {}", limit.points, shown_seconds(seconds)) : std::string(),
                options.edge ? fmt::format("{} +{}", options.edge->rate, options.edge->burst) : std::string(),
-               place.substr(place.rfind('/') + 1), options.summary});
+               std::string(pool_of(pools, entry->module, kWorkerPool)), place.substr(place.rfind('/') + 1),
+               options.summary});
   }
   return table.text();
 }
 
-inline std::string routes_json(const Router& router, const Settings& settings) {
+inline std::string routes_json(const Router& router, const Settings& settings, const PoolNames& pools) {
   Json routes = Json::array();
   for (const auto& entry : router.entries()) {
     const RouteOptions& options = entry->route.options;
@@ -63,6 +65,7 @@ inline std::string routes_json(const Router& router, const Settings& settings) {
                                {"path", entry->route.path},
                                {"summary", options.summary},
                                {"module", entry->module},
+                               {"pool", pool_of(pools, entry->module, kWorkerPool)},
                                {"who", who_may_ask(options)},
                                {"where", place_of(entry->route)}});
     if (options.limited) {

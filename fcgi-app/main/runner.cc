@@ -4,7 +4,7 @@
 //
 //   plugfleet-runner [--settings FILE]     run jobs until SIGTERM; then claim no more, end what runs, and exit
 //   plugfleet-runner --check               say what is wrong with the settings and modules, and exit
-//   plugfleet-runner --print-settings      every setting with its type, default and range
+//   plugfleet-runner --print-settings      every setting with its type, default and range; --print-values: as they are here
 //
 // SIGTERM: what has not ended after RUNNER_GRACE is stopped and given back. SIGQUIT does the same and may be said
 // again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
@@ -110,8 +110,8 @@ int run(const Arguments& arguments) {
   Settings settings;
   settings.rows(reader);
   const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print == "settings") return print_settings(reader);
-  reader.finish();
+  if (arguments.print == "settings" || arguments.print == "values") return print_settings(reader, arguments.print);
+  reader.finish(unclaimed_by(settings));
   if (arguments.check) {
     fmt::print("{} kinds of jobs, settings fine\n", handlers_of(modules).size());
     return 0;

@@ -3,7 +3,7 @@
 //
 //   plugfleet-worker [--settings FILE]     serve until SIGTERM; then drain and exit
 //   plugfleet-worker --check               say what is wrong with the settings and modules, and exit
-//   plugfleet-worker --print-settings      every setting with its type, default and range
+//   plugfleet-worker --print-settings      every setting with its type, default and range; --print-values: as they are here
 //   plugfleet-worker --print-routes        every route with who may ask and how often; --print-routes-json for programs
 //   plugfleet-worker --print-openapi       what the API is, by OpenAPI 3.1
 //   plugfleet-worker --print-nginx-maps    what nginx is told of them; likewise -limits and -locations
@@ -153,9 +153,10 @@ std::map<std::string, Pages> pages_of(const std::vector<Module>& modules) {
 int print_routes(std::string_view what, const Settings& settings, const std::vector<Module>& modules) {
   const auto pages = pages_of(modules);
   const Router router = router_of(modules);
-  const NginxRoutes nginx = nginx_routes(router, pages);
-  const std::string text = what == "routes"         ? routes_text(router, settings)
-                           : what == "routes-json"  ? routes_json(router, settings)
+  const PoolNames pools = pools_of_routes(read_pools(settings.pools));
+  const NginxRoutes nginx = nginx_routes(router, pages, pools);
+  const std::string text = what == "routes"         ? routes_text(router, settings, pools)
+                           : what == "routes-json"  ? routes_json(router, settings, pools)
                            : what == "openapi"      ? openapi_json(router)
                            : what == "nginx-maps"   ? nginx.maps
                            : what == "nginx-limits" ? nginx.limits
@@ -169,16 +170,17 @@ int run(const Arguments& arguments) {
   Settings settings;
   settings.rows(reader);
   const std::vector<Module> modules = load_modules(settings.modules_dir, settings.modules, reader);
-  if (arguments.print == "settings") return print_settings(reader);
+  if (arguments.print == "settings" || arguments.print == "values") return print_settings(reader, arguments.print);
   if (!arguments.print.empty()) return print_routes(arguments.print, settings, modules);
-  reader.finish();
+  reader.finish(unclaimed_by(settings));
   const Authenticator checked(settings);
 
   if (!arguments.check) start_process(settings);
   const auto pages = pages_of(modules);
   const Router router = router_of(modules);
   if (arguments.check) {
-    nginx_routes(router, pages);  // these throw where something is wrong
+    // These throw where something is wrong.
+    nginx_routes(router, pages, pools_of_routes(read_pools(settings.pools)));
     openapi_json(router);
     fmt::print("{} modules, settings fine\n", pages.size());
     return 0;
@@ -197,5 +199,5 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   return plugfleet::run_main(
       "plugfleet-worker", argc, argv, plugfleet::run,
-      {"settings", "routes", "routes-json", "openapi", "nginx-maps", "nginx-limits", "nginx-locations"});
+      {"settings", "values", "routes", "routes-json", "openapi", "nginx-maps", "nginx-limits", "nginx-locations"});
 }

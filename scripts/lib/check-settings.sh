@@ -7,22 +7,6 @@ set -euo pipefail
 
 wrong=() # a sentence for each thing that is
 
-# Lines that read_settings passes over.
-check_lines() {
-  local line key moved number=0
-  while read -r line || [[ $line ]]; do
-    number=$((number + 1))
-    if [[ ! $line || $line == \#* ]]; then continue; fi
-    key=${line%%=*} moved=''
-    if [[ $key =~ ^(RATE|BURST)_([A-Z]+)$ ]]; then moved=${BASH_REMATCH[2]}_EDGE_${BASH_REMATCH[1]}; fi # a route's own guard
-    if [[ ! $line =~ ^[A-Z_]+= ]]; then
-      wrong+=("$1 line $number: expected NAME=value")
-    elif [[ $key != CERTIFICATE && $key != EMAIL ]] && ! grep -q "^$key=" "$root/conf/fleet.conf"; then
-      wrong+=("$1 line $number: there is no setting $key${moved:+; it is $moved in plugfleet.conf now}")
-    fi
-  done <"$1"
-}
-
 check_secrets() {
   local file
   for file in /etc/plugfleet/secrets/*; do
@@ -58,13 +42,22 @@ check_prompts() {
   done
 }
 
-# check_programs RELEASE
+# check_program RELEASE POOL PROGRAM [COMMAND...]: what the program refuses in that pool's environment.
+check_program() {
+  local said line
+  said=$(as_program "$2" "$1" "${@:4}" "$1/bin/plugfleet-$3" --check --settings "$FLEET_DIR/plugfleet.conf" 2>&1) && return
+  while read -r line; do wrong+=("${line#plugfleet-"$3": }"); done <<<"${said:-plugfleet-$3 does not start}"
+}
+
+# check_programs RELEASE: in each pool, with its modules and with those of all pools: only then is every name known and can two
+# routes be at odds.
 check_programs() {
-  local pool said line
-  for pool in worker runner keeper; do
-    said=$(as_program "$pool" "$1" "$1/bin/plugfleet-$pool" --check --settings "$FLEET_DIR/plugfleet.conf" 2>&1) && continue
-    while read -r line; do wrong+=("${line#plugfleet-"$pool": }"); done <<<"${said:-plugfleet-$pool does not start}"
-  done
+  local pool kind
+  while read -r pool kind _; do
+    check_program "$1" "$pool" "${kind%s}" env -u PLUGFLEET_MODULES
+    if grep -q '^PLUGFLEET_MODULES=' "${draft:?}/conf/$pool.env"; then check_program "$1" "$pool" "${kind%s}"; fi
+  done <"${draft:?}/conf/pools"
+  check_program "$1" keeper keeper
 }
 
 check_nginx() {
@@ -79,11 +72,10 @@ check_nginx() {
 # thing that is wrong. In a subshell: what it sets and the draft it makes end with it.
 check_all_settings() (
   local said
-  if [[ -e $fleet_settings ]]; then check_lines "$fleet_settings"; fi
   if [[ $installed ]]; then check_secrets; fi
   check_prompts
-  if said=$(read_settings_anew 2>&1); then
-    read_settings_anew
+  read_settings_anew
+  if said=$(what_is_wrong "$1/modules"); then
     make_draft "$1"
     check_programs "$1"
     check_nginx

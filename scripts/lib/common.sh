@@ -12,6 +12,7 @@ own_environment() {
   for name in $(compgen -e); do
     case $name in # ours, make's, sudo's, systemd's, the sanitizers', and what package managers and proxies need
       PLUGFLEET_* | MAKE* | MFLAGS | SUDO_* | *_DIRECTORY | NOTIFY_SOCKET | XDG_RUNTIME_DIR | *SAN_OPTIONS) continue ;;
+      WORKER_POOL_* | RUNNER_POOL_*) continue ;;
       npm_config_* | NPM_CONFIG_* | *_proxy | *_PROXY | SSL_CERT_* | *_CA_BUNDLE | *_CA_CERTS) continue ;;
     esac
     if [[ $kept != *" $name "* ]]; then unset "$name" 2>/dev/null || true; fi
@@ -37,18 +38,29 @@ fail() {
   exit 1
 }
 
-# read_settings FILE: KEY=value lines become variables, where the environment has no value for them.
-read_settings() {
-  local key value
-  while IFS='=' read -r key value || [[ $key ]]; do
-    if [[ $key =~ ^[A-Z_]+$ && -z ${!key:-} ]]; then declare -g "$key=$value"; fi
-  done <"$1"
+# take_values: NAME=value lines that our own programs wrote become variables.
+take_values() {
+  local line
+  while IFS= read -r line; do
+    if [[ $line =~ ^[A-Z_]+= ]]; then declare -g "${line%%=*}=${line#*=}"; fi
+  done
 }
 
-# read_fleet_settings: those of the fleet's own fleet.conf, where it has one, then the defaults.
+# export_settings: those of fleet.conf that have a value here, for the programs that are asked next.
+export_settings() {
+  local name
+  for name in $(sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$root/conf/fleet.conf") CERTIFICATE EMAIL "${!WORKER_POOL_@}" "${!RUNNER_POOL_@}"; do
+    if [[ ${!name:-} ]]; then export "${name?}"; fi
+  done
+}
+
+# read_fleet_settings: a variable for each setting of fleet.conf: where it has no value yet, that of the fleet's own file
+# ($fleet_settings), else its default. fleet_conf.py is the one reader of such files.
 read_fleet_settings() {
-  if [[ -e $fleet_settings ]]; then read_settings "$fleet_settings"; fi
-  read_settings "$root/conf/fleet.conf"
+  take_values < <(
+    export_settings
+    exec python3 -B "$root/scripts/lib/fleet_conf.py" "$root/conf/fleet.conf" "$fleet_settings"
+  )
 }
 
 # at_exit FUNCTION: called when the script ends, whatever it ends by; the last one named is the first. The one place that
@@ -81,15 +93,15 @@ until_true() {
 find_fleet() {
   RUN=$(readlink -- "$FLEET_DIR/run" 2>/dev/null) && [[ -f $RUN/conf/fleet.env ]] || return 1
   unset HTTPS_PORT HTTP_PORT PUBLIC_NAME POSTGRES_PORT
-  read_settings "$RUN/conf/fleet.env"
+  take_values <"$RUN/conf/fleet.env"
 }
 
 # redis_at state|payloads COMMAND...: asks the Redis that our programs use: a socket's, or the master that sentinels name.
 redis_at() {
   local setting=REDIS_SOCKET address sentinel named=()
   if [[ $1 == payloads ]]; then setting=PAYLOADS_SOCKET; fi
-  address=$(sed -n "s/^PLUGFLEET_$setting=//p" "$RUN/conf/worker.env" | tail -n 1)
-  address=${address//\\/} # a caller's value is quoted there
+  # shellcheck source=/dev/null
+  address=$(source "$RUN/conf/worker.env" && declare -n value=PLUGFLEET_$setting && echo "$value")
   if [[ $address == /* ]]; then
     redis-cli -s "$address" "${@:2}"
     return

@@ -4,11 +4,10 @@
 set -euo pipefail
 : "${root:?}"
 
-# read_settings_anew: fleet.conf's of now, checked. A development fleet keeps the ports it runs with.
+# read_settings_anew: fleet.conf's of now. A development fleet keeps the ports it runs with.
 read_settings_anew() {
   if [[ $installed ]]; then unset HTTPS_PORT HTTP_PORT PUBLIC_NAME; fi
   read_fleet_settings
-  check_settings
 }
 
 # make_draft [RELEASE]: $draft/conf is what RUN/conf would be; it goes when the script ends. It is on RUN's tmpfs and open to our
@@ -49,6 +48,9 @@ differs() {
   done < <(files_of "$@")
   return 1
 }
+
+# environments: the names of the draft's files that say what our processes are started with.
+environments() { (cd "$draft/conf" && find . -maxdepth 1 -name '*.env' ! -name fleet.env -printf '%P\n' && echo pools); }
 
 # take NAME...: the draft's take the place of those in use.
 take() {

@@ -21,22 +21,21 @@ refresh_secrets() {
   mount -o remount,ro,nosuid,nodev,noexec "$credentials"
 }
 
-# setting NAME: its value in this fleet's programs; empty where it stands at its default. After find_fleet.
+# setting NAME: its value in this fleet's programs, as they read it; of a secret only where it rests (NAME_FILE), or that it
+# stands among the settings (NAME). After find_fleet.
 setting() {
-  local variable=PLUGFLEET_$1
-  # shellcheck source=/dev/null
-  source "$RUN/conf/worker.env"
-  if [[ -v $variable ]]; then
-    printf '%s\n' "${!variable}"
-  else
-    sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" "$FLEET_DIR/plugfleet.conf" | tail -n 1
-  fi
+  (
+    set -a
+    # shellcheck source=/dev/null
+    source "$RUN/conf/worker.env"
+    exec "$RUN/build/bin/plugfleet-worker" --print-values --settings "$FLEET_DIR/plugfleet.conf"
+  ) | sed -n "s/^$1=//p"
 }
 
 # secret_file NAME: sets `file`, where that secret rests. In a checkout, one that stands in plugfleet.conf itself is moved
 # into a file beside it first.
 secret_file() {
-  local line text
+  local line
   file=$(setting "$1_FILE")
   if [[ $file == "$credentials"/* ]]; then file=$secrets/$1; fi
   if [[ $file ]]; then
@@ -44,16 +43,17 @@ secret_file() {
     file=$(realpath -- "$file")
     return
   fi
-  text=$(setting "$1")
-  [[ $text ]] || fail "There is no $1 yet, so nothing to rotate."
+  [[ $(setting "$1") ]] || fail "There is no $1 yet, so nothing to rotate."
   if [[ $installed ]] || grep -q "^PLUGFLEET_$1=" "$RUN/conf/worker.env"; then
     fail "$1 stands in plugfleet.conf or the environment: put it into a file of its own first, see Install in docs/operating.md."
   fi
   file=$FLEET_DIR/secrets/$1
   mkdir -p -- "$FLEET_DIR/secrets"
-  printf '%s\n' "$text" >"$file"
   while IFS= read -r line || [[ $line ]]; do
-    if [[ $line =~ ^[[:space:]]*$1[[:space:]]*= ]]; then line=$1_FILE=$file; fi
+    if [[ $line =~ ^[[:space:]]*$1[[:space:]]*=[[:space:]]*(.*[^[:space:]]) ]]; then
+      printf '%s\n' "${BASH_REMATCH[1]}" >"$file"
+      line=$1_FILE=$file
+    fi
     printf '%s\n' "$line"
   done <"$FLEET_DIR/plugfleet.conf" >"$FLEET_DIR/plugfleet.conf.new"
   mv -- "$FLEET_DIR/plugfleet.conf.new" "$FLEET_DIR/plugfleet.conf"

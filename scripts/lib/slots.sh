@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced after common.sh and find_fleet: the slots of our pools, worker and runner, and the keeper. Starting and stopping
+# Sourced after common.sh and find_fleet: the slots of our pools (fleet.conf) and the keeper. Starting and stopping
 # one, and replacing them all so that the fleet serves on. A slot is ready when its process says so in its metric cells
 # (plugfleet_ready); that it runs is not enough. Whoever changes slots holds slots.lock; the keeper's scaling waits.
 set -euo pipefail
@@ -13,6 +13,12 @@ lock_slots() {
 }
 unlock_slots() { exec 8>&-; }
 
+# NAME KIND MIN MAX of each pool, as configure.py noted them. A release before it had pools had these two.
+pools_in() { cat -- "$1/pools" 2>/dev/null || printf '%s\n' 'worker workers 1 10' 'runner runners 0 10'; }
+pools() { pools_in "$RUN/conf"; }
+pools_of() { pools | awk -v kind="${1:-}" 'kind == "" || $2 == kind {print $1}'; }
+has_workers() { pools | grep -q "^$1 workers "; }
+
 # name_of POOL SLOT: supervisord's name. The keeper's slot 1 is there while slot 0 is replaced.
 name_of() {
   case $1:$2 in
@@ -22,12 +28,12 @@ name_of() {
   esac
 }
 
-# slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last worker slot is left out: it holds
-# the socket and is no worker.
+# slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last one of a pool of workers is left out:
+# it holds the socket and is no worker.
 slots_of() {
   local lines
   lines=$(ctl status "$1:*") || true # says by its status that some are stopped
-  if [[ $1 == worker ]]; then lines=$(sed '$d' <<<"$lines"); fi
+  if has_workers "$1"; then lines=$(sed '$d' <<<"$lines"); fi
   awk -v state="${2:-}" '{sub(/.*_/, "", $1)} state == "" || $2 == state {print $1 + 0}' <<<"$lines"
 }
 
@@ -106,16 +112,32 @@ replace_keeper() {
   say '  keeper is new'
 }
 
-# replace_all: every process of ours, each once its successor is ready.
-replace_all() { replace_pool worker && replace_pool runner && replace_keeper; }
+# replace_pools [KIND]: the processes of each pool, or of those of a kind. The holders of pools on demand become the program of
+# now, with the same socket (fcgi-app/main/holder.cc).
+replace_pools() {
+  local pool
+  for pool in $(pools_of "${1:-}"); do
+    replace_pool "$pool" || return 1
+    if is_on_demand "$pool"; then ctl signal HUP "$(holder_of "$pool")" >/dev/null 2>&1 || true; fi
+  done
+}
+is_on_demand() { pools | grep -q "^$1 workers 0 "; }
+holder_of() { ctl status "$1:*" | awk 'END {print $1}'; }
 
-# start_wanted: the socket's holder, WORKERS, RUNNERS and the keeper, side by side, for each takes a second; false where
-# one did not come up. Whoever calls holds slots.lock.
+# replace_all: every process of ours, each once its successor is ready.
+replace_all() { replace_pools workers && replace_pools runners && replace_keeper; }
+
+# start_wanted [POOL...]: of these pools, of all and the keeper where none is named, the holder of the socket and as many
+# processes as there shall be at the least, side by side, for each takes a second; false where one did not come up. Whoever
+# calls holds slots.lock.
 start_wanted() {
-  local slot wanted=('keeper 0') started=() all=0
-  for ((slot = 0; slot < WORKERS; slot++)); do wanted+=("worker $slot"); done
-  for ((slot = 0; slot < RUNNERS; slot++)); do wanted+=("runner $slot"); done
-  ctl start "$(name_of worker $((WORKERS_MAX + 1)))" >/dev/null 2>&1 8>&- &
+  local name kind least most slot wanted=() started=() all=0
+  if (($# == 0)); then wanted=('keeper 0'); fi
+  while read -r name kind least most; do
+    if (($#)) && [[ " $* " != *" $name "* ]]; then continue; fi
+    if [[ $kind == workers ]]; then ctl start "$(name_of "$name" $((most + 1)))" >/dev/null 2>&1 8>&- & fi
+    for ((slot = 0; slot < least; slot++)); do wanted+=("$name $slot"); done
+  done < <(pools)
   for slot in "${wanted[@]}"; do
     # shellcheck disable=SC2086
     start_slot $slot 8>&- &
@@ -125,4 +147,48 @@ start_wanted() {
     wait "$slot" || all=1
   done
   return "$all"
+}
+
+# ---- Pools that come and go ------------------------------------------------------------------------------------------
+# RUN/conf says which there shall be, supervisord which there are. In this order no request is without a worker that has its
+# module: start_new_pools, nginx's new routes, replace_all, end_old_pools.
+
+running_pools() { ctl status | sed -n 's/^\([a-z]*\):\1_[0-9]* .*/\1/p' | sort -u; }
+
+# modules_of FOLDER POOL: one a line; `all` where it has all.
+modules_of() {
+  local list
+  list=$(sed -n 's/^PLUGFLEET_MODULES=//p' "$1/$2.env" | tail -n 1)
+  tr , '\n' <<<"${list:-all}" | sort
+}
+
+# start_new_pools FOLDER: starts them; and where a pool that stays gets a module, its workers are replaced by some that have
+# what it had, too: FOLDER holds the environments of before. False where one does not come up.
+start_new_pools() {
+  local pool before now new
+  mapfile -t new < <(comm -23 <(pools_of | sort) <(running_pools))
+  if ((${#new[@]})); then
+    ctl update "${new[@]}" >/dev/null || return 1
+    start_wanted "${new[@]}" || return 1
+  fi
+  for pool in $(pools_of workers); do
+    if [[ ! -e $1/$pool.env ]]; then continue; fi
+    before=$(modules_of "$1" "$pool") now=$(modules_of "$RUN/conf" "$pool")
+    if [[ $before == all || ! $(comm -13 <(echo "$before") <(echo "$now")) ]]; then continue; fi
+    cp -p -- "$RUN/conf/$pool.env" "$1/$pool.env.now"
+    if [[ $now != all ]]; then
+      echo "PLUGFLEET_MODULES=$(sort -u <<<"$before"$'\n'"$now" | grep -vx -- - | paste -sd ,)" >>"$RUN/conf/$pool.env"
+    fi
+    replace_pool "$pool" || return 1
+    cp -p -- "$1/$pool.env.now" "$RUN/conf/$pool.env"
+  done
+}
+
+end_old_pools() {
+  local pool
+  for pool in $(comm -13 <(pools_of | sort) <(running_pools)); do
+    stop_slots "$pool:*"
+    ctl update "$pool" >/dev/null || true
+    say "  the pool $pool is no more"
+  done
 }

@@ -34,6 +34,27 @@ TEST(nginxs_own_errors_have_the_codes_of_the_table) {
   CHECK_CONTAINS(maps, "  413 \"The body is over $body_bound.\";\n");
 }
 
+TEST(a_path_goes_to_the_pool_of_its_module) {
+  Router router;
+  router.add("notes", {Method::GET, "/notes/{id}", with_text});
+  router.add("pdf", {Method::GET, "/pdf.v1", plain});
+  const NginxRoutes nginx = nginx_routes(router, {}, {{"pdf", "pages"}});
+  CHECK_CONTAINS(nginx.maps, "map $uri $worker_pool {\n  \"~^/pdf\\.v1/*$\" pool_pages;\n  default workers;\n}\n");
+}
+
+TEST(a_path_in_two_pools_is_refused) {
+  Router router;
+  router.add("notes", {Method::GET, "/both", plain});
+  router.add("pdf", {Method::POST, "/both", plain});
+  std::string refused;
+  try {
+    nginx_routes(router, {}, {{"pdf", "pages"}});
+  } catch (const Failure& failure) {
+    refused = failure.message();
+  }
+  CHECK_EQ(refused, "POST /both: the pool worker has another route of this path, and pages has this one");
+}
+
 TEST(two_guards_that_would_share_a_zone_are_refused) {
   Router router;
   router.add("a", {Method::GET, "/a-b", plain, {.edge = EdgeLimit{.rate = "1r/s", .burst = 1}}});

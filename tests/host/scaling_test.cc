@@ -232,3 +232,17 @@ TEST(memory_is_left_in_a_control_group_likewise_the_page_cache_counts_as_left) {
   CHECK(left("max\n", "8200000000\n"));
   CHECK(left("", ""));
 }
+
+TEST(the_last_worker_of_a_pool_goes_only_where_nobody_asked) {
+  CHECK(need_of(WorkerLoad{.ready = 1, .in_flight = 0, .queued = 0}).one_fewer_would_do);
+  CHECK(!need_of(WorkerLoad{.ready = 1, .in_flight = 0, .queued = 1}).one_fewer_would_do);
+  CHECK(!need_of(WorkerLoad{.ready = 1, .in_flight = 1, .queued = 0}).one_fewer_would_do);
+}
+
+TEST(a_job_that_waits_brings_the_first_runner_of_a_pool_on_demand_and_keeps_the_last) {
+  CHECK_CONTAINS(need_of(RunnerLoad{.on_demand = true, .waiting = 3}).shortage,
+                 "3 jobs waited, and no runner was there");
+  CHECK_EQ(need_of(RunnerLoad{.waiting = 3}).shortage, "");  // RUNNERS=0: jobs wait
+  CHECK(!need_of(RunnerLoad{.ready = 1, .places = 2, .on_demand = true, .waiting = 1}).one_fewer_would_do);
+  CHECK(need_of(RunnerLoad{.ready = 1, .places = 2, .on_demand = true}).one_fewer_would_do);
+}

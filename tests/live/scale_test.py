@@ -46,8 +46,8 @@ def wait_for_slots(pool, slots):
 
 class ScalingCase(live.Case):
     settings = {
-        "PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY, "PLUGFLEET_WORKERS_MAX": "6",
-        "PLUGFLEET_RUNNERS_MAX": "4", "PLUGFLEET_SCALE_DOWN_AFTER": "2s", "PLUGFLEET_RUNNER_JOBS": "2",
+        "PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY, "WORKERS_MAX": "6", "PLUGFLEET_POOLS": None,
+        "RUNNERS_MAX": "4", "PLUGFLEET_SCALE_DOWN_AFTER": "2s", "PLUGFLEET_RUNNER_JOBS": "2",
         "PLUGFLEET_RUNNER_GRACE": "1s",
     }
 

@@ -110,9 +110,8 @@ class Fleet:
             "HTTP_PORT": str(self.port),
             "WORKERS": "2",
             "RUNNERS": "2",
-            # The keeper leaves them so many: tests count on it.
-            "PLUGFLEET_WORKERS_MAX": "0",
-            "PLUGFLEET_RUNNERS_MAX": "0",
+            # The keeper leaves them so many: tests count on it. A test of pools has None there.
+            "PLUGFLEET_POOLS": "",
             **dict.fromkeys(("RATE_GENERAL", "PLUGFLEET_RENAME_EDGE_RATE", "PLUGFLEET_EDIT_EDGE_RATE"), "100000r/s"),
             **dict.fromkeys(("BURST_GENERAL", "PLUGFLEET_RENAME_EDGE_BURST", "PLUGFLEET_EDIT_EDGE_BURST"), "99999"),
             "PLUGFLEET_REQUESTS_PER_MINUTE": "1000000",
@@ -124,7 +123,10 @@ class Fleet:
                 "MODULES_SOURCE_DIR": [*(ROOT / "modules").iterdir(), ROOT / "tests/probe"],
             }
             self.base |= {f"PLUGFLEET_{setting}": f"{self.folder}/{setting.lower()}" for setting in self.modules}
-        self.environment = {**self.base, **settings}
+        self.environment = self.with_base(settings)
+
+    def with_base(self, settings):
+        return {name: value for name, value in {**self.base, **settings}.items() if value is not None}
 
     def script(self, verb):
         """Runs scripts/fleet VERB and returns what it said; raises with that when it fails."""
@@ -144,7 +146,7 @@ class Fleet:
 
     def change(self, settings):
         """Takes other settings than at the start, and restarts the workers where that changes theirs."""
-        self.environment = {**self.base, **settings}
+        self.environment = self.with_base(settings)
         return self.script("start")
 
     def __enter__(self):
