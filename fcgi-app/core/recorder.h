@@ -10,16 +10,13 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/text.h"
 #include "core/jobs/jobs.h"
 #include "core/usage.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
 
 namespace plugfleet {
-
-inline std::optional<std::string> none_if_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
 
 struct ApiCallRow {
   std::string endpoint, ip_address, user_agent;

@@ -99,8 +99,7 @@ Async<void> tell_out(Desk& desk) {
 // ---- Looking -----------------------------------------------------------------------------------------------------
 
 Async<void> list(Desk& desk) {
-  const auto views =
-      co_await desk.jobs.newest(none_if_empty(desk.kind), desk.status, static_cast<int>(desk.limit));
+  const auto views = co_await desk.jobs.newest(none_if_empty(desk.kind), desk.status, static_cast<int>(desk.limit));
   if (desk.json) {
     Json all = Json::array();
     for (const JobView& job : views) all.push(json_of(job));

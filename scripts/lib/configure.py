@@ -19,6 +19,8 @@ import fleet_conf
 
 FOLDERS = ("nginx", "redis", "supervisord", "pgbouncer", "postgresql")
 OF_A_POOL = ("workers.conf", "runners.conf")  # filled in once for each pool of that kind
+# What the programs print of their routes, and the file in conf/nginx/ that it becomes.
+ROUTES = {"openapi": "openapi.json", **{f"nginx-{part}": f"routes-{part}.conf" for part in ("maps", "limits", "locations")}}
 ALIASES = ("./", "././", "./././", "././././", "./././././")
 
 
@@ -59,8 +61,12 @@ def upstream(pool, values):
 def template_values(values, pools):
     """What stands between @ signs, beside the settings of fleet.conf."""
     run, root_user, installed = values["RUN"], os.geteuid() == 0, bool(values["INSTALLED"])
+    server = values["DATABASE_HOST"] or f"{run}/postgresql"
+    port = 5432 if values["DATABASE_HOST"] else values["POSTGRES_PORT"]
     hosts = 1 + len(values["OTHER_HOSTS"].split())
+    databases = values["MODULE_DATABASES"].split()
     connections = sum(int(values[name]) for name in ("POOL_REQUESTS", "POOL_JOBS", "POOL_OPS"))
+    connections += int(values["POOL_REQUESTS"]) * len(databases)
     prefix = int(values["CLIENT_PREFIX"]) // 8
     everybody = values["HTTPS_ADDRESS"] == "0.0.0.0" and Path("/proc/net/if_inet6").exists()
     certificate = Path(values["FLEET_DIR"], "tls/certificate.pem")
@@ -76,8 +82,11 @@ def template_values(values, pools):
         "NGINX_USER": "user www-data;" if root_user else "",
         "POSTGRES_USER": "user=postgres" if root_user else "",
         "SUPERVISORD_USER": "user=root" if root_user and not installed else "",
-        "DATABASE": values["DATABASE_HOST"] or f"{run}/postgresql",
-        "DATABASE_PORT": 5432 if values["DATABASE_HOST"] else values["POSTGRES_PORT"],
+        "DATABASE": server,
+        "DATABASE_PORT": port,
+        "MODULE_DATABASE_LINES": "\n".join(
+            f"plugfleet_module_{module} = host={server} port={port} dbname=plugfleet_module_{module} user=plugfleet "
+            f"pool_size={values['POOL_REQUESTS']}" for module in databases),
         "REPLICA": replica if values["REPLICA_HOST"] else "",
         "LISTEN_HTTPS_TOO": f"listen [::]:{values['HTTPS_PORT']} ssl http2 backlog=4096 reuseport deferred so_keepalive=30s:10s:3;"
         if everybody else "",
@@ -113,7 +122,7 @@ def environment(name, database, values, pools, pool=None, caller=()):
         "POOL": name,
         "POOLS": " ".join(each.words() for each in pools),
         "MODULES_DIR": f"{run}/build/modules",
-        "PROMPTS_DIR": f"{run}/checkout/prompts",
+        "PROMPTS_DIR": f"{run}/checkout/modules/*/prompts",
         "MIGRATIONS_DIR": f"{own}/migrations",
         "MODULES_SOURCE_DIR": f"{run}/build/sources" if installed else f"{run}/checkout/modules",
         "RUN_DIR": run,
@@ -124,6 +133,8 @@ def environment(name, database, values, pools, pool=None, caller=()):
         "REDIS_SOCKET": values["REDIS_STATE"] or f"{run}/redis/state.sock",
         "PAYLOADS_SOCKET": values["REDIS_PAYLOADS"] or f"{run}/redis/payloads.sock",
     }
+    for module in values["MODULE_DATABASES"].split():
+        settings[f"DATABASE_{module.upper()}"] = pgbouncer.format(f"plugfleet_module_{module}")
     if values["REPLICA_HOST"]:
         settings["REPLICA_DATABASE_URL"] = pgbouncer.format("plugfleet_replica")
     if installed:  # secrets come from plugfleet.service
@@ -166,10 +177,11 @@ class Files:
                 self.changed.append(str(file))
 
 
-def nginx_routes(part, release, environment_text, values):
-    """What nginx is told of the routes that the modules of a release have. Raises subprocess.CalledProcessError."""
+def of_routes(part, release, environment_text, values):
+    """What nginx is told, or whoever asks for /openapi.json, of the routes that the modules of a release have. Raises
+    subprocess.CalledProcessError."""
     text = environment_text.replace(f"{values['RUN']}/build/modules", f"{release}/modules")
-    command = ["bash", "-c", 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-nginx-$1" --settings "$3"',
+    command = ["bash", "-c", 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-$1" --settings "$3"',
                "-", part, release, f"{values['FLEET_DIR']}/plugfleet.conf"]
     done = subprocess.run(command, input=text, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
     return re.sub(r"^  include (.*)\.conf;$", rf"  include {values['RUN']}/conf/nginx/\1.conf;", done.stdout, flags=re.M)
@@ -210,9 +222,9 @@ def configure(values, release):
         files.keep(f"conf/{name}.env", text)
     files.keep_only("conf", "*.env", ["conf/fleet.env", *(f"conf/{name}.env" for name in environments)])
     everything = environment("worker", "plugfleet", values, pools, caller=os.environ)  # with the modules of all pools
-    for part in ("maps", "limits", "locations"):
+    for part, file in ROUTES.items():
         try:
-            files.keep(f"conf/nginx/routes-{part}.conf", nginx_routes(part, release, everything, values))
+            files.keep(f"conf/nginx/{file}", of_routes(part, release, everything, values))
         except subprocess.CalledProcessError as refused:
             if not values["DRAFT"]:  # a draft's programs are asked what they refuse
                 sys.exit((refused.stderr + refused.stdout).strip())

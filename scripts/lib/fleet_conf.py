@@ -142,6 +142,9 @@ def wrong_values(values):
         for word in values[name].split():
             if not re.fullmatch(r"[0-9.]+", word):
                 yield f"'{word}' is no address like 10.8.0.1: see HOST_ADDRESS and what follows it in fleet.conf."
+    for word in values["MODULE_DATABASES"].split():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", word):
+            yield f"'{word}' is not a module's name: see MODULE_DATABASES in fleet.conf."
     if values["OTHER_HOSTS"] and not values["HOST_ADDRESS"]:
         yield "OTHER_HOSTS needs HOST_ADDRESS, this host among them."
     if "127.0.0.1" not in values["OPERATOR_ADDRESSES"].split():
@@ -242,6 +245,8 @@ def all_wrong(manual, own, file, environment, modules):
     """Every sentence there is to say of these settings."""
     values = read(manual, own, environment)
     wrong = list(wrong_values(values))
+    for module in set(values["MODULE_DATABASES"].split()) - set(modules):
+        wrong.append(f"MODULE_DATABASES: there is no module {module}; there are: {', '.join(sorted(modules))}")
     if not wrong:
         try:
             pools_of(values, modules)

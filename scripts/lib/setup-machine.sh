@@ -124,7 +124,7 @@ check_postgresql() {
     wrong+=('The PostgreSQL cluster 15/main has a role or a database plugfleet that is not of Plugfleet: give it another name.')
   fi
   if [[ $others_databases ]]; then
-    most=$(ask_postgresql postgres 'show max_connections') needed=$((POOL_REQUESTS + POOL_JOBS + POOL_OPS + 10))
+    most=$(ask_postgresql postgres 'show max_connections') needed=$((POOL_REQUESTS * (1 + $(wc -w <<<"$MODULE_DATABASES")) + POOL_JOBS + POOL_OPS + 10))
     ((most >= needed)) || wrong+=("PostgreSQL has other databases ($others_databases), so setup leaves its settings alone; its max_connections is $most, and Plugfleet alone needs $needed: raise it.")
   fi
 }

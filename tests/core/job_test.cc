@@ -9,7 +9,7 @@ using namespace plugfleet::test;
 
 TEST(an_outcome_says_what_becomes_of_the_job_and_why) {
   CHECK(done(Json(1)).what == JobOutcome::done);
-  CHECK_EQ(done(Json(1), "[1]").whole.value(), "[1]");
+  CHECK_EQ(done(Json(1), "[1]").full_result.value(), "[1]");
   const Outcome later = retry_in(2s, "the shop is closed");
   CHECK(later.what == JobOutcome::retry);
   CHECK(later.wait == 2s);

@@ -128,6 +128,24 @@ class OneFolderTest(unittest.TestCase):
         status, headers, _ = self.status("/static/notes/none.js")
         self.assertEqual((status, headers["Cache-Control"]), (404, None))
 
+    def test_its_database_may_be_its_own(self):
+        self.fleet.script("stop")
+        self.fleet.environment["MODULE_DATABASES"] = "notes"
+        self.fleet.script("start")  # makes and migrates it
+        self.add("mine")
+        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], notes("mine"))
+        titles = "select title from notes"
+        self.assertEqual(self.fleet.sql(titles, "plugfleet_module_notes"), [["mine"]])
+        self.assertNotIn(["mine"], self.fleet.sql(titles))  # what was in the fleet's before stays there
+
+        self.run_here("scripts/plugfleet", "backup")
+        self.fleet.sql("delete from notes", "plugfleet_module_notes")
+        said = self.run_here("scripts/plugfleet", "restore", "--yes")
+        self.assertIn("plugfleet_module_notes_before_", said)
+        self.assertEqual(self.fleet.sql(titles, "plugfleet_module_notes"), [["mine"]])
+        self.add("after")
+        self.assertEqual(json.loads(fetch(f"{self.fleet.url}/api/notes"))["notes"], notes("mine", "after"))
+
 
 if __name__ == "__main__":
     unittest.main()

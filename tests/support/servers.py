@@ -201,10 +201,10 @@ class Fleet:
     def workers(self):
         return [process.pid for process in processes_under([self.supervisord]) if process.program == "worker"]
 
-    def sql(self, query):
+    def sql(self, query, database="plugfleet"):
         """The rows of a query, each a list of strings. Asks PostgreSQL itself, not through PgBouncer."""
         done = subprocess.run(
-            ["psql", "-h", self.run / "postgresql", "-U", "plugfleet", "-d", "plugfleet", "-XAtq", "-F", "\x1f",
+            ["psql", "-h", self.run / "postgresql", "-U", "plugfleet", "-d", database, "-XAtq", "-F", "\x1f",
              "-v", "ON_ERROR_STOP=1", "-c", query],
             capture_output=True, text=True, timeout=30, check=False,
         )

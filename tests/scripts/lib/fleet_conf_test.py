@@ -53,7 +53,7 @@ class WrongTest(unittest.TestCase):
         for name, value in (("WORKERS", "0"), ("WORKERS_MAX", "65"), ("RUNNERS", "-1"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "8443"),
                             ("POOL_JOBS", "1001"), ("POSTGRES_MEMORY", "1 GB"), ("REDIS_STATE_MEMORY", "lots"), ("RATE_GENERAL", "0r/s"),
                             ("CLIENT_PREFIX", "60"), ("HTTPS_ADDRESS", "::"), ("OTHER_HOSTS", "10.8.0.2"), ("OTHER_HOSTS", "host"),
-                            ("OPERATOR_ADDRESSES", "::1"), ("BACKUP_KEEP_DAYS", "")):
+                            ("OPERATOR_ADDRESSES", "::1"), ("MODULE_DATABASES", "figma none"), ("MODULE_DATABASES", "../x"), ("BACKUP_KEEP_DAYS", "")):
             with self.subTest(f"{name}={value}"):
                 said = wrong(**{name: value})
                 self.assertEqual(bool(said), bool(value), said)
