@@ -232,7 +232,7 @@ ASYNC_TEST(a_body_is_read_and_forgotten_and_a_result_with_images_kept_apart) {
   CHECK(seen.bodies == std::vector<std::string>{"body"});
   CHECK(view.result_apart);
   CHECK_EQ(Json::parse(*view.result)->dump(), R"({"edits":1})");
-  const auto whole = co_await house.platform->body_store.result(id);
+  const auto whole = co_await house.platform->body_store.full_result(id);
   CHECK_EQ(whole.value_or(""), R"({"edits":1,"image":"abc"})");
   for (bool gone = false; !gone; co_await sleep_for(1ms)) {
     const auto body = co_await house.platform->body_store.take_body(id);
