@@ -48,7 +48,7 @@ enum class Severity { debug, info, warning, error };
 enum class Retry {
   never,  // another attempt would end the same
   again,  // another attempt may fare better
-  later,  // it was no attempt, and costs none: the job waits for what was not there
+  later,  // it was not an attempt, and costs none: the job waits for what was not there
 };
 
 struct KindInfo {

@@ -56,7 +56,7 @@ void log_on_first_line(std::function<void()> wake);
 bool log_wants(Severity severity);
 void log(Severity severity, LogName event, std::initializer_list<Field> fields = {});
 
-// Appends `text` as a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD.
+// Appends `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace plugfleet

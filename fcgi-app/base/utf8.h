@@ -11,10 +11,10 @@ std::size_t utf8_length(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
-// `text` with U+FFFD for every byte that is no UTF-8.
+// `text` with U+FFFD for every byte that is not UTF-8.
 std::string utf8_repaired(std::string_view text);
 
-// Appends a code point. Half of a surrogate pair becomes three bytes that are no UTF-8.
+// Appends a code point. Half of a surrogate pair becomes three bytes that are not UTF-8.
 void append_utf8(std::string& out, char32_t point);
 
 // `text` without the byte order mark that some editors put before it.

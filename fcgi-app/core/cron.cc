@@ -75,14 +75,15 @@ CronSchedule::CronSchedule(std::string_view text) {
     if (!part.empty()) fields.push_back(part);
   }
   if (fields.size() != kFields.size())
-    throw Failure(Kind::internal, fmt::format("\"{}\" is no schedule: it has {} fields, not 5", text, fields.size()));
+    throw Failure(Kind::internal,
+                  fmt::format("\"{}\" is not a schedule: it has {} fields, not 5", text, fields.size()));
   std::array<Set, kFields.size()> sets{};
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for (const std::string_view part : split(fields[i], ',')) {
       const auto set = element(part, kFields[i]);
       if (!set)
         throw Failure(Kind::internal,
-                      fmt::format("\"{}\" is no schedule: its {} is \"{}\"", text, kFields[i].name, fields[i]));
+                      fmt::format("\"{}\" is not a schedule: its {} is \"{}\"", text, kFields[i].name, fields[i]));
       sets[i] |= *set;
     }
   }

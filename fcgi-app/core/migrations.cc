@@ -84,7 +84,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
 std::string read_sql(const fs::path& path) {
   std::optional<std::string> sql = read_file(path);
   if (!sql || sql->empty()) refuse(path, "can't be read, or is empty");
-  if (!is_utf8(*sql) || sql->contains('\0')) refuse(path, "is no text in UTF-8");
+  if (!is_utf8(*sql) || sql->contains('\0')) refuse(path, "is not text in UTF-8");
   return *std::move(sql);
 }
 

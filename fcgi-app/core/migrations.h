@@ -42,7 +42,7 @@ struct Schema {
 };
 
 // Every file: core's first, then each module's. `modules_folder` may be missing. Throws Failure, naming the file, for a bad
-// name, a number or a function's name used twice, or what is no text.
+// name, a number or a function's name used twice, or what is not text.
 Schema find_schema(const std::string& folder, const std::string& modules_folder);
 
 // The modules that have migrations, by name.

@@ -10,7 +10,7 @@
 //   C2  While nothing is kept, or it is no longer fresh, one request in the fleet makes it anew. The others get the stale
 //       one or, where there is none, wait for the new one. When whoever makes it fails, is cancelled or dies, another
 //       does, within kMakingMost.
-//   C3  A reply is kept only where its status is 200, it is no stream, and it is of at most kBodyMost bytes.
+//   C3  A reply is kept only where its status is 200, it is not a stream, and it is of at most kBodyMost bytes.
 //   C4  Where making it fails by the server's fault, those who can are given the stale one.
 //   C5  Where Redis does not answer the reply is made, every time; and invalidate() throws: what is kept may be answered
 //       for its time then.

@@ -24,7 +24,7 @@ Module load(const std::string& path, SettingReader& settings) {
   const auto* const abi = static_cast<const int*>(::dlsym(library, "plugfleet_module_abi"));
   using Describe = void (*)(SettingReader*, Module*);
   const auto describe = reinterpret_cast<Describe>(::dlsym(library, "plugfleet_module_describe"));
-  if (!abi || !describe) refuse(path, "is no Plugfleet module (PLUGFLEET_MODULE is missing)");
+  if (!abi || !describe) refuse(path, "is not a Plugfleet module (PLUGFLEET_MODULE is missing)");
   if (*abi != kModuleAbi)
     refuse(path, fmt::format("was built for ABI {}, this is {}: build it again", *abi, kModuleAbi));
   Module module;

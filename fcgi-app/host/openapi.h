@@ -16,7 +16,7 @@ namespace plugfleet {
 // What its declaration lacks, in words: "no summary". Such a route does not load.
 std::optional<std::string> missing_in(const Route& route);
 
-// Throws Failure where two types have one name, or an example is no JSON.
+// Throws Failure where two types have one name, or an example is not JSON.
 std::string openapi_json(const Router& router);
 
 }  // namespace plugfleet

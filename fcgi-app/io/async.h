@@ -50,7 +50,7 @@ using TaskPtr = std::shared_ptr<Task>;
 template <class T>
 struct AsyncPromise;
 
-// Thrown by the waits of a task that has been cancelled (A3). It is no Failure, so that what is done about one - another
+// Thrown by the waits of a task that has been cancelled (A3). It is not a Failure, so that what is done about one - another
 // attempt, a fallback, an answer - is not done for a caller who has left. Whoever catches it must throw it on.
 class Cancellation : public std::exception {
  public:

@@ -5,7 +5,7 @@
 // fall back on, and a queue of the past would only delay them. The one exception is the first attempt after the start,
 // which commands wait for (not for the sentinels, where those have to be asked first). A Redis that accepts but does
 // not answer PING, or answers that it is loading its data, counts as no connection; so does one that a sentinel named
-// and that is no master. One that has become a replica (READONLY) is left, and the sentinels are asked again.
+// and that is not a master. One that has become a replica (READONLY) is left, and the sentinels are asked again.
 //
 // Callers may assume: a command fails within its timeout; a caller who is cancelled leaves at once, and what Redis
 // answers later is dropped. A command that failed may have been carried out all the same.

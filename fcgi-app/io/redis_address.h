@@ -28,7 +28,7 @@ struct RedisAddress {
 // None where it is none of the three. An empty text is an empty path, where no Redis is.
 std::optional<RedisAddress> parse_redis_address(std::string_view text);
 
-// "10.8.0.1:6379". None where the host is no number.
+// "10.8.0.1:6379". None where the host is not a number.
 std::optional<RedisAddress::Place> parse_redis_place(std::string_view text);
 
 }  // namespace plugfleet

@@ -46,7 +46,7 @@ RedisReply converted(const redisReply& reply) {
 
 RedisAddress parsed(const std::string& text) {
   auto address = parse_redis_address(text);
-  if (!address) throw Failure(Kind::internal, fmt::format("this is no address of a Redis: {}", text));
+  if (!address) throw Failure(Kind::internal, fmt::format("this is not an address of a Redis: {}", text));
   if (address->path.size() >= sizeof(sockaddr_un::sun_path)) {  // hiredis would cut it
     throw Failure(Kind::internal, fmt::format("the path of Redis's socket is too long: {}", text));
   }
@@ -119,7 +119,7 @@ void RedisLink::arrived(RedisReply reply) {
       return dial(*place, Stage::verifying, {"ROLE"});
     }
     case Stage::verifying:
-      if (reply.items.empty() || reply.items[0].text != "master") return drop("it is no master");
+      if (reply.items.empty() || reply.items[0].text != "master") return drop("it is not a master");
       timer_.disarm();
       stage_ = Stage::open;
       return opened();

@@ -190,7 +190,7 @@ class RowReader {
     requires std::is_enum_v<Enum>
   void take(int place, Enum& target) {
     const auto found = named(present(place).text(place), Enum());
-    if (!found) refuse(place, "is no name of its field's values");
+    if (!found) refuse(place, "is not a name of its field's values");
     target = *found;
   }
   void take(int place, std::string& target);

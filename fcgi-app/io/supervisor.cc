@@ -53,7 +53,7 @@ Async<std::vector<SupervisedProcess>> Supervisor::states() {
 }
 
 Async<void> Supervisor::tell(std::string verb, std::string name) {
-  if (!is_plain(name)) throw Failure(Kind::internal, fmt::format("\"{}\" is no program's name", name));
+  if (!is_plain(name)) throw Failure(Kind::internal, fmt::format("\"{}\" is not a program's name", name));
   const std::string reply = co_await call(verb, fmt::format("<param><value><string>{}</string></value></param>"
                                                             "<param><value><boolean>0</boolean></value></param>",
                                                             name));

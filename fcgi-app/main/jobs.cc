@@ -80,7 +80,7 @@ std::string tries(const JobView& job) { return fmt::format("{}/{}", job.attempt,
 
 std::string checked_id(const std::string& text) {
   auto id = canonical_uuid(text);
-  if (!id) throw UsageError(fmt::format("\"{}\" is no job's id", printable(text, 60)));
+  if (!id) throw UsageError(fmt::format("\"{}\" is not a job's id", printable(text, 60)));
   return std::move(*id);
 }
 

@@ -157,7 +157,7 @@ T read_fields(const JsonView& view) {
   return target;
 }
 
-// The parameters of a query (wire/http.h, parse_query) as a struct whose members are no lists and no structs. Those that
+// The parameters of a query (wire/http.h, parse_query) as a struct whose members are neither lists nor structs. Those that
 // it does not name are passed over; of several with one name the first counts.
 class QueryReader {
  public:

@@ -13,7 +13,7 @@ enum class Method { GET, HEAD, POST, PUT, PATCH, DELETE, other };
 Method parse_method(std::string_view text);
 std::string_view method_name(Method method);
 
-// RFC 3986 section 2.1. Empty on a broken or cut escape, and where the result holds a NUL or is no UTF-8.
+// RFC 3986 section 2.1. Empty on a broken or cut escape, and where the result holds a NUL or is not UTF-8.
 std::optional<std::string> percent_decode(std::string_view text);
 
 // The path of a request target, without its query: "/api/jobs/1?x=2" -> "/api/jobs/1".

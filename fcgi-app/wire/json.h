@@ -21,7 +21,7 @@ class Json {
   Json(std::nullptr_t) : Json() {}
   Json(bool value);
   Json(double value);            // no number where the value is not finite: null
-  Json(std::string_view value);  // bytes that are no UTF-8 become U+FFFD
+  Json(std::string_view value);  // bytes that are not UTF-8 become U+FFFD
   Json(const char* value) : Json(std::string_view(value)) {}
   Json(const std::string& value) : Json(std::string_view(value)) {}
   template <std::integral T>
@@ -33,7 +33,7 @@ class Json {
   static Json object(std::initializer_list<std::pair<std::string_view, Json>> members = {});
   static Json array(std::vector<Json> items = {});
 
-  // Empty where `text` is no JSON, nests deeper than jansson allows (2,048), or names a member twice.
+  // Empty where `text` is not JSON, nests deeper than jansson allows (2,048), or names a member twice.
   static std::optional<Json> parse(std::string_view text);
 
   Json(const Json& other);

@@ -20,7 +20,7 @@ Escapes escapes_in(std::string_view raw);
 // U+FFFD stands for a NUL and for half of a surrogate pair, and what follows its backslash for an escape that is none
 // of JSON's. Never longer than `raw`.
 std::string unescaped(std::string_view raw);
-// The same, but a NUL is a NUL, and half of a pair is three bytes that are no UTF-8: two such texts are equal only
+// The same, but a NUL is a NUL, and half of a pair is three bytes that are not UTF-8: two such texts are equal only
 // where two strings are.
 std::string unescaped_exactly(std::string_view raw);
 

@@ -26,7 +26,7 @@ class JsonWriter {
   JsonWriter& array(std::string_view name) { return named(name).begin('[', ']'); }
   JsonWriter& end();
 
-  // A value, as an item or a member. Of a text, bytes that are no UTF-8 become U+FFFD.
+  // A value, as an item or a member. Of a text, bytes that are not UTF-8 become U+FFFD.
   JsonWriter& add(std::string_view value);
   JsonWriter& add(const char* value) { return add(std::string_view(value)); }
   JsonWriter& add(const std::string& value) { return add(std::string_view(value)); }

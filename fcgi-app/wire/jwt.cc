@@ -175,7 +175,7 @@ JwtVerifier::Key JwtVerifier::Key::from_secret(const std::string& secret, std::s
         fmt::format("JWT: the {} is under 32 bytes, so it could be guessed (RFC 7518, 3.2)", which));
   if (secret.starts_with("-----BEGIN"))
     throw std::invalid_argument(
-        fmt::format("JWT: the {} is a PEM file; a public key is no secret, use RS256 or ES256", which));
+        fmt::format("JWT: the {} is a PEM file; a public key is not a secret, use RS256 or ES256", which));
   return {"", hs256_verifier(secret)};
 }
 
@@ -192,7 +192,7 @@ JwtVerifier::Key JwtVerifier::Key::from_jwk(const JsonView& entry, std::size_t i
   pass_over_other_uses(entry, algorithm);
   if (entry.find("d")) refuse_key(index, "is a private key; only its public half belongs here");
   const auto id = clean_text_of(entry.find("kid"));
-  if (entry.find("kid") && !id) throw PassedOver{"has a \"kid\" that is no plain text"};
+  if (entry.find("kid") && !id) throw PassedOver{"has a \"kid\" that is not plain text"};
   auto key = algorithm == "RS256" ? rsa_key(entry) : ec_key(entry);
   if (!key) throw PassedOver{"is not a valid public key"};
   return {id.value_or(""), std::move(key)};

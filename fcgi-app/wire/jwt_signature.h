@@ -13,7 +13,7 @@ using SignatureVerifier = std::function<bool(std::string_view text, std::string_
 
 SignatureVerifier hs256_verifier(std::string secret);
 
-// Of a public key's numbers, unsigned and big-endian. Empty where they are no key, as a point off the curve is none.
+// Of a public key's numbers, unsigned and big-endian. Empty where they are not a key, as a point off the curve is none.
 SignatureVerifier rs256_verifier(std::string_view n, std::string_view e);
 SignatureVerifier es256_verifier(std::string_view x, std::string_view y);
 

@@ -13,7 +13,7 @@ struct LayerImage {
 };
 
 // `sent`: with or without a data: prefix; it must outlive the image. What is wrong comes back as a complaint about the
-// field: it is no base64, no PNG, JPEG or WebP, or declares more pixels than anyone would decode.
+// field: it is not base64, no PNG, JPEG or WebP, or declares more pixels than anyone would decode.
 std::expected<LayerImage, std::string> read_layer_image(std::string_view sent);
 
 }  // namespace figma

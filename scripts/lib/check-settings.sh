@@ -11,7 +11,7 @@ check_secrets() {
   local file
   for file in /etc/plugfleet/secrets/*; do
     [[ -e $file ]] || continue
-    [[ ${file##*/} =~ ^[A-Z_]+$ ]] || wrong+=("$file: its name is no setting's, like OPENROUTER_API_KEY")
+    [[ ${file##*/} =~ ^[A-Z_]+$ ]] || wrong+=("$file: its name is not a setting's, like OPENROUTER_API_KEY")
     [[ $(stat -c '%a %U' -- "$file") =~ ^[46]00\ root$ ]] ||
       wrong+=("$file: not root's alone; chown root and chmod 600 it")
     [[ -s $file ]] || wrong+=("$file: it is empty")

@@ -59,7 +59,7 @@ make_folders() {
     RUN=/dev/shm/plugfleet-$UID-$(printf %s "$FLEET_DIR" | sha256sum | cut -c 1-8)
   elif [[ ! -d $RUN ]]; then
     RUN=$(mktemp -d /tmp/plugfleet-XXXXXXXX)
-    say "/dev/shm is no tmpfs: sockets and request bodies go to $RUN, which may be on a disk."
+    say "/dev/shm is not a tmpfs: sockets and request bodies go to $RUN, which may be on a disk."
   fi
   mkdir -p -- "$RUN"
   [[ -O $RUN && ! -L $RUN ]] || fail "$RUN belongs to somebody else."
@@ -136,7 +136,7 @@ signs_itself() {
   [[ ${issuer#issuer=} == "${subject#subject=}" ]]
 }
 
-# keep_others_certificate: one in tls/ that an authority signed, and that is no link to certbot's, is somebody's: before
+# keep_others_certificate: one in tls/ that an authority signed, and that is not a link to certbot's, is somebody's: before
 # another takes its place it is kept beside it, with its key.
 keep_others_certificate() {
   local file

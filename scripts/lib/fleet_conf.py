@@ -141,7 +141,7 @@ def wrong_values(values):
     for name in ("HOST_ADDRESS", "OTHER_HOSTS", "DATABASE_HOST", "REPLICA_HOST"):
         for word in values[name].split():
             if not re.fullmatch(r"[0-9.]+", word):
-                yield f"'{word}' is no address like 10.8.0.1: see HOST_ADDRESS and what follows it in fleet.conf."
+                yield f"'{word}' is not an address like 10.8.0.1: see HOST_ADDRESS and what follows it in fleet.conf."
     for word in values["MODULE_DATABASES"].split():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", word):
             yield f"'{word}' is not a module's name: see MODULE_DATABASES in fleet.conf."

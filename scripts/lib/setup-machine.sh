@@ -243,9 +243,9 @@ REDIS_PAYLOADS_MEMORY=$((memory / 8))mb"
     done
     text=$made${text:+$'\n'$text}
   fi
-  if [[ $1 == certbot && ! $2 =~ ^([a-z0-9-]+\.)+[a-z]{2,}$ ]]; then fail "'$2' is no domain; for example: plugfleet setup --domain example.org"; fi
+  if [[ $1 == certbot && ! $2 =~ ^([a-z0-9-]+\.)+[a-z]{2,}$ ]]; then fail "'$2' is not a domain; for example: plugfleet setup --domain example.org"; fi
   [[ ! $2 || $2 =~ ^[A-Za-z0-9.:-]+$ ]] || fail "'$2' is neither a name nor an address."
-  [[ ! $3 || $3 =~ ^[^[:space:]]+@[^[:space:]]+$ ]] || fail "'$3' is no e-mail address."
+  [[ ! $3 || $3 =~ ^[^[:space:]]+@[^[:space:]]+$ ]] || fail "'$3' is not an e-mail address."
   local -A values=([CERTIFICATE]=$1 [PUBLIC_NAME]=$2 [EMAIL]=$3)
   if [[ $1 == self-signed && ! $2 ]] && ! grep -q '^PUBLIC_NAME=' <<<"$text"; then values[PUBLIC_NAME]=$(hostname -f 2>/dev/null || hostname); fi
   for key in CERTIFICATE PUBLIC_NAME EMAIL; do

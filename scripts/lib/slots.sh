@@ -29,7 +29,7 @@ name_of() {
 }
 
 # slots_of POOL [STATE]: the numbers of its slots, all or those in that state. The last one of a pool of workers is left out:
-# it holds the socket and is no worker.
+# it holds the socket and is not a worker.
 slots_of() {
   local lines
   lines=$(ctl status "$1:*") || true # says by its status that some are stopped

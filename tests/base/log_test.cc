@@ -34,7 +34,7 @@ struct LogFile {
   }
 };
 
-// How many lines there are, and the "count" of those that tell of lost ones; a line that is no JSON fails the test.
+// How many lines there are, and the "count" of those that tell of lost ones; a line that is not JSON fails the test.
 std::pair<std::int64_t, std::int64_t> lines_and_lost(std::string_view text) {
   std::int64_t lines = 0, lost = 0;
   for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {

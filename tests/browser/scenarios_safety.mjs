@@ -218,7 +218,7 @@ export async function serversOutOfReach(session) {
     ['https://plugins.example.org', /build it with make plugin SERVER=https:\/\/plugins\.example\.org\.$/],
     ['http://localhost:1', `This plugin was built to reach ${session.server} only.`],
     ['http://plugins.example.org', 'The address must begin with https://'],
-    ['plugins', 'This is no address'],
+    ['plugins', 'This is not an address'],
   ]) {
     await panel.enterServer(address);
     await panel.complains(way);

@@ -27,7 +27,7 @@ Async<Outcome> work(std::string outcome) {
   if (outcome == "empty") co_return done(Json::object());
   if (outcome == "list") co_return done(Json::array({1, 2}));
   if (outcome == "images") co_return done(Json::object({{"words", 3}}), R"({"words":3,"image":"AAAA"})");
-  if (outcome == "refused") co_return fail_job(Kind::unprocessable, "it is no sheet");
+  if (outcome == "refused") co_return fail_job(Kind::unprocessable, "it is not a sheet");
   if (outcome == "closed") co_return retry_in(2s, "the shop is closed");
   if (outcome == "cancelled") co_return cancel_job("no longer wanted");
   throw Failure(Kind::provider_error, "the AI is odd");
@@ -100,7 +100,7 @@ ASYNC_TEST(work_that_fails_at_once_is_answered_as_what_it_failed_of) {
   Fleet fleet(reactor);
   std::string reply = co_await fleet.count_as("refused");
   CHECK_CONTAINS(reply, "Status: 422");
-  CHECK_CONTAINS(reply, "it is no sheet");
+  CHECK_CONTAINS(reply, "it is not a sheet");
   reply = co_await fleet.count_as("closed");
   CHECK_CONTAINS(reply, "Status: 503");
   CHECK_CONTAINS(reply, "Retry-After: 2\r\n");

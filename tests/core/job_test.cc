@@ -14,10 +14,10 @@ TEST(an_outcome_says_what_becomes_of_the_job_and_why) {
   CHECK(later.what == JobOutcome::retry);
   CHECK(later.wait == 2s);
   CHECK_EQ(later.code, "unavailable");
-  const Outcome failed = fail_job(Kind::unprocessable, "it is no sheet");
+  const Outcome failed = fail_job(Kind::unprocessable, "it is not a sheet");
   CHECK(failed.what == JobOutcome::failed);
   CHECK_EQ(failed.code, "unprocessable");
-  CHECK_EQ(failed.message, "it is no sheet");
+  CHECK_EQ(failed.message, "it is not a sheet");
   CHECK(cancel_job("no longer wanted").what == JobOutcome::cancelled);
 }
 

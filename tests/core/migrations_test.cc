@@ -140,7 +140,7 @@ TEST(a_number_used_twice_is_refused) {
 TEST(what_is_no_text_is_refused) {
   const Folder folder;
   folder.write("migrations/0001_create_table.sql", "select '\xff'");
-  CHECK_CONTAINS(refusal(folder), "no text");
+  CHECK_CONTAINS(refusal(folder), "not text");
   folder.write("migrations/0001_create_table.sql", "");
   CHECK_CONTAINS(refusal(folder), "empty");
 }

@@ -284,7 +284,7 @@ ASYNC_TEST(a_request_that_a_drain_cuts_off_is_answered_as_what_it_is) {
 
 ASYNC_TEST(a_broken_stream_closes_its_connection_alone) {
   Edge edge(reactor);
-  co_await edge.send("this is no FastCGI at all");
+  co_await edge.send("this is not FastCGI at all");
   const std::string reply = co_await edge.reply();
   CHECK_EQ(reply, "(closed)");
 }

@@ -135,7 +135,7 @@ class SetupTest(GuestTest):
         self.assertTrue(said.startswith("# mine\nWORKERS=3\nCERTIFICATE=self-signed\nPUBLIC_NAME=b\n"), said)
         self.assertIn("HTTPS_PORT=443\n", said)
         self.assertRegex(said, r"\d+:HTTPS_ADDRESS=0.0.0.0\n\d+:HTTPS_PORT=443\n\d+:HTTP_PORT=9090\n\d+:CERTIFICATE=self-signed\n\d+:PUBLIC_NAME=d\n")
-        for sentence in ("Say how it is reached", "'localhost' is no domain", "'a b' is neither", "'x y' is no e-mail"):
+        for sentence in ("Say how it is reached", "'localhost' is not a domain", "'a b' is neither", "'x y' is not an e-mail"):
             self.assertIn(sentence, said)
 
 

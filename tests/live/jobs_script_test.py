@@ -103,7 +103,7 @@ class LookingTest(JobsScriptCase):
             (("pause", "none.such"), 1, "There is no kind none.such. There are: "),
             (("drain", "none.such"), 1, "There is no kind none.such."),
             (("show",), 2, "usage: jobs show ID"),
-            (("show", "12"), 2, '"12" is no job\'s id'),
+            (("show", "12"), 2, '"12" is not a job\'s id'),
             (("begin",), 2, "there is no verb begin"),
             (("list", "--status", "done"), 2, "--status: must be one of any|queued|processing|"),
             (("list", "--cancel"), 2, "list has no --cancel"),

@@ -125,7 +125,7 @@ class OperateTest(unittest.TestCase):
                 made.addfile(entry, io.BytesIO(data))
         before = self.users()
         self.assertIn("9999_from_the_future", self.plugfleet("restore", str(newer), "--yes", status=1))
-        self.assertIn("no backup of Plugfleet", self.plugfleet("restore", "/etc/hostname", "--yes", status=1))
+        self.assertIn("not a backup of Plugfleet", self.plugfleet("restore", "/etc/hostname", "--yes", status=1))
         self.assertEqual(self.users(), before)
 
     def test_4_a_doctors_report_holds_the_logs_and_no_secret(self):

@@ -101,7 +101,7 @@ class SettingsTest(unittest.TestCase):
         self.assert_refused("text.so", MODULES_DIR=str(self.folder))
         (self.folder / "text.so").unlink()
         (self.folder / "other.so").symlink_to(BUILD / "lib/libplugfleet.so")
-        self.assert_refused("is no Plugfleet module", MODULES_DIR=str(self.folder))
+        self.assert_refused("is not a Plugfleet module", MODULES_DIR=str(self.folder))
 
     def test_a_module_loaded_twice_is_refused(self):
         for name in ("figma.so", "twin.so"):

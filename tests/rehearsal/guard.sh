@@ -133,7 +133,7 @@ scanner_is_shut_out() {
   local i begin
   is_served
   for ((i = 0; i < 25; i++)); do from_other "https://10.9.8.1/wp-login-$i.php" >/dev/null; done
-  # What he writes into the address is no address: nobody else is counted for it.
+  # What he writes into the address is not an address: nobody else is counted for it.
   from_other 'https://10.9.8.1/x","address":"192.0.2.1","status":404,' >/dev/null || true
   for ((i = 0; i < 5; i++)); do from_other "https://10.9.8.1/static/figma/none-$i" >/dev/null; done
   begin=$EPOCHREALTIME

@@ -33,7 +33,7 @@ void reason_of(const Case& test, char* reason, std::size_t size) {
   } catch (const std::exception& failure) {
     text = dynamic_cast<const CheckFailed*>(&failure) ? failure.what() : std::string("escaped: ") + failure.what();
   } catch (...) {
-    text = "escaped: something that is no std::exception";
+    text = "escaped: something that is not a std::exception";
   }
   std::strncpy(reason, text.c_str(), size - 1);
 }

@@ -117,7 +117,7 @@ class Live:
                 provider.__exit__()
 
     def ask(self, method, path, body=None, headers=None, secure=False, address="127.0.0.1"):
-        """One request on a connection of its own. A body that is no bytes goes as JSON; an iterator goes chunked. The
+        """One request on a connection of its own. A body that is not bytes goes as JSON; an iterator goes chunked. The
         reply is as the fleet's /openapi.json says, or the test fails."""
         fields = {"Connection": "close"}
         if body is not None and not isinstance(body, bytes) and not hasattr(body, "__next__"):

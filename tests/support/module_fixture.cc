@@ -20,7 +20,7 @@ Reply reply_of(std::string_view text) {
   Reply reply;
   for (std::size_t end = text.find("\r\n"); end != 0; end = text.find("\r\n")) {
     const std::size_t colon = text.substr(0, end).find(": ");
-    if (end == text.npos || colon == text.npos) fail(fmt::format("this is no reply: {}", text));
+    if (end == text.npos || colon == text.npos) fail(fmt::format("this is not a reply: {}", text));
     reply.headers.emplace_back(text.substr(0, colon), text.substr(colon + 2, end - colon - 2));
     text.remove_prefix(end + 2);
   }

@@ -183,7 +183,7 @@ class Fleet:
         return "\n".join(text for text in said if re.search("Sanitizer|runtime error: ", text))[:10_000]
 
     def ctl(self, *words):
-        """What supervisorctl prints; it says by its exit status what is no error here, such as a stopped program."""
+        """What supervisorctl prints; it says by its exit status what is not an error here, such as a stopped program."""
         done = subprocess.run(
             ["supervisorctl", "-c", self.run / "conf/supervisord/supervisord.conf", *words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200, check=False,

@@ -1,7 +1,7 @@
 // HTTP/1.1 over one TCP connection, either end: heads as text, bodies handed on in the pieces they arrive in.
 //
 // One coroutine uses a stream at a time. Bodies may have a Content-Length or be chunked. A connection that ends where
-// it must not is a std::system_error (asio::error::eof), a head that is no HTTP too (asio::error::invalid_argument).
+// it must not is a std::system_error (asio::error::eof), a head that is not HTTP too (asio::error::invalid_argument).
 #pragma once
 
 #include <algorithm>

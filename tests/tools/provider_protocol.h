@@ -54,7 +54,7 @@ struct Asked {
   std::string error;                     // what is wrong with the request, else empty
 };
 
-// "image/png;base64,<text>" -> the text; nothing when it is no image this provider takes.
+// "image/png;base64,<text>" -> the text; nothing when it is not an image this provider takes.
 inline std::string_view image_in_data_url(std::string_view url) {
   for (const std::string_view prefix :
        {"data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,"}) {
@@ -115,9 +115,9 @@ inline void read_response_format(const json_t* format, Asked& asked) {
   const json_t* named = json_object_get(format, "json_schema");
   const auto name = string_at(named, "name");
   if (string_at(format, "type") != "json_schema" || name.empty() || name.size() > 64) {
-    asked.error = "response_format is no json_schema with a name";
+    asked.error = "response_format is not a json_schema with a name";
   } else if (!json_is_object(json_object_get(named, "schema"))) {
-    asked.error = "response_format.json_schema.schema is no object";
+    asked.error = "response_format.json_schema.schema is not an object";
   } else if (json_is_true(json_object_get(named, "strict")) && !is_strict(json_object_get(named, "schema"))) {
     asked.error = "response_format.json_schema.schema is not strict";
   }
@@ -186,7 +186,7 @@ inline void read_gemini(const json_t* body, std::string_view path, Asked& asked)
   const json_t* generation = json_object_get(body, "generationConfig");
   if (const json_t* schema = json_object_get(generation, "responseJsonSchema")) {
     asked.wants = Wants::edits;
-    if (!json_is_object(schema)) asked.error = "generationConfig.responseJsonSchema is no object";
+    if (!json_is_object(schema)) asked.error = "generationConfig.responseJsonSchema is not an object";
     if (string_at(generation, "responseMimeType") != "application/json") {
       asked.error = "a response schema needs generationConfig.responseMimeType application/json";
     }

@@ -91,7 +91,7 @@ TEST(a_number_of_any_size_is_a_number) {
   const auto number = [](const std::string& json) {
     std::string text = "[" + json + " \n]";
     const auto view = parse(text);
-    if (!view || view->items().at(0).type() != JsonView::Type::number) test::fail(json + " is no number");
+    if (!view || view->items().at(0).type() != JsonView::Type::number) test::fail(json + " is not a number");
     return view->items()[0];
   };
   for (const char* json : {"18446744073709551616", "1.8446744073709551616e19", "18446744073709551616.0"})

@@ -523,7 +523,7 @@ TEST(a_bad_jwks_is_refused_at_start) {
   const std::string named = rsa_jwk(rsa(), R"(,"kid":"a")");
   CHECK_CONTAINS(said(set_of(named + "," + named)), "key 2 of the JWKS has the \"kid\" of an earlier one");
   CHECK_CONTAINS(said(set_of(named + "," + rsa_jwk(rsa()))), "each needs a \"kid\"");
-  CHECK_CONTAINS(said(set_of(rsa_jwk(rsa(), R"(,"kid":1)"))), "no plain text");
+  CHECK_CONTAINS(said(set_of(rsa_jwk(rsa(), R"(,"kid":1)"))), "not plain text");
   CHECK_CONTAINS(said(set_of(rsa_jwk(rsa(), R"(,"d":"AQAB")"))), "is a private key");
 }
 

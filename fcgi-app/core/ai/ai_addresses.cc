@@ -30,7 +30,7 @@ bool is_host(const std::string& host) {
   return !host.empty() && only(host, ".-_");
 }
 
-// None where it is no URL of http or https that a request can be sent to as it stands.
+// None where it is not a URL of http or https that a request can be sent to as it stands.
 std::optional<Url> parse_url(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == text.npos || !only(text, "-._~:/@!$&()*+,;=%[]")) return std::nullopt;

@@ -15,8 +15,8 @@ namespace plugfleet::ai {
 namespace {
 
 constexpr const char* kLinked = "is a link, which is not followed";
-constexpr const char* kNotBase64 = "is no Base64";
-constexpr const char* kNotAnImage = "is no PNG, JPEG or WebP";
+constexpr const char* kNotBase64 = "is not Base64";
+constexpr const char* kNotAnImage = "is not a PNG, JPEG or WebP";
 
 bool starts(std::string_view text, std::string_view with) {
   return equal_ignoring_case(text.substr(0, with.size()), with);

@@ -42,7 +42,7 @@ ai::Answered read_documents(const AiTarget& target, HttpReply& reply, Answer wan
     if (error) return std::unexpected(std::move(*error));
   }
   if (reply.status != 200) return std::unexpected(ai::status_fault(reply.status, reply));
-  if (documents.empty()) return std::unexpected(ai::fault("the AI provider's answer is no JSON", false));
+  if (documents.empty()) return std::unexpected(ai::fault("the AI provider's answer is not JSON", false));
   if (target.protocol == Protocol::gemini) return ai::read_gemini(documents, wants);
   return images_apart(target, wants) ? ai::read_images(documents) : ai::read_chat(documents, wants);
 }

@@ -9,7 +9,7 @@ namespace plugfleet::ai {
 namespace {
 
 double cost_of(const JsonView* usage) {
-  constexpr double kCostMax = 10'000;  // dollars: more is no bill but a mistake
+  constexpr double kCostMax = 10'000;  // dollars: more is not a bill but a mistake
   const JsonView* const cost = member(usage, "cost");
   const double dollars = cost && cost->type() == JsonView::Type::number ? cost->number() : 0;
   return dollars > 0 && dollars <= kCostMax ? dollars : 0;

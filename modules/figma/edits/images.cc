@@ -63,7 +63,7 @@ Async<void> paint_one(Painting& painting, std::size_t index) {
     };
     std::string picture = co_await work.services.reactor.offload(std::move(check));
     if (picture.empty()) {
-      why = "it is no image that can be decoded";
+      why = "it is not an image that can be decoded";
     } else if (!painting.has_room_for(picture.size(), wanted.uses)) {
       why = "the reply is full";
     } else {

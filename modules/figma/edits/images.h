@@ -1,5 +1,5 @@
 // The pictures of variants: each generateImage instruction's prompt is painted by an AI, each prompt once. One that
-// fails, is no image or comes too late is left out; its instruction stays.
+// fails, is not an image or comes too late is left out; its instruction stays.
 #pragma once
 
 #include <functional>

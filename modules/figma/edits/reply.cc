@@ -28,7 +28,7 @@ constexpr int kLevels = 3;  // the answer, what it is as a string, and what that
 // ---- One instruction -----------------------------------------------------------------------------------------------
 
 using Wrong = const char*;  // goes after "N instructions "
-constexpr Wrong kUnreadable = "were no JSON objects", kUnknownAction = "had an unknown action",
+constexpr Wrong kUnreadable = "were not JSON objects", kUnknownAction = "had an unknown action",
                 kUnknownLayer = "named no layer of the frame", kNotText = "changed the text of a layer that has none",
                 kBadMember = "lacked a member of theirs or had one out of range",
                 kTooMany = "were more than a variant may have";

@@ -15,7 +15,7 @@ namespace figma {
 
 struct EditReply {
   std::vector<Variant> variants;  // at most kVariants, none without an instruction
-  int dropped = 0;                // instructions that broke a rule, those of what was no variant included
+  int dropped = 0;                // instructions that broke a rule, those of what was not a variant included
   std::string complaint;          // for the AI, in words of our own; empty where nothing was wrong
 
   bool complete() const { return variants.size() == kVariants; }

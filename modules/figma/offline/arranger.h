@@ -26,7 +26,7 @@ struct Style {
 
 struct Arrangement {
   std::vector<Box> boxes;     // by layer, not rounded
-  std::vector<double> fonts;  // by layer, as it was where it is no text or tells no size
+  std::vector<double> fonts;  // by layer, as it was where it is not text or tells no size
 };
 
 // Nothing where it does not fit into the frame.

@@ -1,6 +1,6 @@
 // A frame as the offline designer sees it: boxes and colours made usable, what lies inside what, what each layer stands
 // on, and what it is for. Takes anything: parents that are unknown or go round in circles, sizes of zero, fills that
-// are no colours. Pure.
+// are not colours. Pure.
 #pragma once
 
 #include <array>
@@ -48,7 +48,7 @@ struct Frame {
   std::string name;
   std::vector<Layer> layers;
   std::vector<int> by_area;    // the largest first
-  double hue = 0;              // of the dominant colour that is no grey
+  double hue = 0;              // of the dominant colour that is not grey
   std::optional<Rgb> primary;  // that colour; nothing in a frame of greys
 };
 

@@ -146,7 +146,7 @@ void Study::find_shape() {
     rounded_miss += miss(y, half_w - radius + std::sqrt(std::max(0.0F, radius * radius - corner * corner)));
     oval_miss += miss(y, half_w * std::sqrt(1 - up * up));
   }
-  // An edge's pixel more or less is no other shape.
+  // An edge's pixel more or less is not another shape.
   const float tolerance = 0.03F * static_cast<float>(area) + 0.25F * static_cast<float>(w + h);
   const bool square = std::abs(w - h) <= 0.06F * static_cast<float>(std::max(w, h));
   if (static_cast<float>(std::min(rounded_miss, oval_miss)) > tolerance) {

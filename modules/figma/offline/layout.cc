@@ -23,7 +23,7 @@ void round_places(const Frame& frame, Layout& layout) {
     if (box == was) continue;
     const double grid = whole ? 1 : 0.01;
     for (const int a : {0, 1}) box.lo[a] = rounded(box.lo[a], grid), box.hi[a] = rounded(box.hi[a], grid);
-    // Thin lines keep their thickness; what is no pixel wide can't be resized.
+    // Thin lines keep their thickness; what is not a pixel wide can't be resized.
     const bool fixed = std::min({box.size(Axis::x), box.size(Axis::y), was.size(Axis::x), was.size(Axis::y)}) < 1;
     for (const int a : {0, 1}) {
       const double size = was.hi[a] - was.lo[a];

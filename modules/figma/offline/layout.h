@@ -14,7 +14,7 @@ namespace figma {
 
 struct Layout {
   std::vector<Box> boxes;                 // by layer
-  std::vector<double> fonts;              // the same; as it was where it is no text or tells no size
+  std::vector<double> fonts;              // the same; as it was where it is not text or tells no size
   bool in_place = false;                  // nothing was moved, shapes shrank
   std::vector<Instruction> instructions;  // move, resize and setFontSize: parents first, at most as many as asked
 };

@@ -16,7 +16,7 @@ namespace figma {
 
 inline constexpr std::size_t kNameMax = 60;
 
-// `node_type` is Figma's ("FRAME", "TEXT", ...; an unknown one is no error). `current_name` counts only where it says
+// `node_type` is Figma's ("FRAME", "TEXT", ...; an unknown one is not an error). `current_name` counts only where it says
 // what the layer is for ("btn / primary" is a button). The name is Title Case, 1 to kNameMax ASCII characters.
 std::expected<std::string, plugfleet::ImageError> offline_name(std::string_view node_type,
                                                                std::string_view current_name,

@@ -84,7 +84,7 @@ class Cutter {
   int place(int x, int y) const { return (y + 1) * stride_ + x + 1; }
   int apart(int x, int y) const { return apart_[place(x, y)]; }
 
-  // How far each pixel is from the ground, by the channel that is farthest; what is clear is no ground.
+  // How far each pixel is from the ground, by the channel that is farthest; what is clear is not ground.
   void measure() {
     apart_.assign(std::size_t(stride_) * (height_ + 2), 255);
     for (int y = 0; y < height_; ++y) {

@@ -98,7 +98,7 @@ TEST(K1_keys_are_chosen_by_weight_among_those_that_do_not_rest) {
 TEST(K1_a_key_of_weight_0_is_chosen_only_while_all_others_rest) {
   KeyRing keys = ring({1, 0, 0});
   CHECK((chosen(keys, kNow) == Counts{{0, 60}}));
-  CHECK(chosen(keys, kNow, 0).empty());  // a hedged call's second is no reason
+  CHECK(chosen(keys, kNow, 0).empty());  // a hedged call's second is not a reason
   keys.limited(0, kNow, 5s);
   CHECK((chosen(keys, kNow) == Counts{{1, 30}, {2, 30}}));
   keys.limited(1, kNow, 5s);

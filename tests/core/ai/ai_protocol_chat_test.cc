@@ -151,8 +151,8 @@ TEST(an_image_is_taken_however_it_is_written) {
 TEST(why_an_image_is_missing_is_said_and_a_link_is_not_followed) {
   const auto why = [](const char* image) { return fault(kOpenrouter, drawn(image), Answer::image).failure.message(); };
   CHECK_EQ(why("HTTPS://example.com/a.png"), "the AI provider's image is a link, which is not followed");
-  CHECK_EQ(why("data:image/png;base64,!!!!"), "the AI provider's image is no Base64");
-  CHECK_EQ(why("data:image/png;base64,QUJDREVGR0hJSktMTU5PUA=="), "the AI provider's image is no PNG, JPEG or WebP");
+  CHECK_EQ(why("data:image/png;base64,!!!!"), "the AI provider's image is not Base64");
+  CHECK_EQ(why("data:image/png;base64,QUJDREVGR0hJSktMTU5PUA=="), "the AI provider's image is not a PNG, JPEG or WebP");
   CHECK_EQ(fault(kOpenai, R"({"data":[{"url":"http://10.0.0.1/a.png"}]})", Answer::image).failure.message(),
            "the AI provider's image is a link, which is not followed");
 }

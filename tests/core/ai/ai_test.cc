@@ -188,7 +188,7 @@ ASYNC_TEST(P2_with_one_of_two_keys_dead_nothing_fails) {
     CHECK_EQ(provider.calls("alive"), 50);
     CHECK(provider.calls("dead") <= 1);
     const AiView view = co_await test.ai->look();
-    CHECK(view.state == AiState::ok);  // a dead key is no outage
+    CHECK(view.state == AiState::ok);  // a dead key is not an outage
   }
 }
 

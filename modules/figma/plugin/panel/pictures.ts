@@ -9,7 +9,7 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(parts.join(''));
 }
 
-// Null where it is no base64.
+// Null where it is not base64.
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
   try {
     const binary = atob(text.replace(/^data:[^,]*,/, ''));
@@ -22,7 +22,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
 }
 
 // Figma takes PNG and JPEG up to 4096 pixels a side; anything else that this browser can draw is drawn anew. Null where
-// it is no picture.
+// it is not a picture.
 export async function forFigma(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
     const bitmap = await createImageBitmap(new Blob([bytes]));

@@ -44,7 +44,7 @@ function renamed({ name, type }: ExportedLayer, word: string): string {
   return prefix + (component ? plain.replace(/\s*\/\s*/g, ' ') : plain);
 }
 
-// A new name for each layer that gets one; null where this is no result of a rename.
+// A new name for each layer that gets one; null where this is not a result of a rename.
 export function readNames(value: unknown, layers: ExportedLayer[]): NewName[] | null {
   if (!isObject<Renamed>(value) || !Array.isArray(value.layers)) return null;
   const names = new Map<unknown, string>();
@@ -106,7 +106,7 @@ async function readInstruction(value: unknown): Promise<Instruction | null> {
   }
 }
 
-// Null where this is no result of generated edits.
+// Null where this is not a result of generated edits.
 export async function readVariants(value: unknown): Promise<Variant[] | null> {
   if (!isObject<Edits>(value) || !Array.isArray(value.variants)) return null;
   const variants: Variant[] = [];

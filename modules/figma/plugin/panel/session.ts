@@ -34,7 +34,7 @@ export function readAddress(text: string): { address: string } | { why: string }
   try {
     url = new URL(text.trim());
   } catch {
-    return { why: 'This is no address; it should look like https://plugins.example.org.' };
+    return { why: 'This is not an address; it should look like https://plugins.example.org.' };
   }
   if (!REACHABLE.includes(url.origin)) return { why: whyNot(url) };
   return { address: url.origin + url.pathname.replace(/\/+$/, '') };

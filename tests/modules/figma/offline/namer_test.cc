@@ -211,7 +211,7 @@ TEST(compression_s_noise_and_mixed_edges_change_no_name) {
   CHECK_EQ(name_of("FRAME", field(0)), "White Outlined Rounded Field");
   CHECK_EQ(name_of("FRAME", field(5)), "White Outlined Rounded Field");
 
-  // A dark fringe around a button on a dark ground is no outline.
+  // A dark fringe around a button on a dark ground is not an outline.
   const auto button = [](int fringe) {
     return png_of({140, 60}, [=](std::uint32_t x, std::uint32_t y) {
       const float dx = std::max(0.0F, std::abs(x + 0.5F - 70) - 52), dy = std::max(0.0F, std::abs(y + 0.5F - 30) - 12);
