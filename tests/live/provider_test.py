@@ -236,8 +236,12 @@ class BreakerTest(FaultCase):
 
     def open(self, fault):
         live.provider.script(fault)
-        self.rename(10)
-        wait_for(lambda: self.all_say("open until"), "the breaker did not open", PATIENCE)
+
+        def opened():  # and again, where it was half open before every worker had said so
+            self.rename(10)
+            return self.all_say("open until")
+
+        wait_for(opened, "the breaker did not open", PATIENCE)
         live.provider.script(fault)  # counts from none again
 
     def close(self):
