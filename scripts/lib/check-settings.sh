@@ -23,11 +23,14 @@ check_secrets() {
 }
 
 check_prompts() {
-  local file folder
+  local file folder files=()
   for folder in "$root"/modules/*/prompts; do
-    if [[ -d $folder && ! $(find -L "$folder" -name '*.txt' -print -quit) ]]; then wrong+=("$folder: it holds no prompt"); fi
+    [[ -d $folder ]] || continue
+    folder=$(realpath -- "$folder") # an installed fleet's are in /etc
+    if [[ ! $(find "$folder" -name '*.txt' -print -quit) ]]; then wrong+=("$folder: it holds no prompt"); fi
+    files+=("$folder"/*.txt)
   done
-  for file in "$root"/modules/*/prompts/*.txt; do
+  for file in "${files[@]}"; do
     if [[ ! -e $file && ! -L $file ]]; then
       continue
     elif [[ ! -s $file ]]; then
@@ -79,8 +82,10 @@ check_all_settings() (
     make_draft "$1"
     check_programs "$1"
     check_nginx
-  else
+  else # nothing can be made of fleet.conf; what plugfleet.conf says is judged all the same
     wrong+=("$said")
+    make_draft --in-use
+    check_programs "$1"
   fi
   if ((${#wrong[@]})); then
     printf '%s\n' "${wrong[@]}" | awk '!seen[$0]++' >&2

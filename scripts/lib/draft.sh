@@ -10,8 +10,8 @@ read_settings_anew() {
   read_fleet_settings
 }
 
-# make_draft [RELEASE]: $draft/conf is what RUN/conf would be; it goes when the script ends. It is on RUN's tmpfs and open to our
-# user alone, for secrets are copied there.
+# make_draft [RELEASE]: $draft/conf is what RUN/conf would be or, with --in-use for the release, what it is; it goes when the
+# script ends. It is on RUN's tmpfs and open to our user alone, for secrets are copied there.
 make_draft() {
   find "$RUN" -maxdepth 1 -name 'draft-*' -mmin +60 -exec rm -rf -- {} + # of one that was killed
   draft=$(mktemp -d "$RUN/draft-XXXXXX")
@@ -29,9 +29,13 @@ make_draft() {
       chmod 0750 .
       umask 022
     fi
-    mkdir -p conf/{nginx,redis,supervisord,pgbouncer,postgresql}
     ln -s -- "$root" checkout
-    configure "$@"
+    if [[ ${1:-} == --in-use ]]; then
+      cp -r -- "$RUN/conf" conf
+    else
+      mkdir -p conf/{nginx,redis,supervisord,pgbouncer,postgresql}
+      configure "$@"
+    fi
   )
 }
 

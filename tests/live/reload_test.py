@@ -63,6 +63,8 @@ class ReloadTest(live.Case):
             done = plugfleet("reload", **{name: value})
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(value, done.stdout)
+        done = plugfleet("check", RATE_GENERAL="often")  # what is wrong with fleet.conf hides nothing of plugfleet.conf
+        self.assertEqual([name for name in ("often", "LOG_LEVEL", "NO_SUCH_SETTING") if name not in done.stdout], [], done.stdout)
         self.assertEqual((ours(), made()), (processes, files))
         self.assertEqual(list(live.fleet.run.glob("draft-*")), [])
 
