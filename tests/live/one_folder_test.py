@@ -138,9 +138,9 @@ class OneFolderTest(unittest.TestCase):
         self.assertEqual(self.fleet.sql(titles, "plugfleet_module_notes"), [["mine"]])
         self.assertNotIn(["mine"], self.fleet.sql(titles))  # what was in the fleet's before stays there
 
-        self.run_here("scripts/plugfleet", "backup")
+        self.run_here("scripts/operate/backup")
         self.fleet.sql("delete from notes", "plugfleet_module_notes")
-        said = self.run_here("scripts/plugfleet", "restore", "--yes")
+        said = self.run_here("scripts/operate/restore", "--yes")
         self.assertIn("plugfleet_module_notes_before_", said)
         self.assertEqual(self.fleet.sql(titles, "plugfleet_module_notes"), [["mine"]])
         self.add("after")
