@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <ranges>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -93,8 +95,8 @@ class MemoryWatch {
 
 inline Async<void> begin(Platform& platform, const std::vector<Module>& modules) {
   const Schema schema = find_schema(platform.settings.migrations_dir, platform.settings.modules_source_dir);
-  std::vector<std::string> elsewhere;
-  for (const auto& [module, conninfo] : platform.settings.module_databases) elsewhere.push_back(module);
+  const auto owners = std::views::keys(platform.settings.module_databases);
+  const std::vector<std::string> elsewhere(owners.begin(), owners.end());
   co_await refuse_missing_migrations(platform.database, schema.without(elsewhere));
   for (const Module& module : modules) {
     if (platform.settings.module_databases.contains(module.name))
