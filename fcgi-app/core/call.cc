@@ -44,7 +44,6 @@ Call::Call(Incoming& incoming, Platform& its_platform, Services& its_services)
       incoming_(incoming),
       method_(parse_method(incoming.param("REQUEST_METHOD"))),
       path_(incoming.param("DOCUMENT_URI")),
-      request_timeout_(its_platform.settings.request_timeout),
       body_max_(its_platform.settings.body_max) {}
 
 std::string_view Call::header(std::string_view name) const {
@@ -69,6 +68,8 @@ QueryReader::Pairs Call::query_pairs() const { return parse_query(incoming_.para
 void Call::throw_undeclared(const char* read) {
   throw std::logic_error(fmt::format("the handler reads {}, which its route does not declare", read));
 }
+
+Clock::time_point Call::deadline() const { return started() + platform.settings.request_timeout; }
 
 std::string Call::client_key() const {
   if (user_) return "user:" + user_->id;

@@ -54,7 +54,7 @@ class Call : public Work {
   std::string client_key() const;
   Clock::time_point started() const { return incoming_.started(); }
   // When the request is answered 408, come what may.
-  Clock::time_point deadline() const override { return incoming_.started() + request_timeout_; }
+  Clock::time_point deadline() const override;
   void progress(int, std::string) override {}
 
   // The body as T (wire/fields.h). Views in T live as long as the call. Throws Failure: unsupported_media_type,
@@ -111,7 +111,6 @@ class Call : public Work {
   Method method_;
   std::string path_;
   std::optional<User> user_;
-  Clock::duration request_timeout_;
   std::size_t body_max_;
   const std::type_info *body_type_ = nullptr, *query_type_ = nullptr;  // as the route declares them
   std::optional<std::string_view> raw_body_;

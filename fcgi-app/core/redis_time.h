@@ -17,8 +17,9 @@ inline std::string ms_text(Clock::duration duration) {
   return fmt::format_int(std::max<std::int64_t>(std::chrono::ceil<milliseconds>(duration).count(), 0)).str();
 }
 
-// What a script begins with. time_left(key, most): the key's time to live in ms, as PTTL says it. Redis keeps the hour at which a key ends: when
-// its clock is set back, the key would live longer by as much. No more than `most` is believed, and the key ends then.
+// What a script begins with. time_left(key, most): the key's time to live in ms, as PTTL says it. Redis keeps the hour at
+// which a key ends: when its clock is set back, the key would live longer by as much. No more than `most` is believed, and
+// the key ends then.
 inline constexpr std::string_view kTimeLeft = R"lua(
   local function time_left(key, most)
     local left = redis.call('PTTL', key)

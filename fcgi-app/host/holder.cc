@@ -114,7 +114,6 @@ Async<bool> Holder::start_one() {
     co_await supervisor_.start(name);
     co_return true;
   } catch (const Failure& failure) {
-    if (failure.kind() == Kind::cancelled) throw;
     log(Severity::warning, "pool_not_started", {{"pool", pool_.name}, {"why", failure.message()}});
   }
   co_return false;

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <sstream>
 
 #include "base/failure.h"
+#include "base/text.h"
 
 namespace plugfleet {
 namespace {
@@ -20,11 +20,10 @@ std::vector<std::string> parts_of(const std::string& text, char mark) {
 }
 
 int number(const std::string& word, std::string_view text, int most) {
-  int value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > most)
+  const auto value = number_in<int>(text, 0, most);
+  if (!value)
     throw Failure(Kind::internal, fmt::format("POOLS: {}: \"{}\" must be a number from 0 to {}", word, text, most));
-  return value;
+  return *value;
 }
 
 FleetPool read_pool(const std::string& word) {
@@ -47,6 +46,16 @@ FleetPool read_pool(const std::string& word) {
   return pool;
 }
 
+// By module, of the pools of one kind that name theirs.
+PoolNames by_module(const std::vector<FleetPool>& pools, FleetPool::Kind kind) {
+  PoolNames names;
+  for (const FleetPool& pool : pools) {
+    if (pool.kind != kind) continue;
+    for (const std::string& module : pool.modules) names.emplace(module, pool.name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<FleetPool> read_pools(std::string_view text) {
@@ -56,21 +65,11 @@ std::vector<FleetPool> read_pools(std::string_view text) {
   return pools;
 }
 
-PoolNames pools_of_routes(const std::vector<FleetPool>& pools) {
-  PoolNames names;
-  for (const FleetPool& pool : pools) {
-    if (pool.kind != FleetPool::Kind::workers) continue;
-    for (const std::string& module : pool.modules) names.emplace(module, pool.name);
-  }
-  return names;
-}
+PoolNames pools_of_routes(const std::vector<FleetPool>& pools) { return by_module(pools, FleetPool::Kind::workers); }
 
 PoolNames pools_of_jobs(const std::vector<FleetPool>& pools, const std::vector<Module>& modules) {
-  PoolNames of_module, names;
-  for (const FleetPool& pool : pools) {
-    if (pool.kind != FleetPool::Kind::runners) continue;
-    for (const std::string& module : pool.modules) of_module.emplace(module, pool.name);
-  }
+  const PoolNames of_module = by_module(pools, FleetPool::Kind::runners);
+  PoolNames names;
   for (const Module& module : modules) {
     const auto found = of_module.find(module.name);
     if (found == of_module.end()) continue;
