@@ -1,7 +1,6 @@
 // What a module says of itself: its routes, and who may call them how often with how much.
 #pragma once
 
-#include <charconv>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -9,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/text.h"
 #include "core/auth.h"
 #include "core/call.h"
 #include "core/content.h"
@@ -55,11 +55,9 @@ class Handler {
     if constexpr (std::same_as<T, std::string>) {
       return text;
     } else {
-      T number{};
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (error != std::errc() || end != text.data() + text.size())
-        throw Failure(Kind::not_found, "there is nothing here");
-      return number;
+      const auto number = number_in<T>(text);
+      if (!number) throw Failure(Kind::not_found, "there is nothing here");
+      return *number;
     }
   }
 

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace plugfleet {
@@ -130,12 +130,6 @@ void QueryReader::take(std::string_view name, const std::string& text, bool& tar
 
 namespace {
 
-template <class T>
-bool is_all(const std::string& text, T& target) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
 // "must be a whole number from 1 to 365"
 std::string number_wanted(std::string_view what, const Rule& rule) {
   if (rule.least == -kAnyNumber && rule.most == kAnyNumber) return fmt::format("must be {}", what);
@@ -145,13 +139,17 @@ std::string number_wanted(std::string_view what, const Rule& rule) {
 }  // namespace
 
 void QueryReader::take(std::string_view name, const std::string& text, std::int64_t& target, const Rule& rule) {
-  if (!is_all(text, target) || !within(static_cast<double>(target), rule))
-    complain(name, number_wanted("a whole number", rule));
+  const auto number = number_in<std::int64_t>(text);
+  if (!number || !within(static_cast<double>(*number), rule))
+    return complain(name, number_wanted("a whole number", rule));
+  target = *number;
 }
 
 void QueryReader::take(std::string_view name, const std::string& text, double& target, const Rule& rule) {
-  if (!is_all(text, target) || !std::isfinite(target) || !within(target, rule))
-    complain(name, number_wanted("a number", rule));
+  const auto number = number_in<double>(text);
+  if (!number || !std::isfinite(*number) || !within(*number, rule))
+    return complain(name, number_wanted("a number", rule));
+  target = *number;
 }
 
 namespace {
