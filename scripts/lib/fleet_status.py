@@ -5,6 +5,7 @@ import re
 
 SLOW_DUTY, SILENT_RUNNER = 150, 15  # seconds: the keeper does each duty every minute, a runner without a job asks every second
 NOT_READY = 30
+AS_IT_SHOULD_BE = {"RUNNING", "STARTING", "STOPPING"}  # supervisord ends the last two itself: what does not come up is BACKOFF or FATAL
 
 
 def named(values, name):
@@ -55,7 +56,7 @@ def wrong_of(processes, pools, health, servers, breakers, resting, duties, kinds
         if pool["running"] < pool["min"]:
             yield f"the pool {pool['name']} has {pool['running']} processes, and {pool['min']} at the least"
     for process in processes:
-        if process["state"] != "RUNNING":
+        if process["state"] not in AS_IT_SHOULD_BE:
             yield f"{process['name']} is {process['state']}"
     for process in processes:
         if process.get("ready") is False and process["ageSeconds"] > NOT_READY and kinds.get(process["pool"]) == "workers":
@@ -72,10 +73,11 @@ def wrong_of(processes, pools, health, servers, breakers, resting, duties, kinds
         silent = now - process.get("lastPoll", 0)
         if process.get("lastPoll") and process["inFlight"] == 0 and silent > SILENT_RUNNER:
             yield f"{process['name']} has not asked for jobs for {math.floor(silent)} s"
+    keeper_age = next((process["ageSeconds"] for process in processes if process["name"] == "keeper"), math.inf)
     for duty, last in duties.items():
-        if last == 0:
+        if last == 0 and keeper_age > SLOW_DUTY:
             yield f"keeper: {duty} has never gone well"
-        elif now - last > SLOW_DUTY:
+        elif last > 0 and now - last > SLOW_DUTY:
             yield f"keeper: {duty} went well {math.floor(now - last)} s ago for the last time"
 
 

@@ -54,7 +54,9 @@ class WrongTest(unittest.TestCase):
                 "metrics": [cell("worker", slot, **{'plugfleet_ai_keys_resting{provider="openai"}': 1}) for slot in (0, 1)]},
             "runner_00 has not asked for jobs for 16 s": {
                 "programs": [program("runner_00")], "metrics": [cell("runner", **{'plugfleet_runner_last_poll_seconds{slot="0"}': NOW - 16})]},
-            "keeper: reap has never gone well": {"metrics": [cell("keeper", **{'plugfleet_keeper_last_turn_seconds{duty="reap"}': 0})]},
+            "keeper: reap has never gone well": {
+                "programs": [program("keeper", ageSeconds=151)],
+                "metrics": [cell("keeper", **{'plugfleet_keeper_last_turn_seconds{duty="reap"}': 0})]},
             "keeper: reap went well 151 s ago for the last time": {
                 "metrics": [cell("keeper", **{'plugfleet_keeper_last_turn_seconds{duty="reap"}': NOW - 151})]},
         }.items():
@@ -66,6 +68,16 @@ class WrongTest(unittest.TestCase):
         busy = look(programs=[program("runner_00")],
                     metrics=[cell("runner", **{'plugfleet_runner_last_poll_seconds{slot="0"}': NOW - 99, "plugfleet_runner_running": 1})])
         self.assertEqual((young["wrong"], busy["wrong"]), ([], []))
+
+    def test_what_comes_or_goes_and_a_keeper_that_has_just_begun_are_not(self):
+        for change in (
+            {"programs": [program("worker_00", state="STARTING", pid=0, ageSeconds=0)]},
+            {"programs": [program("worker_00", state="STOPPING", pid=0, ageSeconds=0)]},
+            {"programs": [program("keeper", ageSeconds=149)],
+             "metrics": [cell("keeper", **{'plugfleet_keeper_last_turn_seconds{duty="reap"}': 0})]},
+        ):
+            with self.subTest(change):
+                self.assertEqual(look(**change)["wrong"], [])
 
 
 class ShownTest(unittest.TestCase):
