@@ -40,7 +40,6 @@ enum class FailureKind {
   payload_lost,     // the body that it came with was kept in memory, and is lost
   payload_expired,  // it waited for longer than its body is kept
 };
-using Kind = FailureKind;
 
 enum class Severity { debug, info, warning, error };
 

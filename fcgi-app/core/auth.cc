@@ -24,7 +24,7 @@ void read_secrets(const std::string& text, JwtRules& rules) {
   const char* const rest = ::strptime(second, "until %Y-%m-%dT%H:%M:%SZ", &time);
   if (!rest || *rest != ' ' || !rest[1] || text.find('\n', end + 1) != text.npos) {
     throw Failure(
-        Kind::internal,
+        FailureKind::internal,
         "JWT_SECRET: a second line must be like \"until 2026-11-23T10:00:00Z SECRET\", and there is no third");
   }
   rules.previous = without_mark(rest + 1);
@@ -45,13 +45,14 @@ Authenticator::Authenticator(const Settings& settings) {
     read_secrets(settings.jwt_secret, rules);
   } else {
     const auto jwks = read_file(settings.jwt_jwks_file);
-    if (!jwks) throw Failure(Kind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
+    if (!jwks)
+      throw Failure(FailureKind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
     rules.jwks = *jwks;
   }
   try {
     verifier_.emplace(rules);
   } catch (const std::invalid_argument& unsafe) {
-    throw Failure(Kind::internal, fmt::format("JWT_ALG={}: {}", settings.jwt_alg, unsafe.what()));
+    throw Failure(FailureKind::internal, fmt::format("JWT_ALG={}: {}", settings.jwt_alg, unsafe.what()));
   }
 }
 
@@ -62,12 +63,12 @@ std::vector<std::string> Authenticator::passed_over() const {
 std::optional<User> Authenticator::identify(Auth auth, std::string_view authorization) const {
   if (auth == Auth::none || auth == Auth::operator_token) return std::nullopt;
   if (auth == Auth::optional && (authorization.empty() || !verifier_)) return std::nullopt;
-  if (!verifier_) throw Failure(Kind::unauthorized, "this server is not set up to take tokens (JWT_ALG)");
-  if (authorization.empty()) throw Failure(Kind::unauthorized, "a bearer token is needed");
+  if (!verifier_) throw Failure(FailureKind::unauthorized, "this server is not set up to take tokens (JWT_ALG)");
+  if (authorization.empty()) throw Failure(FailureKind::unauthorized, "a bearer token is needed");
   const std::string_view token = bearer_token(authorization);
-  if (token.empty()) throw Failure(Kind::unauthorized, "the Authorization header holds no bearer token");
+  if (token.empty()) throw Failure(FailureKind::unauthorized, "the Authorization header holds no bearer token");
   const auto claims = verifier_->verify(token, WallClock::now());
-  if (!claims) throw Failure(Kind::unauthorized, std::string(claims.error()));
+  if (!claims) throw Failure(FailureKind::unauthorized, std::string(claims.error()));
   return User{claims->subject, claims->email};
 }
 

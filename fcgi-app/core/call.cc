@@ -57,7 +57,7 @@ std::optional<std::string> Call::query(std::string_view name) const {
   for (auto& [key, value] : query_pairs()) {
     if (key != name) continue;
     if (value) return std::move(value);
-    throw Failure(Kind::invalid_request, fmt::format("{} does not decode", name))
+    throw Failure(FailureKind::invalid_request, fmt::format("{} does not decode", name))
         .details({{std::string(name), "must be percent-encoded UTF-8"}});
   }
   return std::nullopt;
@@ -79,11 +79,11 @@ std::string Call::client_key() const {
 Async<const JsonView*> Call::json_view() {
   if (!body_) {
     if (!is_json_type(header("content-type"))) {
-      throw Failure(Kind::unsupported_media_type, "the body must be JSON: Content-Type: application/json");
+      throw Failure(FailureKind::unsupported_media_type, "the body must be JSON: Content-Type: application/json");
     }
     const std::string_view text = co_await raw_body();
     auto parsed = parse_json_view(text);
-    if (!parsed) throw Failure(Kind::invalid_request, parsed.error());
+    if (!parsed) throw Failure(FailureKind::invalid_request, parsed.error());
     body_ = std::move(*parsed);
   }
   co_return &*body_;
@@ -126,7 +126,7 @@ Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
   const std::string_view key = header("idempotency-key");
   if (key.data() == nullptr) co_return std::nullopt;
   if (!is_idempotency_key(key)) {
-    throw Failure(Kind::invalid_request, "an Idempotency-Key has 1 to 255 printable ASCII characters");
+    throw Failure(FailureKind::invalid_request, "an Idempotency-Key has 1 to 255 printable ASCII characters");
   }
   const std::string whose = user_ ? "user:" + user_->id : "email:" + job.user_email;
   const std::string_view body = co_await raw_body();
@@ -153,7 +153,7 @@ Async<Reply> Call::run_as_job(NewJob job) {
   const std::string_view body = co_await raw_body();
   const EnqueueResult made = co_await platform.intake.enqueue(std::move(job), body);
   if (made.what == Enqueued::conflict) {
-    throw Failure(Kind::unprocessable, "this Idempotency-Key came before, with another body");
+    throw Failure(FailureKind::unprocessable, "this Idempotency-Key came before, with another body");
   }
   if (!wants_no_wait()) {
     Reply reply = co_await end_of_job(made.id);
@@ -169,10 +169,11 @@ Async<Reply> Call::end_of_job(std::string id) {
   const JobView& row = job.row;
   if (!job.ended()) {
     reply_header("Location", "/api/jobs/" + id);
-    throw Failure(Kind::request_timeout, "the job goes on: ask again with the same Idempotency-Key, or for the job");
+    throw Failure(FailureKind::request_timeout,
+                  "the job goes on: ask again with the same Idempotency-Key, or for the job");
   }
   if (row.status == JobStatus::failed) throw Failure(kind_of(row.error_code), row.error_message);
-  if (row.status == JobStatus::cancelled) throw Failure(Kind::conflict, "the job was cancelled");
+  if (row.status == JobStatus::cancelled) throw Failure(FailureKind::conflict, "the job was cancelled");
   const std::string result =
       job.result_expired ? R"({"result":null,"resultExpired":true})" : job.result.value_or("null");
   co_return text(200, with_job(result, row.id, row.duration_ms.value_or(0)), "application/json");
@@ -204,7 +205,7 @@ Json merged(const Json& facts, const Json& more) {
 
 // As it is told to the client that waited for it.
 Failure failure_of(const Outcome& outcome) {
-  if (outcome.what == JobOutcome::cancelled) return {Kind::conflict, outcome.message};
+  if (outcome.what == JobOutcome::cancelled) return {FailureKind::conflict, outcome.message};
   Failure failure(kind_of(outcome.code), outcome.message);
   if (outcome.wait) return std::move(failure).retry_after(*outcome.wait);
   return failure;
@@ -230,13 +231,14 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
   try {
     outcome = co_await now(*this);
   } catch (const Failure& failure) {
-    failure.kind() == Kind::request_timeout ? record(JobStatus::cancelled, failure.message()) : record_failed(failure);
+    failure.kind() == FailureKind::request_timeout ? record(JobStatus::cancelled, failure.message())
+                                                   : record_failed(failure);
     throw;
   } catch (const Cancellation& cancelled) {
     record(JobStatus::cancelled, cancelled.what());
     throw;
   } catch (...) {
-    record_failed(Failure(Kind::internal, "something went wrong here"));
+    record_failed(Failure(FailureKind::internal, "something went wrong here"));
     throw;
   }
   if (outcome.what != JobOutcome::done) {

@@ -3,7 +3,7 @@
 //   .query = type_of<ListQuery>(),                                // call.query<ListQuery>()
 //   .body = json_of<NewNote>(R"({"title": "Buy milk"})"),          // call.json<NewNote>()
 //   .answers = {{201, json_of<Note>()}},
-//   .fails = {Kind::conflict}
+//   .fails = {FailureKind::conflict}
 //
 // A handler that reads a body or a query of another type than the declared one fails, with a 500, whenever it does.
 #pragma once
@@ -66,7 +66,7 @@ struct AnsweredTooLate {
   }
 };
 
-// At once, or accepted as a job. Whoever waits for a job may be told that it was cancelled: Kind::conflict.
+// At once, or accepted as a job. Whoever waits for a job may be told that it was cancelled: FailureKind::conflict.
 template <class T>
 std::vector<RouteAnswer> answers_of_work(std::string example = "") {
   return {{200, json_of<Answered<T>>(std::move(example))},

@@ -75,14 +75,14 @@ CronSchedule::CronSchedule(std::string_view text) {
     if (!part.empty()) fields.push_back(part);
   }
   if (fields.size() != kFields.size())
-    throw Failure(Kind::internal,
+    throw Failure(FailureKind::internal,
                   fmt::format("\"{}\" is not a schedule: it has {} fields, not 5", text, fields.size()));
   std::array<Set, kFields.size()> sets{};
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for (const std::string_view part : split(fields[i], ',')) {
       const auto set = element(part, kFields[i]);
       if (!set)
-        throw Failure(Kind::internal,
+        throw Failure(FailureKind::internal,
                       fmt::format("\"{}\" is not a schedule: its {} is \"{}\"", text, kFields[i].name, fields[i]));
       sets[i] |= *set;
     }
@@ -111,7 +111,7 @@ CronSchedule::Time CronSchedule::next(Time time) const {
       if (has(hours_, minute / 60) && has(minutes_, minute % 60)) return day + minutes(minute);
     }
   }
-  throw Failure(Kind::internal, "a schedule names a day that never comes");
+  throw Failure(FailureKind::internal, "a schedule names a day that never comes");
 }
 
 CronSchedule::Time CronSchedule::last_in(Time after, Time until) const {

@@ -19,7 +19,7 @@ Outcome retry_in(milliseconds wait, std::string why) {
 
 Outcome cancel_job(std::string why) { return {.what = JobOutcome::cancelled, .message = std::move(why)}; }
 
-Outcome fail_job(Kind kind, std::string message) {
+Outcome fail_job(FailureKind kind, std::string message) {
   return {.what = JobOutcome::failed, .code = code_of(kind), .message = std::move(message)};
 }
 
@@ -36,7 +36,7 @@ const JsonView* Job::json_view() {
     std::string& text = claimed_.has_body ? body_ : claimed_.payload;
     text.reserve(text.size() + kJsonPadding);
     auto parsed = parse_json_view(text);
-    if (!parsed) throw Failure(Kind::invalid_request, parsed.error());
+    if (!parsed) throw Failure(FailureKind::invalid_request, parsed.error());
     view_ = std::move(*parsed);
   }
   return &*view_;

@@ -38,7 +38,7 @@ Outcome done(Json result);
 Outcome done(Json result, std::string with_images);
 Outcome retry_in(milliseconds wait, std::string why);  // fails for good where it was the last attempt
 Outcome cancel_job(std::string why);
-Outcome fail_job(Kind kind, std::string message);  // for good
+Outcome fail_job(FailureKind kind, std::string message);  // for good
 
 class Job : public Work {
  public:

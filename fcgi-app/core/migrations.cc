@@ -54,7 +54,7 @@ constexpr const char* kRemember =
     "set component = excluded.component, checksum = excluded.checksum, applied_at = now()";
 
 [[noreturn]] void refuse(const fs::path& path, std::string_view why) {
-  throw Failure(Kind::internal, fmt::format("{}: {}", path.string(), why));
+  throw Failure(FailureKind::internal, fmt::format("{}: {}", path.string(), why));
 }
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -149,7 +149,7 @@ Params columns_of(const std::vector<SchemaFunction>& functions) {
 bool is_applied(const Row& found, const Migration& migration) {
   if (!found.boolean("applied")) return false;
   if (!found.boolean("changed")) return true;
-  throw Failure(Kind::internal,
+  throw Failure(FailureKind::internal,
                 fmt::format("migration {} has changed since it was applied; undo that and add a new one instead",
                             migration.label()));
 }
@@ -241,7 +241,8 @@ Async<void> create_function(Transaction& transaction, SchemaFunction function) {
   try {
     co_await transaction.query(function.sql);
   } catch (const SqlError& error) {
-    throw Failure(Kind::internal, fmt::format("{}: {} ({})", function.label(), error.primary(), error.sqlstate()));
+    throw Failure(FailureKind::internal,
+                  fmt::format("{}: {} ({})", function.label(), error.primary(), error.sqlstate()));
   }
 }
 
@@ -279,7 +280,7 @@ Async<AppliedFunctions> apply_functions(Database& database, Schema schema) {
   const Rows now = co_await transaction.query(kFindFunctions, columns_of(changed));
   for (std::size_t i = 0; i < changed.size(); ++i) {
     if (now[i].integer("there") > 1)
-      throw Failure(Kind::internal,
+      throw Failure(FailureKind::internal,
                     fmt::format("{} is there with other parameters too: a migration drops that, or this "
                                 "one gets a new name",
                                 changed[i].label()));

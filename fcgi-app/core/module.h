@@ -56,7 +56,7 @@ class Handler {
       return text;
     } else {
       const auto number = number_in<T>(text);
-      if (!number) throw Failure(Kind::not_found, "there is nothing here");
+      if (!number) throw Failure(FailureKind::not_found, "there is nothing here");
       return *number;
     }
   }
@@ -86,7 +86,7 @@ struct RouteOptions {
   Type query = {};                        // type_of<T>()
   std::optional<Content> body = {};       // json_of<T>(), bytes_of(...); a POST, PUT or PATCH says it, be it nothing()
   std::vector<RouteAnswer> answers = {};  // one at least
-  std::vector<Kind> fails = {};           // besides those that follow from what is declared (host/openapi.h)
+  std::vector<FailureKind> fails = {};    // besides those that follow from what is declared (host/openapi.h)
   Auth auth = Auth::none;
   std::optional<RateLimit> limit;       // for each client (Call::client_key); none: REQUESTS_PER_MINUTE, for all such
   bool limited = true;                  // false: neither; what operators and their programs ask for

@@ -89,7 +89,7 @@ Async<bool> Recorder::write_batch(Queue<Row>& queue) {
   } catch (const SqlError& error) {
     refused = error.fault() == SqlFault::data;
   } catch (const Failure& failure) {
-    refused = failure.kind() == Kind::unprocessable;
+    refused = failure.kind() == FailureKind::unprocessable;
   }
   if (refused && batch.size() == 1) {
     queue.dropped.add();

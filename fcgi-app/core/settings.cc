@@ -74,7 +74,7 @@ std::string upper(std::string text) {
 SettingReader::SettingReader(const std::string& path) {
   if (!path.empty()) {
     const auto text = read_file(path);
-    if (!text) throw Failure(Kind::internal, fmt::format("cannot read the settings file {}", path));
+    if (!text) throw Failure(FailureKind::internal, fmt::format("cannot read the settings file {}", path));
     std::istringstream lines(*text);
     std::string line;
     for (int number = 1; std::getline(lines, line); ++number) {
@@ -184,7 +184,7 @@ void SettingReader::finish(Unclaimed unclaimed) const {
     if (unclaimed == Unclaimed::refused && !claimed_.contains(name))
       wrong.push_back(fmt::format("{}: there is no such setting", name));
   }
-  if (!wrong.empty()) throw Failure(Kind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
+  if (!wrong.empty()) throw Failure(FailureKind::internal, fmt::format("{}", fmt::join(wrong, "\n")));
 }
 
 void Settings::rows(SettingReader& s) {

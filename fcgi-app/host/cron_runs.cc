@@ -60,7 +60,7 @@ std::vector<TimedWork> declared_crons(const std::vector<Module>& modules) {
   for (const Module& module : modules) {
     for (const CronEntry& entry : module.crons) {
       const auto wrong = [&](std::string_view why) {
-        return Failure(Kind::internal, fmt::format("module {}, cron {}: {}", module.name, entry.name, why));
+        return Failure(FailureKind::internal, fmt::format("module {}, cron {}: {}", module.name, entry.name, why));
       };
       if (!names.insert(entry.name).second) throw wrong("its name stands twice");
       const JobHandler* handler = nullptr;

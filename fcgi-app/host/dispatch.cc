@@ -39,7 +39,7 @@ Failure as_failure(std::exception_ptr thrown, const Call& call) {
   } catch (...) {
     log(Severity::error, "handler_failed", {{"trace", call.trace().id}, {"path", call.path()}});
   }
-  return Failure(Kind::internal, "something went wrong here; the requestId helps to find it");
+  return Failure(FailureKind::internal, "something went wrong here; the requestId helps to find it");
 }
 
 // Since nginx handed it over (its $msec, in seconds with three decimals): what it stood in the accept queue.
@@ -59,7 +59,7 @@ void keep_to(const LimitState& state, Call& call) {
   call.reply_header("RateLimit-Remaining", fmt::format("{}", state.remaining));
   call.reply_header("RateLimit-Reset", fmt::format("{}", state.reset_after.count()));
   if (!state.allowed)
-    throw Failure(Kind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
+    throw Failure(FailureKind::rate_limited, "too many requests; try again later").retry_after(state.reset_after);
 }
 
 // What a 401 asks for (RFC 6750 section 3): the reason only where a token was given, in the characters it may have.
@@ -94,17 +94,18 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   if (const auto waited = waited_for_us(incoming)) queue_seconds_.observe(*waited);
   in_flight_gauge_.add(1);
   if (++in_flight_ > platform_.settings.requests_in_flight_max) {
-    throw Failure(Kind::unavailable, "the server is at its limit; try again shortly").retry_after(1s);
+    throw Failure(FailureKind::unavailable, "the server is at its limit; try again shortly").retry_after(1s);
   }
-  if (!match.entry && match.allow.empty()) throw Failure(Kind::not_found, "there is nothing at this path");
+  if (!match.entry && match.allow.empty()) throw Failure(FailureKind::not_found, "there is nothing at this path");
   if (!match.entry) {
     call.reply_header("Allow", match.allow);
-    throw Failure(Kind::method_not_allowed, fmt::format("this path takes {}", match.allow));
+    throw Failure(FailureKind::method_not_allowed, fmt::format("this path takes {}", match.allow));
   }
   const std::string_view encoding = call.header("content-encoding");
   if (incoming.content_length() > 0 && !encoding.empty() && !equal_ignoring_case(trimmed(encoding), "identity")) {
-    throw Failure(Kind::unsupported_media_type, fmt::format("the body is taken as it is, not with Content-Encoding: {}",
-                                                            utf8_repaired(encoding.substr(0, 64))));
+    throw Failure(FailureKind::unsupported_media_type,
+                  fmt::format("the body is taken as it is, not with Content-Encoding: {}",
+                              utf8_repaired(encoding.substr(0, 64))));
   }
   served->entry = match.entry;
   const Route& route = match.entry->route;
@@ -118,8 +119,8 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   if (route.options.body) call.body_type_ = route.options.body->type.id;
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
-    throw Failure(Kind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
-                                                       incoming.content_length(), call.body_max_));
+    throw Failure(FailureKind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",
+                                                              incoming.content_length(), call.body_max_));
   }
   Reply reply;
   if (route.options.cache) {
@@ -165,7 +166,7 @@ Async<void> Dispatch::admit_operator(Call& call) {
   }
   keep_to(tries, call);
   if (admitted) co_return;
-  throw Failure(Kind::unauthorized, "an operator's token is needed: Authorization: Bearer pft_...");
+  throw Failure(FailureKind::unauthorized, "an operator's token is needed: Authorization: Bearer pft_...");
 }
 
 // It may be open for hours: it gives up its place, and what its log line does not need.
@@ -199,7 +200,7 @@ Reply Dispatch::failed(Incoming& incoming, std::exception_ptr thrown) {
   Call& call = served_of(incoming).call;
   const Failure failure = as_failure(std::move(thrown), call);
   Reply reply = error_reply(failure, call.trace().id);
-  if (failure.kind() == Kind::unauthorized)
+  if (failure.kind() == FailureKind::unauthorized)
     reply.headers.emplace_back("WWW-Authenticate", challenge(failure, call.header("authorization")));
   std::ranges::move(call.reply_headers_, std::back_inserter(reply.headers));
   return reply;

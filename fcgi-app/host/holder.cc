@@ -18,7 +18,7 @@ constexpr auto kStartAgain = 100ms;  // where every slot still ends what it had
 constexpr auto kNginxLetsGo = 10s;   // of kept connections: its keepalive_time and more
 
 Reply not_up(const Incoming& incoming) {
-  return error_reply(Failure(Kind::unavailable, "The service does not start; try again in a moment."),
+  return error_reply(Failure(FailureKind::unavailable, "The service does not start; try again in a moment."),
                      incoming.param("TRACE_ID"));
 }
 

@@ -30,7 +30,7 @@ Outcome outcome_of(std::exception_ptr thrown, const ClaimedJob& job, bool tried,
   } catch (const Failure& failure) {
     stack = failure.what();
     const KindInfo& its = info(failure.kind());
-    const bool ours = failure.kind() == Kind::internal || failure.kind() == Kind::cancelled;
+    const bool ours = failure.kind() == FailureKind::internal || failure.kind() == FailureKind::cancelled;
     if (ours) return fault(job, failure.what());
     if (its.retry == Retry::never) return fail_job(failure.kind(), failure.message());
     Outcome outcome{.what = JobOutcome::retry,

@@ -195,7 +195,7 @@ Async<std::optional<std::string>> JobRunner::take_body(RunningPtr running) {
   try {
     body = co_await platform_.body_store.take_body(job.lease.id);
   } catch (const Failure& failure) {
-    if (failure.kind() != Kind::unavailable) throw;
+    if (failure.kind() != FailureKind::unavailable) throw;
     down = true;
   }
   const bool expired = job.age > platform_.settings.job_payload_bound;
@@ -221,7 +221,7 @@ Async<void> JobRunner::keep_result(RunningPtr running) {
       running->result_apart = true;
       co_return;
     } catch (const Failure& failure) {
-      if (failure.kind() != Kind::unavailable || Clock::now() > until) throw;
+      if (failure.kind() != FailureKind::unavailable || Clock::now() > until) throw;
     }
   }
 }
@@ -229,7 +229,7 @@ Async<void> JobRunner::keep_result(RunningPtr running) {
 void JobRunner::stop(Running& running, Stop why) {
   if (running.ended || running.stop != Stop::none) return;
   running.stop = why;
-  running.task->cancel(Failure(Kind::cancelled, "the job was stopped"));
+  running.task->cancel(Failure(FailureKind::cancelled, "the job was stopped"));
 }
 
 // What a handler that was stopped returned or threw does not count: it may have taken the stop for something else.
@@ -262,7 +262,7 @@ void JobRunner::ended(const RunningPtr& running, std::exception_ptr thrown) {
 void JobRunner::end(const RunningPtr& running, Outcome outcome) {
   running->ended = true;
   running->timeout.disarm();
-  if (running->telling) running->telling->cancel(Failure(Kind::cancelled, "the job has ended"));
+  if (running->telling) running->telling->cancel(Failure(FailureKind::cancelled, "the job has ended"));
   JobEnding ending{.lease = running->claimed.lease,
                    .outcome = outcome.what,
                    .facts = std::move(outcome.facts),

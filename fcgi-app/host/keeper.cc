@@ -71,7 +71,7 @@ struct Duty::State {
     State& s = *state;
     s.task.reset();
     s.timer.arm(s.times.longest, [&s] {
-      if (s.task) s.task->cancel(Failure(Kind::unavailable, "its turn took too long"));
+      if (s.task) s.task->cancel(Failure(FailureKind::unavailable, "its turn took too long"));
     });
     s.task = s.reactor.spawn(s.turn(), [weak = std::weak_ptr(state)](std::exception_ptr failure) {
       if (const auto self = weak.lock()) ended(self, failure);
@@ -103,7 +103,7 @@ Duty::Duty(Reactor& reactor, std::string name, Times times, std::function<Async<
 }
 
 Duty::~Duty() {
-  if (state_->task) state_->task->cancel(Failure(Kind::cancelled, "cancelled"));
+  if (state_->task) state_->task->cancel(Failure(FailureKind::cancelled, "cancelled"));
 }
 
 // ---- The keeper's ------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ Async<void> run_within(Reactor& reactor, const Hook& hook, Services& services, C
   bool ended = false;
   std::function<Async<void>(std::size_t)> run = [&](std::size_t) { return run_hook(hook, services, ended); };
   co_await for_each_parallel(reactor, 1, {.width = 1, .deadline = Clock::now() + time}, std::move(run));
-  if (!ended) throw Failure(Kind::internal, fmt::format("took longer than {} ms", to_ms(time)));
+  if (!ended) throw Failure(FailureKind::internal, fmt::format("took longer than {} ms", to_ms(time)));
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ Async<void> start_modules(Platform& platform, const std::vector<Module>& modules
     try {
       co_await run_within(platform.reactor, module.start, platform.services_of(module.name), kStartTime);
     } catch (const std::exception& failure) {
-      throw Failure(Kind::internal, fmt::format("module {}: its start failed: {}", module.name, failure.what()));
+      throw Failure(FailureKind::internal, fmt::format("module {}: its start failed: {}", module.name, failure.what()));
     }
   }
 }

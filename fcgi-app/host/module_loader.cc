@@ -15,7 +15,7 @@ namespace plugfleet {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path, std::string_view why) {
-  throw Failure(Kind::internal, fmt::format("module {}: {}", path, why));
+  throw Failure(FailureKind::internal, fmt::format("module {}: {}", path, why));
 }
 
 Module load(const std::string& path, SettingReader& settings) {
@@ -43,7 +43,8 @@ std::vector<std::string> paths_of(const std::string& directory, const std::strin
     if (entry.path().extension() == ".so") paths.push_back(entry.path().string());
   }
   if (error)
-    throw Failure(Kind::internal, fmt::format("MODULES_DIR: cannot read \"{}\": {}", directory, error.message()));
+    throw Failure(FailureKind::internal,
+                  fmt::format("MODULES_DIR: cannot read \"{}\": {}", directory, error.message()));
   std::ranges::sort(paths);
   return paths;
 }

@@ -121,13 +121,14 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
     methods[pattern] += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
     const std::string_view pool = pool_of(pools, entry->module, kWorkerPool);
     if (const auto [other, fresh] = pool_by_pattern.emplace(pattern, pool); !fresh && other->second != pool)
-      throw Failure(Kind::internal, fmt::format("{}: the pool {} has another route of this path, and {} has this one",
-                                                entry->label, other->second, pool));
+      throw Failure(FailureKind::internal,
+                    fmt::format("{}: the pool {} has another route of this path, and {} has this one", entry->label,
+                                other->second, pool));
     if (route.options.streams) named += fmt::format("  \"~^{} {}\" stream;\n", method, pattern.substr(1));
     if (const auto& edge = route.options.edge) {
       const std::string zone = zone_of(*entry);
       if (!names.insert(zone).second)
-        throw Failure(Kind::internal,
+        throw Failure(FailureKind::internal,
                       fmt::format("{}: another route's nginx zone is called {} too", entry->label, zone));
       const Rate rate = rate_of(*edge);
       named += fmt::format("  \"~^{} {}\" {};\n", method, pattern.substr(1), zone);
@@ -147,12 +148,13 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
   std::string policies;
   for (const auto& [module, page] : pages) {
     if (page.policy.find_first_of("\"$\\\r\n") != page.policy.npos)
-      throw Failure(Kind::internal, fmt::format("module {}: the policy of its pages can't be written down", module));
+      throw Failure(FailureKind::internal,
+                    fmt::format("module {}: the policy of its pages can't be written down", module));
     policies += fmt::format("  \"~^/static/{}/\" \"{}\";\n", module, page.policy);
     for (const std::string& path : page.index_at) {
       const std::string pattern = path_pattern(split_path(path));
       if (!methods.try_emplace(pattern, "GET, HEAD, ").second)
-        throw Failure(Kind::internal,
+        throw Failure(FailureKind::internal,
                       fmt::format("module {}: its page at {} is a route or another page too", module, path));
       text.locations +=
           fmt::format("location ~ \"{}\" {{\n  rewrite ^ /static/{}/index.html last;\n}}\n", pattern, module);

@@ -91,7 +91,7 @@ class Document {
     const Json schema = type.schema(side);
     const auto [place, fresh] = schemas_.try_emplace(name, schema);
     if (!fresh && place->second.dump() != schema.dump())
-      throw Failure(Kind::internal, fmt::format("two types are called {}", type.name));
+      throw Failure(FailureKind::internal, fmt::format("two types are called {}", type.name));
     return reference("schemas", name);
   }
 
@@ -103,7 +103,7 @@ class Document {
       media.set("schema", Json::object({{"type", "string"}}));
     if (content.example.empty()) return media;
     auto example = Json::parse(content.example);
-    if (!example) throw Failure(Kind::internal, fmt::format("{}: its example is not JSON", label));
+    if (!example) throw Failure(FailureKind::internal, fmt::format("{}: its example is not JSON", label));
     media.set("example", std::move(*example));
     return media;
   }
@@ -182,7 +182,7 @@ class Document {
       if (!answer.content.media_type.empty())
         of_status[answer.content.media_type].push_back(media(answer.content, Side::given, entry.label));
     }
-    for (const Kind kind : options.fails) failing.insert(info(kind).status);
+    for (const FailureKind kind : options.fails) failing.insert(info(kind).status);
     if (options.auth != Auth::none) failing.insert(401);
     if (options.operators_only) failing.insert(403);
     if (std::ranges::count(entry.route.handler.whole_numbers(), true) > 0) failing.insert(404);

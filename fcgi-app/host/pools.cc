@@ -22,13 +22,15 @@ std::vector<std::string> parts_of(const std::string& text, char mark) {
 int number(const std::string& word, std::string_view text, int most) {
   const auto value = number_in<int>(text, 0, most);
   if (!value)
-    throw Failure(Kind::internal, fmt::format("POOLS: {}: \"{}\" must be a number from 0 to {}", word, text, most));
+    throw Failure(FailureKind::internal,
+                  fmt::format("POOLS: {}: \"{}\" must be a number from 0 to {}", word, text, most));
   return *value;
 }
 
 FleetPool read_pool(const std::string& word) {
   const auto wrong = [&word] {
-    return Failure(Kind::internal, fmt::format("POOLS: {}: must be NAME=workers|runners:MIN-MAX:IDLE:MODULES", word));
+    return Failure(FailureKind::internal,
+                   fmt::format("POOLS: {}: must be NAME=workers|runners:MIN-MAX:IDLE:MODULES", word));
   };
   const std::size_t equals = word.find('=');
   if (equals == word.npos || equals == 0) throw wrong();

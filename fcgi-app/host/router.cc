@@ -64,22 +64,25 @@ void Router::add(const std::string& module, Route the_route) {
   entry->module = module;
   entry->label = fmt::format("{} {}", method_name(route.method), route.path);
   if (!route.path.starts_with('/'))
-    throw Failure(Kind::internal, fmt::format("module {}: the path of {} must begin with /", module, entry->label));
+    throw Failure(FailureKind::internal,
+                  fmt::format("module {}: the path of {} must begin with /", module, entry->label));
   entry->segments = split_path(route.path);
   if (!std::ranges::all_of(entry->segments, is_well_formed)) {
-    throw Failure(Kind::internal, fmt::format("module {}: the path of {} may hold letters, digits, - . _ ~ and {{...}}",
-                                              module, entry->label));
+    throw Failure(
+        FailureKind::internal,
+        fmt::format("module {}: the path of {} may hold letters, digits, - . _ ~ and {{...}}", module, entry->label));
   }
   const auto values = static_cast<std::size_t>(std::ranges::count_if(entry->segments, is_path_value));
   if (route.handler.values() && *route.handler.values() != values) {
-    throw Failure(Kind::internal, fmt::format("module {}: the handler of {} takes {} path values", module, entry->label,
-                                              *route.handler.values()));
+    throw Failure(FailureKind::internal, fmt::format("module {}: the handler of {} takes {} path values", module,
+                                                     entry->label, *route.handler.values()));
   }
   if (route.options.cache && route.method != Method::GET)
-    throw Failure(Kind::internal, fmt::format("module {}: {} has a cache, which only a GET may", module, entry->label));
+    throw Failure(FailureKind::internal,
+                  fmt::format("module {}: {} has a cache, which only a GET may", module, entry->label));
   for (const auto& other : entries_) {
     if (other->route.method == route.method && same_shape(other->segments, entry->segments)) {
-      throw Failure(Kind::internal,
+      throw Failure(FailureKind::internal,
                     fmt::format("module {}: {} is taken already by {}", module, entry->label, other->label));
     }
   }

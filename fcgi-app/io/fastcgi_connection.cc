@@ -22,7 +22,8 @@ constexpr int kReadsATurn = 8;  // then other connections get theirs
 std::array<char, kReadSize> read_buffer;
 
 void refuse_over(std::size_t size, std::size_t max) {
-  if (size > max) throw Failure(Kind::payload_too_large, fmt::format("the body is over the {} bytes taken here", max));
+  if (size > max)
+    throw Failure(FailureKind::payload_too_large, fmt::format("the body is over the {} bytes taken here", max));
 }
 
 }  // namespace
@@ -124,7 +125,7 @@ Async<void> FastcgiConnection::wait_for_progress() {
     ~Forget() { pointer = nullptr; }
   } const forget{body_progress_ = &progress};
   const bool came = co_await progress.wait_for(server_.options_.body_timeout);
-  if (!came) throw Failure(Kind::request_timeout, "the body stopped coming");
+  if (!came) throw Failure(FailureKind::request_timeout, "the body stopped coming");
 }
 
 void FastcgiConnection::free_body() {
@@ -265,11 +266,11 @@ bool FastcgiConnection::late(Clock::time_point now) const {
 
 void FastcgiConnection::cut_off() {
   if (state_ != State::serving) return close();
-  task_->cancel(Failure(Kind::request_timeout, "the request took too long"));
+  task_->cancel(Failure(FailureKind::request_timeout, "the request took too long"));
 }
 
 Failure FastcgiConnection::drain_is_over() {
-  return Failure(Kind::unavailable, "this process ends, and the request took longer than it could wait")
+  return Failure(FailureKind::unavailable, "this process ends, and the request took longer than it could wait")
       .retry_after(1s);
 }
 

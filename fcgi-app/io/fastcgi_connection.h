@@ -47,7 +47,7 @@ class FastcgiConnection : public std::enable_shared_from_this<FastcgiConnection>
   // Runs the handler of the request whose turn has come.
   void serve();
 
-  void close(Failure why = Failure(Kind::cancelled, "the client left"));
+  void close(Failure why = Failure(FailureKind::cancelled, "the client left"));
   // Whether the deadline of the state it is in has passed.
   bool late(Clock::time_point now) const;
   // For being late: a handler is cancelled, so that its client is answered; else the connection is closed.

@@ -161,7 +161,7 @@ struct HttpClient::State {
   State(Reactor& reactor_, std::size_t kept_connections) : reactor(reactor_), timer(reactor_) {
     static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
     multi = curl_multi_init();
-    if (global != CURLE_OK || !multi) throw Failure(Kind::internal, "libcurl does not start");
+    if (global != CURLE_OK || !multi) throw Failure(FailureKind::internal, "libcurl does not start");
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &State::on_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &State::on_timer);
@@ -242,7 +242,7 @@ std::size_t HttpClient::paused() const { return state_->large.waiting(); }
 Async<HttpReply> HttpClient::send(HttpRequest request) {
   std::string small_body;
   CURL* const handle = state_->take_handle();
-  if (!handle) throw Failure(Kind::internal, "no memory for a call");
+  if (!handle) throw Failure(FailureKind::internal, "no memory for a call");
   Transfer transfer{.request = std::move(request), .handle = handle, .large = state_->large};
   struct Leaving {
     Transfer& transfer;
@@ -311,8 +311,8 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
     log(Severity::info, "http_call_failed",
         {{"trace", transfer.request.trace}, {"why", unread.empty() ? std::string(why) : "the reply " + unread}});
     const bool late = transfer.result == CURLE_OPERATION_TIMEDOUT;
-    if (unread.empty() && late) throw Failure(Kind::provider_timeout, "no answer in time");
-    if (unread.empty()) throw Failure(Kind::provider_error, "the connection failed");
+    if (unread.empty() && late) throw Failure(FailureKind::provider_timeout, "no answer in time");
+    if (unread.empty()) throw Failure(FailureKind::provider_error, "the connection failed");
     transfer.reply.body.clear();
   }
   long status = 0;

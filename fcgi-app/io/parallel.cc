@@ -16,7 +16,7 @@ struct Lanes {
 
   void stop() {
     stopped = true;
-    for (const TaskPtr& task : tasks) task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+    for (const TaskPtr& task : tasks) task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
   }
 };
 
@@ -36,7 +36,7 @@ struct Pair {
 
   void decide() {
     decided = true;
-    for (const TaskPtr& task : tasks) task->cancel(Failure(Kind::cancelled, "the other was first"));
+    for (const TaskPtr& task : tasks) task->cancel(Failure(FailureKind::cancelled, "the other was first"));
   }
 };
 

@@ -357,7 +357,7 @@ using postgres::Statement;
 namespace {
 
 Async<Rows> run_within(const postgres::Lease& lease, std::string sql, Params params, Statement::Protocol protocol) {
-  if (lease.connection().is_busy()) throw Failure(Kind::internal, "a transaction runs one statement at a time");
+  if (lease.connection().is_busy()) throw Failure(FailureKind::internal, "a transaction runs one statement at a time");
   const std::shared_ptr<Statement> statement = lease.send(std::move(sql), std::move(params), protocol);
   co_await statement->done.wait();
   if (statement->failure) std::rethrow_exception(statement->failure);

@@ -43,7 +43,7 @@ std::string without_values(std::string_view sqlstate, std::string_view primary) 
 
 }  // namespace
 
-Failure unavailable() { return Failure(Kind::unavailable, "the database is not available").retry_after(1s); }
+Failure unavailable() { return Failure(FailureKind::unavailable, "the database is not available").retry_after(1s); }
 
 void Connection::open(const std::string& conninfo, Clock::duration timeout) {
   const char* const keys[] = {"dbname", "client_encoding", "fallback_application_name", nullptr};
@@ -313,7 +313,7 @@ constexpr std::array<Class, 14> kFaults{{
 }};
 
 Failure as_failure(std::string_view sqlstate) {
-  if (fault_of(sqlstate) != SqlFault::server) return {Kind::internal, "the database refused a statement"};
+  if (fault_of(sqlstate) != SqlFault::server) return {FailureKind::internal, "the database refused a statement"};
   return postgres::unavailable();
 }
 
@@ -329,7 +329,7 @@ SqlError::SqlError(std::string sqlstate, std::string primary)
     : Failure(as_failure(sqlstate)), sqlstate_(std::move(sqlstate)), primary_(std::move(primary)) {}
 
 void Params::put_text(std::string_view text) {
-  if (text.contains('\0')) throw Failure(Kind::unprocessable, "a text holds U+0000, which can't be stored");
+  if (text.contains('\0')) throw Failure(FailureKind::unprocessable, "a text holds U+0000, which can't be stored");
   bytes_ += text;
 }
 

@@ -30,7 +30,7 @@ constexpr std::array kPassing = {"LOADING",    "READONLY", "MASTERDOWN", "BUSY",
                                  "NOREPLICAS", "MISCONF",  "TRYAGAIN",   "CLUSTERDOWN"};
 
 Failure unavailable() {
-  return Failure(Kind::unavailable, "not available right now, try again shortly").retry_after(1s);
+  return Failure(FailureKind::unavailable, "not available right now, try again shortly").retry_after(1s);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Redis: one connection that many coroutines share, their commands pipelined.
 //
 // It connects by itself, at once and again whenever the connection is lost (after 50 ms, doubling to 2 s, with jitter).
-// While there is no connection every command fails at once with Failure(Kind::unavailable): callers have something to
+// While there is no connection every command fails at once with Failure(FailureKind::unavailable): callers have something to
 // fall back on, and a queue of the past would only delay them. The one exception is the first attempt after the start,
 // which commands wait for (not for the sentinels, where those have to be asked first). A Redis that accepts but does
 // not answer PING, or answers that it is loading its data, counts as no connection; so does one that a sentinel named
@@ -44,11 +44,11 @@ struct RedisReply {
 };
 
 // Redis understood the command and refused it: a fault of ours. Its text is logged where it is thrown. (What says that
-// Redis can't serve now, such as LOADING, READONLY or OOM, is a Failure(Kind::unavailable) instead.)
+// Redis can't serve now, such as LOADING, READONLY or OOM, is a Failure(FailureKind::unavailable) instead.)
 class RedisError : public Failure {
  public:
   explicit RedisError(std::string text)
-      : Failure(Kind::internal, "something went wrong here"), text_(std::move(text)) {}
+      : Failure(FailureKind::internal, "something went wrong here"), text_(std::move(text)) {}
   const std::string& text() const { return text_; }
 
  private:
@@ -74,7 +74,7 @@ class Redis {
   ~Redis();
   Redis(const Redis&) = delete;
 
-  // Sends {"SET", key, value}. Throws Failure(Kind::unavailable) or RedisError.
+  // Sends {"SET", key, value}. Throws Failure(FailureKind::unavailable) or RedisError.
   Async<RedisReply> command(std::vector<std::string> words);
 
   // The same for those who don't care what becomes of it: a fraction of the cost of a coroutine, never throws, an error

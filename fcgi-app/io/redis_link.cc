@@ -46,9 +46,9 @@ RedisReply converted(const redisReply& reply) {
 
 RedisAddress parsed(const std::string& text) {
   auto address = parse_redis_address(text);
-  if (!address) throw Failure(Kind::internal, fmt::format("this is not an address of a Redis: {}", text));
+  if (!address) throw Failure(FailureKind::internal, fmt::format("this is not an address of a Redis: {}", text));
   if (address->path.size() >= sizeof(sockaddr_un::sun_path)) {  // hiredis would cut it
-    throw Failure(Kind::internal, fmt::format("the path of Redis's socket is too long: {}", text));
+    throw Failure(FailureKind::internal, fmt::format("the path of Redis's socket is too long: {}", text));
   }
   return std::move(*address);
 }

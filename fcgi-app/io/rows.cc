@@ -8,7 +8,7 @@
 namespace plugfleet {
 
 RowError::RowError(std::string why)
-    : Failure(Kind::internal, "the database gave an unexpected answer"), why_(std::move(why)) {
+    : Failure(FailureKind::internal, "the database gave an unexpected answer"), why_(std::move(why)) {
   log(Severity::error, "row_error", {{"why", why_}});
 }
 

@@ -48,19 +48,20 @@ Async<void> Supervisor::stop(std::string name) { return tell("stopProcess", std:
 
 Async<std::vector<SupervisedProcess>> Supervisor::states() {
   const std::string reply = co_await call("getAllProcessInfo", "");
-  if (reply.find("<fault>") != reply.npos) throw Failure(Kind::unavailable, "supervisord does not tell its programs");
+  if (reply.find("<fault>") != reply.npos)
+    throw Failure(FailureKind::unavailable, "supervisord does not tell its programs");
   co_return parse_supervised(reply);
 }
 
 Async<void> Supervisor::tell(std::string verb, std::string name) {
-  if (!is_plain(name)) throw Failure(Kind::internal, fmt::format("\"{}\" is not a program's name", name));
+  if (!is_plain(name)) throw Failure(FailureKind::internal, fmt::format("\"{}\" is not a program's name", name));
   const std::string reply = co_await call(verb, fmt::format("<param><value><string>{}</string></value></param>"
                                                             "<param><value><boolean>0</boolean></value></param>",
                                                             name));
   if (reply.find("<fault>") == reply.npos) co_return;
   const std::string_view code = member(reply, "faultCode"), why = member(reply, "faultString");
   if (code == "60" || code == "70") co_return;  // ALREADY_STARTED, NOT_RUNNING
-  throw Failure(Kind::unavailable, fmt::format("supervisord refuses {} of {}: {}", verb, name, why));
+  throw Failure(FailureKind::unavailable, fmt::format("supervisord refuses {} of {}: {}", verb, name, why));
 }
 
 Async<std::string> Supervisor::call(std::string method, std::string parameters) {
@@ -76,10 +77,11 @@ Async<std::string> Supervisor::call(std::string method, std::string parameters) 
                                  .timeout = 3s,
                                  .connect_timeout = 3s});
   } catch (const Failure&) {
-    throw Failure(Kind::unavailable, "supervisord does not answer");
+    throw Failure(FailureKind::unavailable, "supervisord does not answer");
   }
-  if (reply.status != 200) throw Failure(Kind::unavailable, fmt::format("supervisord answers {}", reply.status));
-  if (!reply.unread.empty()) throw Failure(Kind::unavailable, fmt::format("supervisord's answer {}", reply.unread));
+  if (reply.status != 200) throw Failure(FailureKind::unavailable, fmt::format("supervisord answers {}", reply.status));
+  if (!reply.unread.empty())
+    throw Failure(FailureKind::unavailable, fmt::format("supervisord's answer {}", reply.unread));
   co_return std::move(reply.body);
 }
 

@@ -22,7 +22,7 @@ int run(char** argv) {
   settings.rows(reader);
   const std::vector<FleetPool> pools = read_pools(settings.pools);
   const auto pool = std::ranges::find(pools, settings.pool, &FleetPool::name);
-  if (pool == pools.end()) throw Failure(Kind::internal, fmt::format("POOLS: has no pool {}", settings.pool));
+  if (pool == pools.end()) throw Failure(FailureKind::internal, fmt::format("POOLS: has no pool {}", settings.pool));
   harden();
   log_open(settings.log_file, severity_of(settings.log_level));
 
@@ -35,7 +35,7 @@ int run(char** argv) {
   });
   const TaskPtr holding = reactor.spawn(holder.run());
   reactor.run();
-  holding->cancel(Failure(Kind::cancelled, "cancelled"));
+  holding->cancel(Failure(FailureKind::cancelled, "cancelled"));
   return 0;
 }
 

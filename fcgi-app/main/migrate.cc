@@ -27,8 +27,8 @@ Async<void> wait_for_database(Database& database) {
       co_await database.query("select 1");
       up = true;
     } catch (const Failure& failure) {
-      if (failure.kind() != Kind::unavailable) throw;
-      if (Clock::now() > until) throw Failure(Kind::unavailable, "no database: " + database.trouble());
+      if (failure.kind() != FailureKind::unavailable) throw;
+      if (Clock::now() > until) throw Failure(FailureKind::unavailable, "no database: " + database.trouble());
     }
     if (!up) co_await sleep_for(100ms);
   }
@@ -44,7 +44,8 @@ Async<bool> migrate(Database& database, Schema schema) {
       if (applied) fmt::print("applied {}\n", migration.label());
       done_before = done_before && !applied;
     } catch (const SqlError& error) {
-      throw Failure(Kind::internal, fmt::format("{}: {} ({})", migration.label(), error.primary(), error.sqlstate()));
+      throw Failure(FailureKind::internal,
+                    fmt::format("{}: {} ({})", migration.label(), error.primary(), error.sqlstate()));
     }
   }
   const AppliedFunctions functions = co_await apply_functions(database, std::move(schema));

@@ -53,10 +53,10 @@ inline Async<void> refuse_missing_migrations(Database& database, Schema schema) 
   try {
     const auto missing = co_await pending_migrations(database, std::move(schema));
     if (missing.empty()) co_return;
-    throw Failure(Kind::internal,
+    throw Failure(FailureKind::internal,
                   fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
   } catch (const Failure& failure) {
-    if (failure.kind() != Kind::unavailable) throw;
+    if (failure.kind() != FailureKind::unavailable) throw;
     log(Severity::warning, "database_down_at_start", {});  // what needs no database is done all the same
   }
 }

@@ -22,12 +22,12 @@
 namespace plugfleet {
 
 struct UsageError : Failure {
-  explicit UsageError(const std::string& what) : Failure(Kind::unprocessable, what) {}
+  explicit UsageError(const std::string& what) : Failure(FailureKind::unprocessable, what) {}
 };
 
 // Said on stderr; exit status 1.
 struct Refused : Failure {
-  explicit Refused(const std::string& what) : Failure(Kind::internal, what) {}
+  explicit Refused(const std::string& what) : Failure(FailureKind::internal, what) {}
 };
 
 // `Desk` is what a program's verbs work with.
@@ -113,7 +113,7 @@ inline void run_to_end(Reactor& reactor, const Database& database, Async<void> w
   } catch (const SqlError& error) {
     throw Refused(fmt::format("PostgreSQL refused: {} ({})", error.primary(), error.sqlstate()));
   } catch (const Failure& why) {
-    if (why.kind() != Kind::unavailable) throw;
+    if (why.kind() != FailureKind::unavailable) throw;
     const std::string trouble = database.trouble();
     throw Refused(fmt::format("PostgreSQL does not answer: {}", trouble.empty() ? why.what() : trouble));
   }

@@ -154,7 +154,7 @@ void QueryReader::take(std::string_view name, const std::string& text, double& t
 
 namespace {
 
-[[noreturn]] void throw_wrong(Kind kind, std::vector<Detail> wrong) {
+[[noreturn]] void throw_wrong(FailureKind kind, std::vector<Detail> wrong) {
   std::string message = wrong.front().field.empty() ? wrong.front().message
                                                     : fmt::format("{} {}", wrong.front().field, wrong.front().message);
   if (wrong.size() > 1) message += fmt::format(", and {} more", wrong.size() - 1);
@@ -163,7 +163,7 @@ namespace {
 
 }  // namespace
 
-void throw_unprocessable(std::vector<Detail> wrong) { throw_wrong(Kind::unprocessable, std::move(wrong)); }
-void throw_wrong_query(std::vector<Detail> wrong) { throw_wrong(Kind::invalid_request, std::move(wrong)); }
+void throw_unprocessable(std::vector<Detail> wrong) { throw_wrong(FailureKind::unprocessable, std::move(wrong)); }
+void throw_wrong_query(std::vector<Detail> wrong) { throw_wrong(FailureKind::invalid_request, std::move(wrong)); }
 
 }  // namespace plugfleet

@@ -27,10 +27,10 @@ Async<Outcome> work(std::string outcome) {
   if (outcome == "empty") co_return done(Json::object());
   if (outcome == "list") co_return done(Json::array({1, 2}));
   if (outcome == "images") co_return done(Json::object({{"words", 3}}), R"({"words":3,"image":"AAAA"})");
-  if (outcome == "refused") co_return fail_job(Kind::unprocessable, "it is not a sheet");
+  if (outcome == "refused") co_return fail_job(FailureKind::unprocessable, "it is not a sheet");
   if (outcome == "closed") co_return retry_in(2s, "the shop is closed");
   if (outcome == "cancelled") co_return cancel_job("no longer wanted");
-  throw Failure(Kind::provider_error, "the AI is odd");
+  throw Failure(FailureKind::provider_error, "the AI is odd");
 }
 
 Async<Reply> count(Call& call) {

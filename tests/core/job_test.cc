@@ -14,7 +14,7 @@ TEST(an_outcome_says_what_becomes_of_the_job_and_why) {
   CHECK(later.what == JobOutcome::retry);
   CHECK(later.wait == 2s);
   CHECK_EQ(later.code, "unavailable");
-  const Outcome failed = fail_job(Kind::unprocessable, "it is not a sheet");
+  const Outcome failed = fail_job(FailureKind::unprocessable, "it is not a sheet");
   CHECK(failed.what == JobOutcome::failed);
   CHECK_EQ(failed.code, "unprocessable");
   CHECK_EQ(failed.message, "it is not a sheet");
@@ -48,9 +48,9 @@ ASYNC_TEST(a_job_reads_the_body_it_was_sent_with_and_else_its_payload) {
   sheet = co_await sheet_of(with, claimed, R"({"sheet":"of the body"})");
   CHECK_EQ(sheet, "of the body");
   const auto broken = co_await failure_of(sheet_of(with, claimed, "no JSON"));
-  CHECK(broken == Kind::invalid_request);
+  CHECK(broken == FailureKind::invalid_request);
   const auto wrong = co_await failure_of(sheet_of(with, claimed, R"({"sheet":1})"));
-  CHECK(wrong == Kind::unprocessable);
+  CHECK(wrong == FailureKind::unprocessable);
 }
 
 ASYNC_TEST(a_job_tells_its_progress_and_knows_its_attempt) {

@@ -156,7 +156,7 @@ ASYNC_TEST(with_the_database_down_nobody_knows) {
   Database nowhere(reactor, {.conninfo = "host=/nonexistent"});
   OperatorTokens tokens(nowhere);
   const auto failure = co_await failure_of(tokens.admits("pft_" + std::string(43, 'A')));
-  CHECK(failure == Kind::unavailable);
+  CHECK(failure == FailureKind::unavailable);
 }
 
 ASYNC_TEST(its_last_use_is_kept_to_the_minute) {

@@ -112,7 +112,7 @@ ASYNC_TEST(what_one_of_them_does_not_take_is_not_put_to_the_other) {
     return database.one<std::string>("select $1::uuid::text", "no uuid");
   };
   const auto failure = co_await failure_of(replica.read(std::move(wrong), pair.primary));
-  CHECK(failure == Kind::internal);
+  CHECK(failure == FailureKind::internal);
   CHECK_EQ(asked, 1);
   const auto from = co_await whose(replica);
   CHECK_EQ(from, "replica");

@@ -124,7 +124,7 @@ ASYNC_TEST(C2_one_of_many_makes_it_and_the_others_get_what_it_made) {
 
 ASYNC_TEST(C2_where_making_fails_the_next_one_makes_it) {
   Process a(reactor), b(reactor);
-  Handler handler{.fails = Failure(Kind::unavailable, "no database")};
+  Handler handler{.fails = Failure(FailureKind::unavailable, "no database")};
   const auto asked = new_key();
   std::string failure;
   try {
@@ -157,7 +157,7 @@ ASYNC_TEST(C2_a_stale_one_is_answered_while_one_makes_it_anew) {
   UNTIL(handler.made == 2);
   const Reply meanwhile = co_await ask(b, handler, asked, rule);
   CHECK_EQ(meanwhile.body.substr(0, 1), "1");
-  making->cancel(Failure(Kind::cancelled, "the client left"));
+  making->cancel(Failure(FailureKind::cancelled, "the client left"));
   handler.takes = 0ms;
   Reply anew;
   for (const auto until = Clock::now() + 5s; Clock::now() < until && !anew.body.starts_with('3');
@@ -185,11 +185,11 @@ ASYNC_TEST(C4_where_making_it_anew_fails_the_stale_one_is_answered) {
   const CacheRule rule{.fresh = 1ms, .stale = 1h};
   co_await ask(a, handler, asked, rule);
   co_await sleep_for(5ms);
-  handler.fails = Failure(Kind::unavailable, "no database");
+  handler.fails = Failure(FailureKind::unavailable, "no database");
   const Reply stale = co_await ask(a, handler, asked, rule);
   CHECK_EQ(stale.body.substr(0, 1), "1");
   CHECK_EQ(handler.made, 2);
-  handler.fails = Failure(Kind::not_found, "it was deleted");  // the client's fault is told
+  handler.fails = Failure(FailureKind::not_found, "it was deleted");  // the client's fault is told
   std::string told;
   for (const auto until = Clock::now() + 5s; Clock::now() < until && told.empty(); co_await sleep_for(2ms)) {
     try {
@@ -213,7 +213,7 @@ ASYNC_TEST(C5_without_redis_every_reply_is_made) {
   try {
     co_await a.cache.invalidate({"all"});
   } catch (const Failure& failure) {
-    threw = failure.kind() == Kind::unavailable;
+    threw = failure.kind() == FailureKind::unavailable;
   }
   CHECK(threw);
 }

@@ -29,7 +29,7 @@ struct Note {
 
 Async<Reply> show(Call& call, std::int64_t id) {
   const auto note = co_await call.services.database.maybe<Note>("select * from notes where id = $1", id);
-  if (!note) throw Failure(Kind::not_found, "there is no such note");
+  if (!note) throw Failure(FailureKind::not_found, "there is no such note");
   co_return json(200, *note);
 }
 
@@ -63,7 +63,7 @@ Async<Reply> create_and_fail(Call& call) {
   Transaction transaction = co_await call.services.database.begin();
   co_await transaction.query("insert into notes (owner_name, title) values ('ada', 'lost')");
   co_await call.enqueue(transaction, {.kind = "notes.digest", .user_email = "ada"});
-  throw Failure(Kind::conflict, "not this time");
+  throw Failure(FailureKind::conflict, "not this time");
 }
 
 struct Notes {

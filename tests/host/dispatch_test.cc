@@ -217,7 +217,7 @@ ASYNC_TEST(over_the_bound_of_requests_in_flight_the_answer_is_503_at_once) {
   second.end();
   fleet.edge.hang_up();
   UNTIL(fleet.dispatch->in_flight() == 0);
-  waiting->cancel(Failure(Kind::cancelled, "the test is over"));
+  waiting->cancel(Failure(FailureKind::cancelled, "the test is over"));
   UNTIL(waiting->ended());
 }
 

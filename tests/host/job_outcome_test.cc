@@ -28,15 +28,15 @@ JobOutcome after(JobOutcome what, std::chrono::milliseconds wait, bool has_body,
 }  // namespace
 
 TEST(a_failure_of_which_another_attempt_would_die_as_well_is_for_good) {
-  const Outcome refused = thrown(Failure(Kind::provider_refused, "the AI provider answered 400"));
+  const Outcome refused = thrown(Failure(FailureKind::provider_refused, "the AI provider answered 400"));
   CHECK(refused.what == JobOutcome::failed);
   CHECK_EQ(refused.code, "provider_error");
   CHECK_EQ(refused.message, "the AI provider answered 400");
-  CHECK(thrown(Failure(Kind::provider_error, "it answered 500")).what == JobOutcome::retry);
+  CHECK(thrown(Failure(FailureKind::provider_error, "it answered 500")).what == JobOutcome::retry);
 }
 
 TEST(an_attempt_that_could_not_be_made_is_given_back_and_waits) {
-  for (const Kind kind : {Kind::provider_closed, Kind::provider_limited}) {
+  for (const FailureKind kind : {FailureKind::provider_closed, FailureKind::provider_limited}) {
     const Outcome waits = thrown(Failure(kind, "out of order").retry_after(5s));
     CHECK(waits.what == JobOutcome::released);
     CHECK(waits.wait == 5s);
@@ -47,12 +47,12 @@ TEST(an_attempt_that_could_not_be_made_is_given_back_and_waits) {
 
 TEST(who_waits_never_asks_at_once_and_less_often_the_longer_it_has_waited) {
   const auto wait_at = [](std::chrono::milliseconds age) {
-    return thrown(Failure(Kind::provider_closed, "").retry_after(1ms), false, age).wait;
+    return thrown(Failure(FailureKind::provider_closed, "").retry_after(1ms), false, age).wait;
   };
   CHECK(wait_at(0ms) == 1s);
   CHECK(wait_at(45s) == 4500ms);
   CHECK(wait_at(1h) == 30s);
-  CHECK(thrown(Failure(Kind::provider_closed, "")).wait == 1s);
+  CHECK(thrown(Failure(FailureKind::provider_closed, "")).wait == 1s);
 }
 
 TEST(no_job_waits_for_longer_than_its_body_is_kept) {

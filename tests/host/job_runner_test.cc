@@ -137,7 +137,7 @@ ASYNC_TEST(a_payload_that_its_handler_refuses_fails_for_good) {
 
 ASYNC_TEST(what_a_handler_returns_is_what_becomes_of_its_job) {
   {
-    House house(reactor, [](Job& job) { return give(job, fail_job(Kind::unprocessable, "no")); });
+    House house(reactor, [](Job& job) { return give(job, fail_job(FailureKind::unprocessable, "no")); });
     const JobView view = co_await house.run_one(JobStatus::failed);
     CHECK_EQ(view.error_code, "unprocessable");
     CHECK_EQ(view.error_message, "no");
@@ -158,7 +158,7 @@ ASYNC_TEST(what_a_handler_returns_is_what_becomes_of_its_job) {
 
 ASYNC_TEST(a_failure_that_may_pass_is_tried_again_when_it_says) {
   House house(reactor, [](Job& job) {
-    return job.attempt() == 1 ? throw_it(job, Failure(Kind::provider_error, "no answer").retry_after(1ms))
+    return job.attempt() == 1 ? throw_it(job, Failure(FailureKind::provider_error, "no answer").retry_after(1ms))
                               : give(job, done(Json::object()));
   });
   const JobView view = co_await house.run_one(JobStatus::completed);
@@ -170,7 +170,7 @@ ASYNC_TEST(a_job_whose_provider_cannot_be_asked_waits_says_why_and_keeps_its_att
   int refusals = 0;
   House house(reactor, [&refusals](Job& job) {
     CHECK_EQ(job.attempt(), 1);
-    return refusals++ == 0 ? throw_it(job, Failure(Kind::provider_closed, "out of order").retry_after(1ms))
+    return refusals++ == 0 ? throw_it(job, Failure(FailureKind::provider_closed, "out of order").retry_after(1ms))
                            : give(job, done(Json::object()));
   });
   NewJob job = house.queue.job();
@@ -362,7 +362,7 @@ Async<Outcome> tell_often(Job& job) {
   }
   for (const auto until = Clock::now() + 400ms; Clock::now() < until;) co_await sleep_for(5ms);
   job.progress(99, "too late to be told");
-  co_return fail_job(Kind::unprocessable, "no");
+  co_return fail_job(FailureKind::unprocessable, "no");
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ namespace {
 Async<void> count_and_fail(int* turns) {
   ++*turns;
   co_await sleep_for(1ms);
-  throw Failure(Kind::unavailable, "no luck");
+  throw Failure(FailureKind::unavailable, "no luck");
 }
 Async<void> count_and_hang(int* turns, int* cancelled) {
   ++*turns;
@@ -219,7 +219,7 @@ Async<void> count_if_ran(Database& database, const TimedWork& work, int* ran) {
 
 Async<void> no_luck(Transaction& transaction) {
   co_await transaction.query("select 1");
-  throw Failure(Kind::internal, "no luck");
+  throw Failure(FailureKind::internal, "no luck");
 }
 
 std::string refusal(std::vector<CronEntry> crons) {

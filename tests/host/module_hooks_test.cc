@@ -24,7 +24,7 @@ Async<void> open_b(Services&) {
   seen.emplace_back("b begins");
 }
 Async<void> break_down(Services&) {
-  throw Failure(Kind::unavailable, "there is no disk");
+  throw Failure(FailureKind::unavailable, "there is no disk");
   co_return;
 }
 

@@ -51,7 +51,7 @@ TEST(an_operation_says_what_it_takes_and_answers) {
                                    {.summary = "Adds a note",
                                     .body = json_of<Note>(R"({"title": "one"})"),
                                     .answers = {{201, json_of<Note>()}},
-                                    .fails = {Kind::conflict}}});
+                                    .fails = {FailureKind::conflict}}});
   const Json operation = document["paths"]["/api/notes"]["post"];
   CHECK_EQ(operation["operationId"].dump(), R"("POST_api_notes")");
   const Json body = operation["requestBody"]["content"]["application/json"];

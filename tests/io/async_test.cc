@@ -32,7 +32,7 @@ Async<std::size_t> length_of(std::unique_ptr<std::string> text, int deeper) {
     co_return length;
   }
   co_await sleep_for(1ms);
-  if (!text) throw Failure(Kind::not_found, "there is no text");
+  if (!text) throw Failure(FailureKind::not_found, "there is no text");
   co_return text->size();
 }
 
@@ -132,14 +132,14 @@ ASYNC_TEST(A3_A4_a_cancelled_task_ends_with_its_reason_and_waits_no_more) {
     ended->resume();
   });
   UNTIL(*reached == 1);
-  task->cancel(Failure(Kind::request_timeout, "too long"));
+  task->cancel(Failure(FailureKind::request_timeout, "too long"));
   co_await ended->wait();
   CHECK_EQ(*reached, 2);
   bool as_told = false;
   try {
     std::rethrow_exception(*result);
   } catch (const Failure& failure) {
-    as_told = failure.kind() == Kind::request_timeout;
+    as_told = failure.kind() == FailureKind::request_timeout;
   }
   CHECK(as_told);
   CHECK(task->ended());
@@ -150,7 +150,7 @@ ASYNC_TEST(A4_a_task_cancelled_before_it_ran_ends_too) {
   const TaskPtr task = reactor.spawn(wait_on(std::make_shared<Waiter>()), [ended](std::exception_ptr failure) {
     if (failure) ended->resume();
   });
-  task->cancel(Failure(Kind::cancelled, "at once"));
+  task->cancel(Failure(FailureKind::cancelled, "at once"));
   co_await ended->wait();
 }
 
@@ -158,7 +158,7 @@ ASYNC_TEST(what_is_awaited_gives_its_value_or_its_exception_through_every_level)
   const auto length = co_await length_of(std::make_unique<std::string>("four"), 0);
   CHECK_EQ(length, 4u);
   const auto failure = co_await test::failure_of(length_of(nullptr, 3));
-  CHECK(failure == Kind::not_found);
+  CHECK(failure == FailureKind::not_found);
 }
 
 ASYNC_TEST(a_deep_chain_of_awaits_needs_no_stack) {
@@ -193,7 +193,7 @@ ASYNC_TEST(a_waiter_that_is_gone_leaves_who_waits_to_its_timeout_or_its_cancella
     cancelled->resume();
   });
   gone.reset();
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
   co_await cancelled->wait();
 }
 
@@ -205,7 +205,7 @@ ASYNC_TEST(A3_what_must_be_joined_is_joined_though_the_task_is_cancelled) {
     CHECK(failure);
     ended->resume();
   });
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
   UNTIL(*stopped);
   CHECK(!task->ended());
   used->resume();
@@ -218,9 +218,9 @@ ASYNC_TEST(A2_what_ends_a_wait_first_ends_it_alone) {
     Waiter waiter, ended;
     std::string how;
     const TaskPtr task = reactor.spawn(note_how_it_ended(&waiter, &how), [&](std::exception_ptr) { ended.resume(); });
-    if (cancelled_first) task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+    if (cancelled_first) task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
     waiter.resume();
-    if (!cancelled_first) task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+    if (!cancelled_first) task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
     CHECK_EQ(how, "");  // A1
     co_await ended.wait();
     CHECK_EQ(how, cancelled_first ? "cancelled" : "resumed, then cancelled");
@@ -254,7 +254,7 @@ ASYNC_TEST(A3_a_cancellation_is_no_failure_that_a_fallback_is_for) {
   Waiter ended;
   bool fell_back = false;
   const TaskPtr task = reactor.spawn(fall_back(&fell_back), [&](std::exception_ptr) { ended.resume(); });
-  task->cancel(Failure(Kind::unavailable, "the process ends"));
+  task->cancel(Failure(FailureKind::unavailable, "the process ends"));
   co_await ended.wait();
   CHECK(!fell_back);
 }
@@ -266,7 +266,7 @@ ASYNC_TEST(A3_after_a_join_a_cancelled_task_waits_no_more) {
     CHECK(failure);
     ended.resume();
   });
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
   used.resume();
   co_await ended.wait();
   CHECK_EQ(reached, 1);
@@ -279,11 +279,11 @@ ASYNC_TEST(A4_a_cancelled_task_that_returns_all_the_same_has_succeeded) {
     thrown = std::move(failure);
     ended.resume();
   });
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
-  task->cancel(Failure(Kind::internal, "the first one counts"));
+  task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
+  task->cancel(Failure(FailureKind::internal, "the first one counts"));
   co_await ended.wait();
   CHECK(!thrown);
-  task->cancel(Failure(Kind::cancelled, "it has ended"));
+  task->cancel(Failure(FailureKind::cancelled, "it has ended"));
 }
 
 ASYNC_TEST(A5_the_bodys_coroutines_are_gone_when_the_end_is_told) {
@@ -294,7 +294,7 @@ ASYNC_TEST(A5_the_bodys_coroutines_are_gone_when_the_end_is_told) {
     ended.resume();
   });
   CHECK(held.use_count() > 1);
-  task->cancel(Failure(Kind::cancelled, "no longer wanted"));
+  task->cancel(Failure(FailureKind::cancelled, "no longer wanted"));
   co_await ended.wait();
 }
 

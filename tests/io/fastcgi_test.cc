@@ -59,10 +59,10 @@ struct Handler : FastcgiHandler {
     try {
       std::rethrow_exception(failure);
     } catch (const Failure& told) {
-      cancelled = cancelled || told.kind() == Kind::cancelled;
+      cancelled = cancelled || told.kind() == FailureKind::cancelled;
       return error_reply(told, "trace");
     } catch (const std::exception&) {
-      return error_reply(Failure(Kind::internal, "a fault"), "trace");
+      return error_reply(Failure(FailureKind::internal, "a fault"), "trace");
     }
   }
 

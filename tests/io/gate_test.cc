@@ -25,7 +25,7 @@ Async<void> work(Work& w, std::size_t index, std::size_t failing) {
     ~Leave() { --running; }
   } leave{w.running};
   co_await sleep_for(1ms);
-  if (index == failing) throw Failure(Kind::conflict, "this one");
+  if (index == failing) throw Failure(FailureKind::conflict, "this one");
   ++w.done;
 }
 
@@ -54,7 +54,7 @@ ASYNC_TEST(a_gate_lets_in_its_number_and_then_in_order) {
   const TaskPtr second = reactor.spawn(pass_through(gate, order, 1, go[1]));
   const TaskPtr third = reactor.spawn(pass_through(gate, order, 2, go[2]));
   UNTIL(gate.waiting() == 2);
-  second->cancel(Failure(Kind::cancelled, "left the line"));
+  second->cancel(Failure(FailureKind::cancelled, "left the line"));
   UNTIL(gate.waiting() == 1);
   go[0].resume();
   UNTIL(order.size() == 2);
@@ -75,7 +75,7 @@ ASYNC_TEST(a_place_handed_to_one_who_is_cancelled_goes_to_the_next) {
   UNTIL(gate.waiting() == 2);
   go[0].resume();
   while (gate.waiting() == 2) co_await sleep_for(0ms);
-  second->cancel(Failure(Kind::cancelled, "too late"));  // it may hold the place, or be about to
+  second->cancel(Failure(FailureKind::cancelled, "too late"));  // it may hold the place, or be about to
   go[1].resume();
   go[2].resume();
   UNTIL(third->ended());
@@ -98,7 +98,7 @@ ASYNC_TEST(the_first_failure_stops_the_others_and_is_thrown_when_all_have_ended)
   try {
     co_await for_each_parallel(reactor, 20, {.width = 4}, std::move(each));
   } catch (const Failure& failure) {
-    thrown = failure.kind() == Kind::conflict;
+    thrown = failure.kind() == FailureKind::conflict;
   }
   CHECK(thrown);
   CHECK_EQ(w.running, 0);
@@ -121,7 +121,7 @@ ASYNC_TEST(a_cancelled_parent_ends_only_after_its_children) {
     ended->resume();
   });
   UNTIL(running == 3);
-  task->cancel(Failure(Kind::cancelled, "the client left"));
+  task->cancel(Failure(FailureKind::cancelled, "the client left"));
   co_await ended->wait();
   CHECK_EQ(left_behind, 0);
 }

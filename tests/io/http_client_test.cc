@@ -76,7 +76,7 @@ std::string answer(std::string_view status, std::string_view body, std::string_v
   return fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\n{}\r\n{}", status, body.size(), headers, body);
 }
 
-Async<Kind> kind_of(HttpClient& client, HttpRequest request) {
+Async<FailureKind> kind_of(HttpClient& client, HttpRequest request) {
   try {
     co_await client.send(std::move(request));
   } catch (const Failure& failure) {
@@ -236,10 +236,10 @@ ASYNC_TEST(a_large_reply_waits_for_room_and_a_small_one_does_not) {
   const HttpReply passing = co_await client.send({.url = small.url, .reply_max = kHalf});
   CHECK_EQ(passing.body, "fine");
   CHECK(!third->ended());
-  first->cancel(Failure(Kind::cancelled, "the client left"));
+  first->cancel(Failure(FailureKind::cancelled, "the client left"));
   UNTIL(third->ended());
   CHECK(waiting.body == two_megabytes);
-  second->cancel(Failure(Kind::cancelled, "the client left"));
+  second->cancel(Failure(FailureKind::cancelled, "the client left"));
   UNTIL(second->ended());
 }
 
@@ -254,34 +254,34 @@ ASYNC_TEST(a_large_reply_that_gets_no_room_ends_at_its_timeout) {
   const HttpReply reply = co_await client.send({.url = large.url, .timeout = 2s, .reply_max = kAll});
   CHECK_EQ(reply.unread, "is large, and no memory was free for it");
   CHECK_EQ(client.paused(), 0u);
-  first->cancel(Failure(Kind::cancelled, "the client left"));
+  first->cancel(Failure(FailureKind::cancelled, "the client left"));
   UNTIL(first->ended());
 }
 
 ASYNC_TEST(a_reply_cut_short_is_an_error_not_an_answer) {
   Server server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort");
   HttpClient client(reactor, 4);
-  const Kind kind = co_await kind_of(client, {.url = server.url, .timeout = 300ms});
-  CHECK(kind == Kind::provider_timeout || kind == Kind::provider_error);
+  const FailureKind kind = co_await kind_of(client, {.url = server.url, .timeout = 300ms});
+  CHECK(kind == FailureKind::provider_timeout || kind == FailureKind::provider_error);
 }
 
 ASYNC_TEST(silence_ends_at_the_timeout) {
   Server server("");
   HttpClient client(reactor, 4);
-  const Kind kind = co_await kind_of(client, {.url = server.url, .timeout = 50ms});
-  CHECK(kind == Kind::provider_timeout);
+  const FailureKind kind = co_await kind_of(client, {.url = server.url, .timeout = 50ms});
+  CHECK(kind == FailureKind::provider_timeout);
 }
 
 ASYNC_TEST(nobody_there_is_an_error_at_once) {
   HttpClient client(reactor, 4);
-  const Kind kind = co_await kind_of(client, {.url = "http://127.0.0.1:1/x"});
-  CHECK(kind == Kind::provider_error);
+  const FailureKind kind = co_await kind_of(client, {.url = "http://127.0.0.1:1/x"});
+  CHECK(kind == FailureKind::provider_error);
 }
 
 ASYNC_TEST(only_http_is_spoken) {
   HttpClient client(reactor, 4);
-  const Kind kind = co_await kind_of(client, {.url = "file:///etc/passwd"});
-  CHECK(kind == Kind::provider_error);
+  const FailureKind kind = co_await kind_of(client, {.url = "file:///etc/passwd"});
+  CHECK(kind == FailureKind::provider_error);
 }
 
 ASYNC_TEST(a_proxy_is_asked_for_what_is_not_on_this_machine) {
@@ -302,9 +302,9 @@ ASYNC_TEST(https_goes_through_a_proxy_by_connect_and_shows_it_nothing) {
   Server proxy(answer("403 Forbidden", "no"));
   HttpClient client(reactor, 4);
   const std::string address = proxy.url.substr(0, proxy.url.rfind('/'));
-  const Kind kind = co_await kind_of(
+  const FailureKind kind = co_await kind_of(
       client, {.url = "https://provider.invalid/x", .proxy = address, .headers = {"Authorization: Bearer the-key"}});
-  CHECK(kind == Kind::provider_error);
+  CHECK(kind == FailureKind::provider_error);
   CHECK(proxy.last.starts_with("CONNECT provider.invalid:443 HTTP/1.1\r\n"));
   CHECK(!proxy.last.contains("the-key"));
 }
@@ -313,9 +313,9 @@ ASYNC_TEST(the_environments_proxy_is_not_heeded) {
   Server proxy(answer("200 OK", "by the proxy"));
   ::setenv("http_proxy", proxy.url.c_str(), 1);
   HttpClient client(reactor, 4);
-  const Kind kind = co_await kind_of(client, {.url = "http://provider.invalid/x", .connect_timeout = 200ms});
+  const FailureKind kind = co_await kind_of(client, {.url = "http://provider.invalid/x", .connect_timeout = 200ms});
   ::unsetenv("http_proxy");
-  CHECK(kind == Kind::provider_error || kind == Kind::provider_timeout);  // it was looked up here
+  CHECK(kind == FailureKind::provider_error || kind == FailureKind::provider_timeout);  // it was looked up here
   CHECK_EQ(proxy.requests.load(), 0);
 }
 
@@ -324,7 +324,7 @@ ASYNC_TEST(a_cancelled_call_is_hung_up) {
   HttpClient client(reactor, 4);
   const TaskPtr task = reactor.spawn(send_and_forget(client, {.url = server.url}));
   UNTIL(server.requests > 0);
-  task->cancel(Failure(Kind::cancelled, "the client left"));
+  task->cancel(Failure(FailureKind::cancelled, "the client left"));
   UNTIL(server.left > 0);
   CHECK(task->ended());
   CHECK_EQ(client.in_flight(), 0u);

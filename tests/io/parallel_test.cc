@@ -30,7 +30,7 @@ Async<bool> answer_after(Seen& seen, char name, Clock::duration wait, bool decid
 Async<bool> fail_after(Seen& seen, char name, Clock::duration wait) {
   const Marks marks(seen, name);
   if (wait > 0ms) co_await sleep_for(wait);
-  throw Failure(Kind::provider_error, "broken");
+  throw Failure(FailureKind::provider_error, "broken");
 }
 
 Async<void> race_for_ever(Reactor& reactor, Seen& seen) {
@@ -70,13 +70,13 @@ ASYNC_TEST(an_exception_cancels_the_other_and_is_thrown) {
     Seen seen;
     const auto kind = co_await test::failure_of(
         first_of_two(reactor, answer_after(seen, 'a', 60s, true), fail_after(seen, 'b', wait)));
-    CHECK(kind == Kind::provider_error);
+    CHECK(kind == FailureKind::provider_error);
     CHECK_EQ(seen.log, "abBA");
   }
   Seen seen;
   const auto kind =
       co_await test::failure_of(first_of_two(reactor, fail_after(seen, 'a', 0ms), answer_after(seen, 'b', 60s, true)));
-  CHECK(kind == Kind::provider_error);
+  CHECK(kind == FailureKind::provider_error);
   CHECK_EQ(seen.log, "aAbB");
 }
 
@@ -88,7 +88,7 @@ ASYNC_TEST(whoever_is_cancelled_leaves_neither_behind) {
     failure = e;
     ended.resume();
   });
-  task->cancel(Failure(Kind::cancelled, "the client left"));
+  task->cancel(Failure(FailureKind::cancelled, "the client left"));
   co_await ended.wait();
   CHECK(failure != nullptr);
   CHECK_EQ(seen.log.substr(0, 2), "ab");

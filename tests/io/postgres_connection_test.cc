@@ -101,12 +101,12 @@ ASYNC_TEST(a_sqlstate_speaks_of_the_server_of_data_or_of_the_statement) {
                             "58030", "58P01", "XX000", "XX001", "08006"}) {
     CHECK(fault_of(state) == SqlFault::server);
     const SqlError error(state, "words");
-    CHECK(error.kind() == Kind::unavailable && error.retry_after());
+    CHECK(error.kind() == FailureKind::unavailable && error.retry_after());
   }
   for (const char* state : {"22P02", "22021", "23505", "23514", "54000"}) CHECK(fault_of(state) == SqlFault::data);
   for (const char* state : {"42P01", "42883", "25P02", "0A000", "08P01"}) {
     CHECK(fault_of(state) == SqlFault::statement);
-    CHECK(SqlError(state, "words").kind() == Kind::internal);
+    CHECK(SqlError(state, "words").kind() == FailureKind::internal);
   }
   co_return;
 }
@@ -196,7 +196,7 @@ ASYNC_TEST(a_short_query_whose_caller_has_left_ends_and_its_connection_returns) 
   auto outcomes = std::make_shared<Outcomes>();
   const TaskPtr task = start(reactor, db, "insert into " + table.name + " select 1 from pg_sleep(0.1)", outcomes);
   UNTIL(db.stats().idle == 0);
-  task->cancel(Failure(Kind::cancelled, "left"));
+  task->cancel(Failure(FailureKind::cancelled, "left"));
   UNTIL(outcomes->cancelled == 1);
   CHECK_EQ(db.stats().open, 1);
   const Rows second = co_await db.query("select pg_backend_pid(), count(*) from " + table.name);
@@ -221,7 +221,7 @@ Async<void> leave(Reactor& reactor, Database& db, Database& server, std::string 
   const std::string text = "/* " + random_hex(8) + " */";
   const TaskPtr task = start(reactor, db, sql + text, outcomes);
   for (std::int64_t seen = 0; seen == 0; seen = co_await running(server, text)) co_await sleep_for(1ms);
-  task->cancel(Failure(Kind::cancelled, "left"));
+  task->cancel(Failure(FailureKind::cancelled, "left"));
   UNTIL(outcomes->cancelled == 1);
   const auto patience = Clock::now() + 20s;  // PostgreSQL's own is 30 s
   for (std::int64_t left = 1; left > 0; left = co_await running(server, text)) {
@@ -234,7 +234,7 @@ Async<void> stay_and_leave(Reactor& reactor, Database& db, std::string sql, std:
   auto outcomes = std::make_shared<Outcomes>();
   const TaskPtr task = start(reactor, db, std::move(sql), outcomes);
   co_await sleep_for(20ms);
-  task->cancel(Failure(Kind::cancelled, "left"));
+  task->cancel(Failure(FailureKind::cancelled, "left"));
   for (int i = 0; i < 3; ++i) start(reactor, db, "select pg_sleep(0.01)", others);
 }
 

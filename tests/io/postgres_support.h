@@ -40,7 +40,9 @@ struct Outcomes {
     } catch (const SqlError& error) {
       ++errors[error.sqlstate()];
     } catch (const Failure& thrown) {
-      ++(thrown.kind() == Kind::unavailable ? unavailable : thrown.kind() == Kind::cancelled ? cancelled : other);
+      ++(thrown.kind() == FailureKind::unavailable ? unavailable
+         : thrown.kind() == FailureKind::cancelled ? cancelled
+                                                   : other);
     } catch (...) {
       ++other;
     }

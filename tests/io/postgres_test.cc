@@ -110,7 +110,7 @@ ASYNC_TEST(a_cancelled_waiter_leaves_the_queue_and_the_next_is_served) {
   const TaskPtr leaving = start(reactor, db, "select 'left'", left);
   start(reactor, db, "select 'next'", next);
   UNTIL(db.stats().waiting == 2);
-  leaving->cancel(Failure(Kind::cancelled, "left"));
+  leaving->cancel(Failure(FailureKind::cancelled, "left"));
   UNTIL(left->cancelled == 1);
   CHECK_EQ(db.stats().waiting, 1);
   UNTIL(next->rows == 1);
@@ -125,7 +125,7 @@ ASYNC_TEST(a_connection_handed_to_one_who_leaves_goes_to_the_next) {
     const TaskPtr leaving = start(reactor, db, "select 'left'", left);
     start(reactor, db, "select 'next'", next);
     while (db.stats().waiting == 2) co_await sleep_for(0ms);
-    leaving->cancel(Failure(Kind::cancelled, "left"));
+    leaving->cancel(Failure(FailureKind::cancelled, "left"));
     UNTIL(left->all() == 1 && next->rows == 1);
   }
 }
@@ -218,9 +218,9 @@ ASYNC_TEST(what_waits_for_a_commit_is_done_once_that_has_taken_effect_and_never_
     Transaction failed = co_await db.begin();
     failed.on_commit([&done] { done.emplace_back("failed"); });
     const auto refused = co_await failure_of(failed.query("select 1/0"));
-    CHECK(refused == Kind::internal);
+    CHECK(refused == FailureKind::internal);
     const auto not_committed = co_await failure_of(failed.commit());
-    CHECK(not_committed == Kind::internal);
+    CHECK(not_committed == FailureKind::internal);
   }
   co_await scratch.drop();
   CHECK_EQ(done.size(), 2u);
@@ -260,7 +260,7 @@ ASYNC_TEST(a_transaction_cancelled_within_a_statement_is_rolled_back_after_it) {
   const auto begun = std::make_shared<bool>(false);
   const TaskPtr task = reactor.spawn(sleep_in_transaction(db, begun), [](std::exception_ptr) {});
   UNTIL(*begun);
-  task->cancel(Failure(Kind::cancelled, "left"));
+  task->cancel(Failure(FailureKind::cancelled, "left"));
   UNTIL(db.stats().idle == 1);
   const Rows second = co_await db.query("select txid_current(), pg_backend_pid()");
   const Rows third = co_await db.query("select txid_current(), pg_backend_pid()");

@@ -76,12 +76,12 @@ ASYNC_TEST(offloaded_work_gives_its_value_or_its_exception) {
   std::function<int()> work = [] { return 42; };
   const int value = co_await reactor.offload(std::move(work));
   CHECK_EQ(value, 42);
-  std::function<int()> failing = []() -> int { throw Failure(Kind::conflict, "no"); };
+  std::function<int()> failing = []() -> int { throw Failure(FailureKind::conflict, "no"); };
   bool thrown = false;
   try {
     (void)co_await reactor.offload(std::move(failing));
   } catch (const Failure& failure) {
-    thrown = failure.kind() == Kind::conflict;
+    thrown = failure.kind() == FailureKind::conflict;
   }
   CHECK(thrown);
 }
@@ -112,7 +112,7 @@ ASYNC_TEST(R5_offloaded_work_that_waits_for_a_thread_ends_with_its_caller) {
   const auto ran = std::make_shared<bool>(false);
   Waiter gone;
   const TaskPtr task = reactor.spawn(third(reactor, ran), [&](std::exception_ptr) { gone.resume(); });
-  task->cancel(Failure(Kind::cancelled, "the client left"));
+  task->cancel(Failure(FailureKind::cancelled, "the client left"));
   const bool at_once = co_await gone.wait_for(10s);
   busy->enough.count_down();
   co_await busy->ended.wait();

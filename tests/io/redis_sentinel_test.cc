@@ -33,7 +33,7 @@ Async<std::optional<RedisReply>> answer(Redis& redis, std::vector<std::string> w
     RedisReply reply = co_await redis.command(std::move(words));
     co_return reply;
   } catch (const Failure& failure) {
-    CHECK(failure.kind() == Kind::unavailable);
+    CHECK(failure.kind() == FailureKind::unavailable);
     co_return std::nullopt;
   }
 }

@@ -10,7 +10,7 @@ namespace {
 
 // What became of one command: its text, or why there is none.
 struct Outcome {
-  std::optional<Kind> failed;
+  std::optional<FailureKind> failed;
   std::string text;
   bool ended = false;
 };
@@ -23,7 +23,7 @@ Async<void> note(Redis& redis, std::vector<std::string> words, OutcomePtr outcom
   } catch (const Failure& failure) {
     outcome->failed = failure.kind();
   } catch (const Cancellation&) {
-    outcome->failed = Kind::cancelled;
+    outcome->failed = FailureKind::cancelled;
   }
   outcome->ended = true;
 }
@@ -80,7 +80,7 @@ ASYNC_TEST(a_refused_command_is_our_fault_and_the_connection_stays) {
   try {
     co_await redis.command({"INCRBY", "test:count", "many"});
   } catch (const RedisError& error) {
-    CHECK(error.kind() == Kind::internal);
+    CHECK(error.kind() == FailureKind::internal);
     text = error.text();
   }
   CHECK_CONTAINS(text, "not an integer");
@@ -112,7 +112,7 @@ ASYNC_TEST(over_the_bound_a_command_fails_at_once) {
   }
   UNTIL(outcomes[0]->ended && outcomes[2]->ended && outcomes[3]->ended);
   CHECK(!outcomes[2]->failed);
-  CHECK(outcomes[3]->failed == Kind::unavailable);
+  CHECK(outcomes[3]->failed == FailureKind::unavailable);
 }
 
 ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
@@ -120,7 +120,7 @@ ASYNC_TEST(R4_commands_wait_for_the_first_attempt_and_no_longer) {
   const std::string nowhere = server.socket() + ".none";
   Redis redis(reactor, {.address = nowhere, .connect_timeout = 1h, .command_timeout = 1h});
   const auto refused = co_await outcome_of(redis, {"PING"});  // at once: the test has no hour
-  CHECK(refused.failed == Kind::unavailable);
+  CHECK(refused.failed == FailureKind::unavailable);
 
   UNTIL(std::filesystem::exists(server.socket()));
   server.send(SIGSTOP);
@@ -140,11 +140,11 @@ ASYNC_TEST(R4_a_redis_that_accepts_but_does_not_answer_is_no_connection) {
   server.send(SIGSTOP);
   Redis redis(reactor, {.address = server.socket(), .connect_timeout = 50ms});
   const auto first = co_await outcome_of(redis, {"PING"});
-  CHECK(first.failed == Kind::unavailable);
+  CHECK(first.failed == FailureKind::unavailable);
   for (int i = 0; i < 20; ++i) {  // over several attempts, none of which is waited for
     const auto later = std::make_shared<Outcome>();
     reactor.spawn(note(redis, {"PING"}, later));
-    CHECK(later->ended && later->failed == Kind::unavailable);
+    CHECK(later->ended && later->failed == FailureKind::unavailable);
     co_await sleep_for(10ms);
   }
   server.send(SIGCONT);
@@ -162,7 +162,7 @@ ASYNC_TEST(R5_a_stopped_redis_fails_what_is_pending_in_time_and_is_found_again) 
   co_await sleep_for(50ms);
   reactor.spawn(note(redis, {"ECHO", "2"}, second));
   UNTIL(first->ended && second->ended);
-  CHECK(first->failed == Kind::unavailable && second->failed == Kind::unavailable);
+  CHECK(first->failed == FailureKind::unavailable && second->failed == FailureKind::unavailable);
   CHECK(Clock::now() - started >= 100ms);
   CHECK(!redis.connected());
   server.send(SIGCONT);
@@ -198,7 +198,7 @@ ASYNC_TEST(R2_a_killed_redis_fails_what_is_pending_at_once_and_is_found_again_wh
     co_await sleep_for(1ms);
     server.end();
     UNTIL(outcomes.back()->ended);
-    for (const auto& outcome : outcomes) CHECK(outcome->failed == Kind::unavailable);
+    for (const auto& outcome : outcomes) CHECK(outcome->failed == FailureKind::unavailable);
     CHECK(!redis.connected());
     server.start();
   }
@@ -219,7 +219,7 @@ ASYNC_TEST(a_redis_that_is_loading_its_data_is_no_connection) {
   UNTIL(std::filesystem::exists(server.socket()));
   Redis redis(reactor, {.address = server.socket(), .connect_timeout = 1h});
   const auto early = co_await outcome_of(redis, {"GET", "300"});  // told by -LOADING, not by silence
-  CHECK(early.failed == Kind::unavailable);
+  CHECK(early.failed == FailureKind::unavailable);
   UNTIL(redis.connected());
   const auto late = co_await redis.command({"GET", "300"});
   CHECK_EQ(late.text.size(), 100u);
@@ -232,14 +232,14 @@ ASYNC_TEST(a_redis_that_is_read_only_is_unavailable_to_writers_alone) {
   co_await redis.command({"REPLICAOF", "127.0.0.1", "1"});
   static const RedisScript kWrite("return redis.call('SET', KEYS[1], '1')");
   const auto write = co_await outcome_of(redis, {"SET", "a", "1"});
-  CHECK(write.failed == Kind::unavailable);
-  std::optional<Kind> by_script;
+  CHECK(write.failed == FailureKind::unavailable);
+  std::optional<FailureKind> by_script;
   try {
     co_await redis.eval(kWrite, {"a"}, {});
   } catch (const Failure& failure) {
     by_script = failure.kind();
   }
-  CHECK(by_script == Kind::unavailable);
+  CHECK(by_script == FailureKind::unavailable);
   const auto read = co_await outcome_of(redis, {"GET", "a"});
   CHECK(!read.failed);
   co_await redis.command({"REPLICAOF", "NO", "ONE"});
@@ -256,9 +256,9 @@ ASYNC_TEST(a_cancelled_caller_leaves_at_once_and_the_next_reply_finds_its_own) {
   const TaskPtr task = reactor.spawn(note(redis, {"ECHO", "gone"}, gone));
   reactor.spawn(note(redis, {"ECHO", "next"}, next));
   co_await sleep_for(1ms);
-  task->cancel(Failure(Kind::cancelled, "left"));
+  task->cancel(Failure(FailureKind::cancelled, "left"));
   UNTIL(gone->ended);
-  CHECK(gone->failed == Kind::cancelled);
+  CHECK(gone->failed == FailureKind::cancelled);
   CHECK(!next->ended);
   server.send(SIGCONT);
   UNTIL(next->ended);
@@ -273,7 +273,7 @@ ASYNC_TEST(R2_what_is_pending_fails_when_the_object_goes) {
     co_await sleep_for(0ms);
   }
   UNTIL(outcome->ended);
-  CHECK(outcome->failed == Kind::unavailable || outcome->text == "x");
+  CHECK(outcome->failed == FailureKind::unavailable || outcome->text == "x");
 }
 
 ASYNC_TEST(a_path_too_long_for_a_socket_is_refused_at_the_start) {

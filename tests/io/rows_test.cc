@@ -48,7 +48,7 @@ Async<std::string> refusal(Async<T> query) {
   try {
     co_await std::move(query);
   } catch (const RowError& error) {
-    CHECK_EQ(error.kind(), Kind::internal);
+    CHECK_EQ(error.kind(), FailureKind::internal);
     CHECK_EQ(error.message(), "the database gave an unexpected answer");
     co_return error.why();
   }

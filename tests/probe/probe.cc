@@ -109,7 +109,7 @@ Async<Reply> add_effect(Call& call) {
   Transaction transaction = co_await call.services.database.begin();
   co_await transaction.query("insert into probe_effects (job_id, attempt, kind) values ($1, 0, 'request')", {job.id});
   const EnqueueResult added = co_await call.enqueue(transaction, std::move(job));
-  if (wanted.rolled_back.value_or(false)) throw Failure(Kind::conflict, "as it was asked to");
+  if (wanted.rolled_back.value_or(false)) throw Failure(FailureKind::conflict, "as it was asked to");
   co_await transaction.commit();
   co_return json(202, Added{added.id});
 }
@@ -176,7 +176,7 @@ Async<Outcome> retry(Job& job) {
   co_return done(Json::object({{"attempt", job.attempt()}}));
 }
 
-Async<Outcome> fail(Job&) { co_return fail_job(Kind::unprocessable, "as it was asked to"); }
+Async<Outcome> fail(Job&) { co_return fail_job(FailureKind::unprocessable, "as it was asked to"); }
 
 Async<Outcome> crash(Job&) {
   std::raise(SIGKILL);
@@ -206,7 +206,7 @@ Module describe(SettingReader& settings) {
                   {.summary = "A row and a job",
                    .body = json_of<Effect>(),
                    .answers = {{202, json_of<Added>()}},
-                   .fails = {Kind::conflict},
+                   .fails = {FailureKind::conflict},
                    .recorded = false}},
                  {Method::GET,
                   "/probe/list",

@@ -13,7 +13,7 @@ void run_async(Reactor& reactor, Async<void> body) {
     reactor.stop();
   });
   Timer deadline(reactor);
-  deadline.arm(30s, [&] { task->cancel(Failure(Kind::internal, "the test took longer than 30 s")); });
+  deadline.arm(30s, [&] { task->cancel(Failure(FailureKind::internal, "the test took longer than 30 s")); });
   reactor.run();
   if (failure) std::rethrow_exception(failure);
   if (!ended) fail("nothing is left that could end the test");

@@ -15,13 +15,13 @@ void run_async(Reactor& reactor, Async<void> body);
 
 // What it failed with; none where it succeeds.
 template <class T>
-Async<std::optional<Kind>> failure_of(Async<T> work) {
+Async<std::optional<FailureKind>> failure_of(Async<T> work) {
   try {
     co_await std::move(work);
   } catch (const Failure& failure) {
     co_return failure.kind();
   } catch (const Cancellation&) {
-    co_return Kind::cancelled;
+    co_return FailureKind::cancelled;
   }
   co_return std::nullopt;
 }

@@ -54,7 +54,7 @@ std::string complaints(std::string text) {
   try {
     read_as<T>(text);
   } catch (const Failure& failure) {
-    CHECK(failure.kind() == Kind::unprocessable);
+    CHECK(failure.kind() == FailureKind::unprocessable);
     std::string out;
     for (const Detail& detail : failure.details()) out += detail.field + " " + detail.message + "; ";
     return out;
@@ -154,7 +154,7 @@ std::string refused_query(std::string_view text) {
   try {
     read_query<ListQuery>(parse_query(text));
   } catch (const Failure& failure) {
-    CHECK(failure.kind() == Kind::invalid_request);
+    CHECK(failure.kind() == FailureKind::invalid_request);
     return failure.message();
   }
   return "";

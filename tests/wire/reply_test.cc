@@ -5,8 +5,8 @@
 using namespace plugfleet;
 
 TEST(an_error_has_the_contracts_shape) {
-  const Reply reply =
-      error_reply(Failure(Kind::unprocessable, "id is missing").details({{"layers[3].id", "is missing"}}), "trace-1");
+  const Reply reply = error_reply(
+      Failure(FailureKind::unprocessable, "id is missing").details({{"layers[3].id", "is missing"}}), "trace-1");
   CHECK_EQ(reply.status, 422);
   CHECK_EQ(
       reply.body,
@@ -15,10 +15,10 @@ TEST(an_error_has_the_contracts_shape) {
 
 TEST(a_wait_is_told_in_whole_seconds_rounded_up) {
   const Reply reply =
-      error_reply(Failure(Kind::rate_limited, "slow").retry_after(std::chrono::milliseconds(1200)), "t");
+      error_reply(Failure(FailureKind::rate_limited, "slow").retry_after(std::chrono::milliseconds(1200)), "t");
   CHECK_CONTAINS(reply.body, "\"retryAfter\":2");
   CHECK_CONTAINS(cgi_header(reply), "Retry-After: 2\r\n");
-  CHECK_CONTAINS(cgi_header(error_reply(Failure(Kind::unavailable, "down"), "t")), "Retry-After: 1\r\n");
+  CHECK_CONTAINS(cgi_header(error_reply(Failure(FailureKind::unavailable, "down"), "t")), "Retry-After: 1\r\n");
 }
 
 TEST(a_header_cannot_forge_another) {

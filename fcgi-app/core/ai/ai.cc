@@ -62,7 +62,7 @@ Async<Completion> Ai::complete(Prompt prompt, Trace trace, Clock::time_point dea
     const auto wait = *back - now + part_of((*back - now) / 4);
     if (errand.waited + wait > kWaitMost || now + wait >= deadline) {
       if (!errand.closed || errand.closed->until <= now)
-        errand.note_closed(Failure(Kind::provider_closed, "the AI provider wants to be asked less often"), wait);
+        errand.note_closed(Failure(FailureKind::provider_closed, "the AI provider wants to be asked less often"), wait);
       break;
     }
     errand.waited += wait;
@@ -79,12 +79,13 @@ void Ai::Errand::note(const ProviderFault& fault, bool probe) {
   const Failure& its = fault.failure;
   const bool down = fault.blame == Blame::outage || fault.blame == Blame::key;
   if (fault.blame == Blame::limit || (fault.blame == Blame::outage && its.retry_after()) || (down && probe))
-    return note_closed(Failure(Kind::provider_limited, its.message()), its.retry_after().value_or(kClosedDefault));
+    return note_closed(Failure(FailureKind::provider_limited, its.message()),
+                       its.retry_after().value_or(kClosedDefault));
   const bool for_good = fault.blame == Blame::prompt || (fault.blame == Blame::call && !fault.retryable);
   if (!for_good) {
     failure = its;
   } else if (!failure) {
-    failure = Failure(Kind::provider_refused, its.message());
+    failure = Failure(FailureKind::provider_refused, its.message());
   }
 }
 
@@ -95,9 +96,9 @@ void Ai::Errand::note_closed(Failure why, Clock::duration wait) {
 }
 
 Failure Ai::Errand::end() const {
-  if (!closed) return failure.value_or(Failure(Kind::provider_refused, "no AI provider is set up for this"));
+  if (!closed) return failure.value_or(Failure(FailureKind::provider_refused, "no AI provider is set up for this"));
   const bool for_good = failure && info(failure->kind()).retry == Retry::never;
-  Failure last = for_good ? Failure(Kind::provider_error, failure->message()) : failure.value_or(closed->why);
+  Failure last = for_good ? Failure(FailureKind::provider_error, failure->message()) : failure.value_or(closed->why);
   const auto wait = std::chrono::ceil<milliseconds>(closed->until - Clock::now());
   return std::move(last).retry_after(std::max(wait, 1ms));
 }
@@ -127,7 +128,7 @@ Async<std::optional<Completion>> Ai::ask_provider(Errand& errand, std::size_t in
     }
     if (fault.blame == Blame::prompt) {
       give_up(errand, index);
-      throw Failure(Kind::provider_refused, fault.failure.message());
+      throw Failure(FailureKind::provider_refused, fault.failure.message());
     }
     const auto now = Clock::now();
     if (fault.blame == Blame::key || fault.blame == Blame::limit) {
@@ -159,12 +160,12 @@ Async<std::optional<AiAnswer>> Ai::try_once(Errand& errand, AiProvider& provider
   if (!key) co_return std::nullopt;
   Breaker::Permit permit = co_await model.breaker.admit();
   if (!permit.allowed()) {
-    const Failure why(Kind::provider_closed, "the AI provider is out of order");
+    const Failure why(FailureKind::provider_closed, "the AI provider is out of order");
     errand.note_closed(why, permit.retry_after());
     co_return std::unexpected(ProviderFault{why});
   }
   if (Clock::now() >= errand.deadline) {
-    errand.failure = Failure(Kind::provider_timeout, "no time is left to ask the AI provider");
+    errand.failure = Failure(FailureKind::provider_timeout, "no time is left to ask the AI provider");
     co_return std::unexpected(ProviderFault{*errand.failure});
   }
   const bool probe = permit.is_probe();
@@ -196,7 +197,7 @@ Async<Completion> Ai::answer_offline(Prompt& prompt) {
   if (prompt.wants == Answer::text) co_return Completion{.text = std::move(said), .model = "offline"};
   const auto head = decode_base64_prefix(said, kSniffBytes);
   const auto format = head ? sniff_image(*head) : std::nullopt;
-  if (!format) throw Failure(Kind::internal, "the module's own image is none");
+  if (!format) throw Failure(FailureKind::internal, "the module's own image is none");
   co_return Completion{.image = GeneratedImage{std::string(media_type(*format)), std::move(said)}, .model = "offline"};
 }
 

@@ -112,7 +112,7 @@ std::unexpected<ProviderFault> ended(const char* message, bool retryable, Blame 
 }  // namespace
 
 ProviderFault fault(std::string message, bool retryable, Blame blame) {
-  return {Failure(Kind::provider_error, std::move(message)), retryable, blame};
+  return {Failure(FailureKind::provider_error, std::move(message)), retryable, blame};
 }
 
 const JsonView* member(const JsonView* object, std::string_view name) { return object ? object->find(name) : nullptr; }

@@ -2,7 +2,7 @@
 // the next caller is told at once, and until when, instead of waiting for the failure.
 //
 //   const auto permit = co_await breaker.admit();
-//   if (!permit.allowed()) throw Failure(Kind::unavailable, "...").retry_after(permit.retry_after());
+//   if (!permit.allowed()) throw Failure(FailureKind::unavailable, "...").retry_after(permit.retry_after());
 //   ... the call ...
 //   permit.record(CallResult::success);   // a permit that goes without a record was cancelled, and counts as neither
 //

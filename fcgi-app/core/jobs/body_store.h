@@ -16,7 +16,7 @@ class BodyStore {
  public:
   BodyStore(Redis& redis, std::chrono::seconds ttl) : redis_(redis), ttl_(ttl) {}
 
-  // Each throws Failure(Kind::unavailable) where the payload Redis is down or full.
+  // Each throws Failure(FailureKind::unavailable) where the payload Redis is down or full.
   Async<void> put_body(std::string job_id, std::string_view body);
   // None: it is gone. Its time begins anew.
   Async<std::optional<std::string>> take_body(std::string job_id);

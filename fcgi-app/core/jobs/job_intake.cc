@@ -31,7 +31,7 @@ bool blames_a_row(const std::exception_ptr& thrown) {
   } catch (const SqlError& error) {
     return error.fault() == SqlFault::data;
   } catch (const Failure& failure) {
-    return failure.kind() == Kind::unprocessable;
+    return failure.kind() == FailureKind::unprocessable;
   } catch (...) {
     return false;
   }
@@ -96,7 +96,7 @@ Async<void> JobIntake::State::write(Ptr self, Batch batch) {
       for (std::size_t i = 0; i < batch.size(); ++i) batch[i]->result = results[i];
     } catch (const Failure& thrown) {
       failure = std::current_exception();
-      lost = thrown.kind() == Kind::unavailable;
+      lost = thrown.kind() == FailureKind::unavailable;
     } catch (...) {
       failure = std::current_exception();
     }
@@ -106,7 +106,8 @@ Async<void> JobIntake::State::write(Ptr self, Batch batch) {
   if (failure && blames_a_row(failure)) {
     if (batch.size() == 1) {
       log(Severity::warning, "job_refused", {{"kind", jobs.front().kind}, {"trace", jobs.front().trace_id}});
-      failure = std::make_exception_ptr(Failure(Kind::unprocessable, "the job holds something that can't be stored"));
+      failure =
+          std::make_exception_ptr(Failure(FailureKind::unprocessable, "the job holds something that can't be stored"));
     } else {  // the halves without it go in whole
       const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
       co_await write(self, Batch(batch.begin(), middle));

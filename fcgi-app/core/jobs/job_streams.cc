@@ -202,7 +202,7 @@ Async<void> JobStreams::Watched::settle(std::shared_ptr<Watched> self, std::opti
       auto job = co_await with_result(state->payloads, *row);
       co_return self->end(std::move(job));
     } catch (const Failure& failure) {  // S3
-      if (failure.kind() != Kind::unavailable) log(Severity::error, "job_unread", {{"what", failure.message()}});
+      if (failure.kind() != FailureKind::unavailable) log(Severity::error, "job_unread", {{"what", failure.message()}});
     }
   }
   self->settling_ = false;
@@ -284,7 +284,7 @@ Async<std::shared_ptr<BodyStream>> JobStreams::open(std::string client, std::str
   const auto state = state_;
   const auto watched = state->watch(id);
   const auto row = co_await state->lookup->get(std::move(id));
-  if (!row) throw Failure(Kind::not_found, "there is no such job");
+  if (!row) throw Failure(FailureKind::not_found, "there is no such job");
   may_see(*row);
   if (has_seen_the_end(*row, last_seen)) co_return nullptr;
   watched->learned(&*row);
@@ -298,10 +298,10 @@ Async<ToldJob> JobStreams::wait_for_end(std::string id, Clock::time_point deadli
   state->read(watched);
   co_await watched->wait(deadline - Clock::now());
   if (watched->ended()) co_return *watched->ended();
-  if (watched->over()) throw Failure(Kind::not_found, "there is no such job");
+  if (watched->over()) throw Failure(FailureKind::not_found, "there is no such job");
   const auto& row = watched->feed().row();
   if (!row || is_terminal(row->status)) {
-    throw Failure(Kind::unavailable, "the job's result can't be read now; ask again later").retry_after(kAgain);
+    throw Failure(FailureKind::unavailable, "the job's result can't be read now; ask again later").retry_after(kAgain);
   }
   co_return ToldJob{.row = *row};
 }

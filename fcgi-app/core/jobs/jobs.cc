@@ -84,7 +84,7 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
 
   // Again for a job that was refused for one that has been rolled back or deleted since.
   for (int round = 0; !jobs.empty(); ++round) {
-    if (round == kRaces) throw Failure(Kind::unavailable, "The job could not be enqueued.");
+    if (round == kRaces) throw Failure(FailureKind::unavailable, "The job could not be enqueued.");
     const Columns columns(jobs);
     const Rows created =
         co_await sql.query("select queue_jobs as id from " + columns.call("queue_jobs"), columns.params());
@@ -267,7 +267,8 @@ Async<std::vector<std::optional<JobChange>>> Jobs::finish(std::vector<JobEnding>
     changes = co_await settle(endings);
   } catch (const Failure& failure) {
     const auto* const error = dynamic_cast<const SqlError*>(&failure);
-    const bool data_is_wrong = failure.kind() == Kind::unprocessable || (error && error->fault() == SqlFault::data);
+    const bool data_is_wrong =
+        failure.kind() == FailureKind::unprocessable || (error && error->fault() == SqlFault::data);
     if (!data_is_wrong) throw;
     refused = true;
   }
@@ -306,7 +307,7 @@ Async<CancelResult> Jobs::cancel(std::string id) {
     if (!has_ended) co_return CancelResult{Cancelled::unknown, std::nullopt};
     if (*has_ended) co_return CancelResult{Cancelled::too_late, std::nullopt};
   }
-  throw Failure(Kind::unavailable, "The job keeps changing.");
+  throw Failure(FailureKind::unavailable, "The job keeps changing.");
 }
 
 // ---- For clients and operators -----------------------------------------------------------------------------------

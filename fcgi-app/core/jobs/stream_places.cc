@@ -204,7 +204,8 @@ std::int64_t StreamPlaces::taken() const { return state_->taken; }
 Async<std::shared_ptr<StreamPlace>> StreamPlaces::take(std::string client) {
   const auto state = state_;
   if (state->taken >= state->limits.process) {
-    throw Failure(Kind::unavailable, "no more streams can be open here; ask again later").retry_after(kRetryAfter);
+    throw Failure(FailureKind::unavailable, "no more streams can be open here; ask again later")
+        .retry_after(kRetryAfter);
   }
   state->listen();
   const auto held = std::make_shared<Held>(state, client);
@@ -215,7 +216,7 @@ Async<std::shared_ptr<StreamPlace>> StreamPlaces::take(std::string client) {
     args.push_back(held->member());
     co_await state->redis->eval(kTake, {held->key()}, std::move(args));
   } catch (const Failure& failure) {
-    if (failure.kind() != Kind::unavailable) throw;
+    if (failure.kind() != FailureKind::unavailable) throw;
   }
   co_return held;
 }

@@ -11,19 +11,19 @@ namespace {
 
 std::string checked_id(std::string_view text) {
   auto id = canonical_uuid(text);
-  if (!id) throw Failure(Kind::invalid_request, "a job's id is a UUID");
+  if (!id) throw Failure(FailureKind::invalid_request, "a job's id is a UUID");
   return std::move(*id);
 }
 
 void check_owner(const JobView& job, const std::optional<User>& user) {
   if (job.owner && !(user && user->id == *job.owner)) {
-    throw Failure(Kind::forbidden, "this job is another user's, or your token is missing");
+    throw Failure(FailureKind::forbidden, "this job is another user's, or your token is missing");
   }
 }
 
 Async<JobView> find(Call& call, std::string id) {
   const auto job = co_await call.platform.streams.look(std::move(id));
-  if (!job) throw Failure(Kind::not_found, "there is no such job");
+  if (!job) throw Failure(FailureKind::not_found, "there is no such job");
   check_owner(*job, call.user());
   co_return *job;
 }
@@ -51,8 +51,8 @@ Async<Reply> cancel(Call& call, std::string id) {
   Platform& platform = call.platform;
   const auto before = co_await find(call, checked_id(id));
   const auto result = co_await platform.jobs.cancel(before.id);
-  if (result.what == Cancelled::unknown) throw Failure(Kind::not_found, "there is no such job");
-  if (result.what == Cancelled::too_late) throw Failure(Kind::conflict, "the job has ended already");
+  if (result.what == Cancelled::unknown) throw Failure(FailureKind::not_found, "there is no such job");
+  if (result.what == Cancelled::too_late) throw Failure(FailureKind::conflict, "the job has ended already");
   if (result.what == Cancelled::requested) platform.events.publish_cancelled(before.id);
   auto after = co_await find(call, before.id);
   platform.events.publish(event_of(after));
@@ -80,21 +80,21 @@ Module job_routes() {
                       show,
                       {.summary = "A job and what came of it",
                        .answers = {{200, json_of<ShownJob>()}},
-                       .fails = {Kind::forbidden, Kind::not_found},
+                       .fails = {FailureKind::forbidden, FailureKind::not_found},
                        .auth = Auth::optional}},
                      {Method::DELETE,
                       "/api/jobs/{id}",
                       cancel,
                       {.summary = "Cancels a job",
                        .answers = {{200, json_of<ShownJob>()}, {202, json_of<ShownJob>()}},
-                       .fails = {Kind::forbidden, Kind::not_found, Kind::conflict},
+                       .fails = {FailureKind::forbidden, FailureKind::not_found, FailureKind::conflict},
                        .auth = Auth::optional}},
                      {Method::GET,
                       "/api/jobs/{id}/stream",
                       stream,
                       {.summary = "A job's progress, as events (core/jobs/job_feed.h)",
                        .answers = {{200, events()}, {204, nothing()}},
-                       .fails = {Kind::forbidden, Kind::not_found},
+                       .fails = {FailureKind::forbidden, FailureKind::not_found},
                        .auth = Auth::optional,
                        .streams = true}}}};
 }

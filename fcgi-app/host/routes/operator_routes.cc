@@ -194,7 +194,7 @@ Async<Reply> health(Call& call, std::shared_ptr<LastLook> last) {
     ~Waiting() { line.remove(&waiter); }
   } waiting(last->waiting);
   co_await waiting.waiter.wait();
-  if (!last->reply) throw Failure(Kind::unavailable, "the dependencies could not be asked");
+  if (!last->reply) throw Failure(FailureKind::unavailable, "the dependencies could not be asked");
   co_return Reply(*last->reply);
 }
 

@@ -60,7 +60,7 @@ Async<EditReply> design(Work& work, const EditTask& task) {
     log(Severity::warning, "edits_not_completed", {{"trace", work.trace().id}, {"why", failure.message()}});
   }
   if (reply.variants.empty())
-    throw Failure(Kind::provider_error, "the AI provider's answers held no variant that can be used");
+    throw Failure(FailureKind::provider_error, "the AI provider's answers held no variant that can be used");
   co_return reply;
 }
 
@@ -129,7 +129,7 @@ Route generate_edits_route(const EditSettings& settings) {
           {.summary = "Five variants of a frame",
            .body = json_of<EditRequest>(kExample),
            .answers = answers_of_work<EditResult>(),
-           .fails = {Kind::conflict},
+           .fails = {FailureKind::conflict},
            .auth = Auth::optional,
            .limit = per_client(settings.limit_per_minute, 1min),
            .edge = settings.edge}};

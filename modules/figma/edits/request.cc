@@ -33,10 +33,10 @@ Async<EditTask> read_task(Source& source, std::string default_prompt) {
   std::vector<Detail> wrong = co_await source.services.reactor.offload(std::move(work));
   if (!wrong.empty()) throw_unprocessable(std::move(wrong));
   if (task.prompt.empty() && task.request.prompt_file) {
-    throw Failure(Kind::invalid_request, "promptFile is none of this server's prompts: see /api/prompts")
+    throw Failure(FailureKind::invalid_request, "promptFile is none of this server's prompts: see /api/prompts")
         .details({{"promptFile", "is none of this server's prompts"}});
   }
-  if (task.prompt.empty()) throw Failure(Kind::internal, "the server's own prompt is not there");
+  if (task.prompt.empty()) throw Failure(FailureKind::internal, "the server's own prompt is not there");
   co_return task;
 }
 

@@ -324,9 +324,9 @@ std::optional<std::string> name_from_answer(std::string_view answer) {
 
 std::string offline_layer_name(std::string_view type, std::string_view current_name, std::string_view base64) {
   const auto bytes = decode_base64(base64);
-  if (!bytes) throw Failure(Kind::unprocessable, "the image is not base64");
+  if (!bytes) throw Failure(FailureKind::unprocessable, "the image is not base64");
   const auto name = offline_name(type, current_name, *bytes);
-  if (!name) throw Failure(Kind::unprocessable, "the image can't be decoded");
+  if (!name) throw Failure(FailureKind::unprocessable, "the image can't be decoded");
   return *name;
 }
 

@@ -239,7 +239,7 @@ Route rename_layers_route(const RenameSettings& settings) {
           {.summary = "Renames the layers of a frame",
            .body = json_of<RenameRequest>(kExample),
            .answers = answers_of_work<RenameResult>(kAnswerExample),
-           .fails = {Kind::conflict},
+           .fails = {FailureKind::conflict},
            .auth = Auth::optional,
            .limit = per_client(settings.limit_per_minute, 1min),
            .edge = settings.edge}};

@@ -322,5 +322,5 @@ ASYNC_TEST(a_process_that_ends_with_a_call_under_way_ends_cleanly) {
   const auto held = std::make_shared<bool>(false);
   const TaskPtr task = reactor.spawn(hold_a_permit(fleet.one, held));
   UNTIL(*held);
-  task->cancel(Failure(Kind::cancelled, "the process ends"));  // its permit goes when all else is going
+  task->cancel(Failure(FailureKind::cancelled, "the process ends"));  // its permit goes when all else is going
 }

@@ -120,11 +120,11 @@ ASYNC_TEST(a_result_outlives_its_body) {
 ASYNC_TEST(a_redis_that_is_down_is_unavailable) {
   Redis redis(reactor, {.address = "/nonexistent/payloads.sock"});
   BodyStore payloads(redis, 300s);
-  std::optional<Kind> kind;
+  std::optional<FailureKind> kind;
   try {
     co_await payloads.put_body(uuid_v4(), "body");
   } catch (const Failure& failure) {
     kind = failure.kind();
   }
-  CHECK(kind == Kind::unavailable);
+  CHECK(kind == FailureKind::unavailable);
 }

@@ -36,7 +36,7 @@ struct Parts {
 // What became of an enqueue().
 struct Ended {
   std::optional<EnqueueResult> result;
-  std::optional<Kind> failure;
+  std::optional<FailureKind> failure;
 };
 
 Async<void> enqueue_into(JobIntake& intake, NewJob job, std::string body, Ended& ended) {
@@ -45,7 +45,7 @@ Async<void> enqueue_into(JobIntake& intake, NewJob job, std::string body, Ended&
   } catch (const Failure& failure) {
     ended.failure = failure.kind();
   } catch (const Cancellation&) {
-    ended.failure = Kind::cancelled;
+    ended.failure = FailureKind::cancelled;
   }
 }
 
@@ -182,9 +182,9 @@ ASYNC_TEST(nobody_is_told_of_a_job_that_was_rolled_back_or_was_there_before_or_i
     Transaction failed = co_await it.parts.db.begin();
     co_await it.parts.intake.enqueue(failed, it.queue.job());
     const auto wrong = co_await failure_of(failed.query("select 1/0"));
-    CHECK(wrong == Kind::internal);
+    CHECK(wrong == FailureKind::internal);
     const auto refused = co_await failure_of(failed.commit());
-    CHECK(refused == Kind::internal);
+    CHECK(refused == FailureKind::internal);
   }
   const auto rows = co_await it.rows();
   CHECK_EQ(rows, 0);
@@ -209,7 +209,7 @@ ASYNC_TEST(a_job_that_postgres_cannot_store_fails_alone) {
   const auto ended = co_await it.enqueue(std::move(jobs), "body");
   for (std::size_t i = 0; i < ended.size(); ++i) {
     if (i == 7 || i == 12) {
-      CHECK(ended[i].failure == Kind::unprocessable);
+      CHECK(ended[i].failure == FailureKind::unprocessable);
     } else {
       CHECK(ended[i].result && ended[i].result->what == Enqueued::created);
     }
@@ -225,7 +225,7 @@ ASYNC_TEST(without_a_database_nothing_is_left_behind) {
   const NewJob job{.kind = fresh_kind(), .user_email = "a@example.com"};
   Ended ended;
   co_await enqueue_into(parts.intake, job, "body", ended);
-  CHECK(ended.failure == Kind::unavailable);
+  CHECK(ended.failure == FailureKind::unavailable);
   for (const auto deadline = Clock::now() + 5s;; co_await sleep_for(2ms)) {
     const auto body = co_await parts.payloads.take_body(job.id);
     if (!body) break;
@@ -236,7 +236,7 @@ ASYNC_TEST(without_a_database_nothing_is_left_behind) {
 ASYNC_TEST(without_the_payload_redis_a_body_makes_no_job_and_a_job_without_one_is_taken) {
   Intake it(reactor, {.address = "/nonexistent/payloads.sock"});
   const Ended refused = co_await it.enqueue(it.queue.job(), "body");
-  CHECK(refused.failure == Kind::unavailable);
+  CHECK(refused.failure == FailureKind::unavailable);
   const auto none = co_await it.rows();
   CHECK_EQ(none, 0);
   const Ended taken = co_await it.enqueue(it.queue.job());
@@ -319,9 +319,9 @@ ASYNC_TEST(who_leaves_before_the_answer_leaves_a_job_with_its_body) {
   Ended ended;
   const TaskPtr task = reactor.spawn(enqueue_into(it.parts.intake, job, "body", ended));
   while (it.parts.intake.waiting() == 0) co_await sleep_for(0ms);
-  task->cancel(Failure(Kind::cancelled, "the client left"));
+  task->cancel(Failure(FailureKind::cancelled, "the client left"));
   UNTIL(it.parts.intake.waiting() == 0);
-  CHECK(ended.failure == Kind::cancelled);
+  CHECK(ended.failure == FailureKind::cancelled);
   const std::string status = co_await it.queue.status(job.id);
   CHECK_EQ(status, "queued");
   const auto body = co_await it.parts.payloads.take_body(job.id);

@@ -228,7 +228,7 @@ ASYNC_TEST(S3_a_result_that_cannot_be_read_now_is_waited_for) {
   const Client client(std::move(stream));
   CHECK_EQ(client.names(), "snapshot");
   const auto failed = co_await failure_of(streams.wait_for_end(id, Clock::now() + 100ms));
-  CHECK(failed == Kind::unavailable);
+  CHECK(failed == FailureKind::unavailable);
   CHECK(!client.ended);
   server.start();
   UNTIL(client.ended);
@@ -300,11 +300,11 @@ ASYNC_TEST(a_job_that_is_not_there_or_not_for_this_client_is_refused_and_takes_n
   Streaming fleet(reactor);
   co_await fleet.start();
   const auto nowhere = co_await failure_of(fleet.watch(uuid_v4()));
-  CHECK(nowhere == Kind::not_found);
+  CHECK(nowhere == FailureKind::not_found);
   const auto id = co_await fleet.add();
-  const auto nobody = [](const JobView&) { throw Failure(Kind::forbidden, "no"); };
+  const auto nobody = [](const JobView&) { throw Failure(FailureKind::forbidden, "no"); };
   const auto refused = co_await failure_of(fleet.streams.open("user:1", id, std::nullopt, nobody));
-  CHECK(refused == Kind::forbidden);
+  CHECK(refused == FailureKind::forbidden);
   CHECK_EQ(fleet.streams.open_streams(), 0);
 }
 
@@ -347,7 +347,7 @@ ASYNC_TEST(who_waits_for_the_end_gets_the_result_or_at_its_deadline_the_state) {
   const auto late = co_await fleet.streams.wait_for_end(id, Clock::now() + 8s);
   CHECK_EQ(*late.result, "[1,2]");
   const auto nowhere = co_await failure_of(fleet.streams.wait_for_end(uuid_v4(), Clock::now() + 8s));
-  CHECK(nowhere == Kind::not_found);
+  CHECK(nowhere == FailureKind::not_found);
 }
 
 ASYNC_TEST(a_thousand_who_look_at_once_are_all_answered) {

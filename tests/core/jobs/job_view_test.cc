@@ -78,7 +78,7 @@ ASYNC_TEST(without_the_payload_redis_a_result_is_not_called_expired) {
   Redis redis(reactor, {.address = "/nowhere/redis.sock"});
   BodyStore payloads(redis, 60s);
   const auto failed = co_await failure_of(with_result(payloads, with_images()));
-  CHECK(failed == Kind::unavailable);
+  CHECK(failed == FailureKind::unavailable);
   const auto plain = co_await with_result(payloads, row(JobStatus::completed));
   CHECK_CONTAINS(job_json(plain), R"("result":null)");
 }

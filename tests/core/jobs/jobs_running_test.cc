@@ -155,7 +155,7 @@ ASYNC_TEST(a_reaper_is_not_held_up_by_leases_that_hold) {
   CHECK_EQ(std::ranges::count(beats, LeaseState::held), 299);
 }
 
-Async<void> claim_in_vain(Jobs& runner, ClaimRequest request, std::shared_ptr<std::optional<Kind>> failed) {
+Async<void> claim_in_vain(Jobs& runner, ClaimRequest request, std::shared_ptr<std::optional<FailureKind>> failed) {
   *failed = co_await failure_of(runner.claim(std::move(request)));
 }
 
@@ -170,7 +170,7 @@ ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   Transaction busy = co_await queue.db.begin();
   const Rows holder =
       co_await busy.query("select pg_backend_pid() from job_kinds where kind = $1 for update", {queue.kind});
-  auto failed = std::make_shared<std::optional<Kind>>();
+  auto failed = std::make_shared<std::optional<FailureKind>>();
   reactor.spawn(claim_in_vain(runner, request, failed));
   for (bool waits = false; !waits; co_await sleep_for(1ms)) {
     const Rows rows = co_await queue.db.query(
@@ -179,7 +179,7 @@ ASYNC_TEST(a_claim_whose_answer_was_lost_is_found_again) {
   }
   db.emplace(reactor, direct(1));
   UNTIL(failed->has_value());
-  CHECK(*failed == Kind::unavailable);
+  CHECK(*failed == FailureKind::unavailable);
   co_await busy.commit();
   std::string state;
   for (const auto deadline = Clock::now() + 5s; state != "processing"; state = co_await queue.status(id)) {
@@ -457,7 +457,7 @@ Async<void> run_in_spite_of_faults(Queue& queue, Jobs& jobs, std::string name, s
       }
       endings.clear();
     } catch (const Failure& failure) {
-      if (failure.kind() != Kind::unavailable) throw;
+      if (failure.kind() != FailureKind::unavailable) throw;
       failed = true;
     }
     co_await sleep_for(failed ? 10ms : 1ms);

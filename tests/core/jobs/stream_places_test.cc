@@ -63,7 +63,7 @@ ASYNC_TEST(a_process_has_so_many_places) {
   Process process(reactor, {.process = 2, .client = 10});
   for (int i = 0; i < 2; ++i) co_await process.open(fresh_client());
   const auto third = co_await failure_of(process.open(fresh_client()));
-  CHECK(third == Kind::unavailable);
+  CHECK(third == FailureKind::unavailable);
   CHECK_EQ(process.places->taken(), 2);
   process.streams.pop_back();
   co_await process.open(fresh_client());
