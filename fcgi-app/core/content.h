@@ -21,6 +21,9 @@ struct Content {
   std::string media_type;  // empty: nothing
   Type type = {};          // of JSON
   std::string example = {};
+
+  // Of a body: nginx keeps none of it, and the handler takes it as it comes.
+  bool in_parts() const { return !media_type.empty() && !type.schema; }
 };
 
 // `example`: JSON that is such a T, shown in the API's description and checked by tests.
@@ -28,7 +31,8 @@ template <class T>
 Content json_of(std::string example = "") {
   return {.media_type = "application/json", .type = type_of<T>(), .example = std::move(example)};
 }
-// Of a body: what call.body_part() gives as it comes, up to the route's body_max.
+// Of a body: what call.body_part() gives as it comes, up to the route's body_max. nginx keeps none of it and so can't send
+// it to another worker: a client whose worker dies is told 502.
 inline Content bytes_of(std::string media_type) { return {.media_type = std::move(media_type)}; }
 inline Content text_of(std::string media_type = "text/plain") { return {.media_type = std::move(media_type)}; }
 inline Content events() { return {.media_type = "text/event-stream"}; }

@@ -112,6 +112,7 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
   struct Location {
     std::size_t body_max = 0;
     bool operators_only = false;
+    bool streamed = false;  // its body goes to the worker as it comes
   };
   std::map<std::string, Location> locations;  // by pattern
   for (const auto& entry : router.entries()) {
@@ -139,10 +140,12 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
           zone, edge->rate);
       text.limits += fmt::format("limit_req zone={} burst={} nodelay;\n", zone, edge->burst);
     }
-    if (route.options.body_max || route.options.operators_only) {
+    const bool streamed = route.options.body && route.options.body->in_parts();
+    if (route.options.body_max || route.options.operators_only || streamed) {
       Location& location = locations[pattern];
       location.body_max = std::max(location.body_max, route.options.body_max.value_or(0));
       location.operators_only |= route.options.operators_only;
+      location.streamed |= streamed;
     }
   }
   std::string policies;
@@ -171,6 +174,7 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
       text.locations += fmt::format("  client_max_body_size {};\n", location.body_max);
       bodies += fmt::format("  \"~{}\" \"{}\";\n", pattern, in_words(location.body_max));
     }
+    if (location.streamed) text.locations += "  fastcgi_request_buffering off;\n";
     text.locations += fmt::format("  include {}.conf;\n}}\n", location.operators_only ? "operators" : "clients");
   }
   text.maps =

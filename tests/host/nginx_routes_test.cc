@@ -68,6 +68,15 @@ TEST(two_guards_that_would_share_a_zone_are_refused) {
   CHECK_EQ(refused, "GET /a_b: another route's nginx zone is called route_get__a_b too");
 }
 
+TEST(a_body_that_is_taken_in_parts_goes_through_nginx_as_it_comes) {
+  Router router;
+  router.add("a", {Method::PUT, "/up", plain, {.body = bytes_of("application/zip"), .body_max = 32 << 20}});
+  router.add("a", {Method::GET, "/up", plain});
+  CHECK_EQ(nginx_routes(router, {}).locations,
+           "location ~ \"^/up/*$\" {\n  client_max_body_size 33554432;\n  fastcgi_request_buffering off;\n"
+           "  include clients.conf;\n}\n");
+}
+
 TEST(a_path_with_a_bound_of_its_own_has_a_location_and_the_words_of_a_413) {
   Router router;
   router.add("a", {Method::POST, "/up", plain, {.body_max = 32 << 20}});

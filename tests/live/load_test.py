@@ -1,6 +1,8 @@
 """Many requests at once, large ones, clients that leave, deadlines, and workers that are replaced meanwhile."""
 
+import hashlib
 import json
+import os
 import socket
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from measure import Load, memory
 from servers import BUILD, TOOLS, wait_for
 from traffic import Traffic, all_renamed, in_flight
 
-live = Live(__file__)
+live = Live(__file__, probe=True)
 tearDownModule = live.stop
 
 SANITIZED = BUILD.name != "release"  # such a process is large, and keeps what it frees
@@ -111,6 +113,40 @@ class CrowdTest(LoadCase):
             self.assertEqual(live.log_of(trace)["status"], 499)
         self.assert_back_to_idle()
         self.assertEqual(live.provider.stats()["calls"], 0)
+
+
+class UploadTest(LoadCase):
+    settings = OPENAI
+
+    def put(self, body, **headers):
+        return live.ask("PUT", "/probe/upload", body, headers={"Content-Type": "application/octet-stream", **headers})
+
+    def test_a_worker_has_the_first_of_a_body_before_the_last_has_come(self):
+        bytes_ = os.urandom(3 * MIB)
+
+        def as_it_comes():
+            yield bytes_[:MIB]
+            wait_for(lambda: in_flight(live.fleet) == 1, "no worker has it", PATIENCE)
+            yield bytes_[MIB:]
+
+        whole = {"bytes": len(bytes_), "sha256": hashlib.sha256(bytes_).hexdigest()}
+        for headers in ({}, {"Content-Length": str(len(bytes_))}):  # in chunks, and with its length said
+            reply = self.put(as_it_comes(), **headers)
+            self.assertEqual((reply.status, reply.json), (200, whole))
+
+    def test_one_over_its_bound_is_refused_with_the_bound_in_words(self):
+        for body in (bytes(3 * MIB + 1), iter([bytes(MIB)] * 4)):
+            reply = self.put(body)
+            self.assertEqual((reply.status, reply.json["message"]), (413, "The body is over 3 MB."))
+        self.assert_back_to_idle()
+
+    def test_clients_that_leave_within_one_leave_nothing(self):
+        idle = resident()
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", live.fleet.port)) as client:
+                client.sendall(b"PUT /probe/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n" + bytes(MIB))
+                wait_for(lambda: in_flight(live.fleet) > 0, "no worker has it", PATIENCE)
+        self.assert_back_to_idle(idle)
 
 
 class LimitsTest(LoadCase):

@@ -7,6 +7,7 @@
 //                      transaction; where that is rolled back 409, and neither
 //   GET /probe/list    14.6 KB of JSON from a cache, for users
 //   GET /probe/hold    keeps the worker's one thread for 20 ms, as no handler should
+//   PUT /probe/upload  up to 3 MB as they come -> {"bytes", "sha256"}
 //   probe.noop         is done
 //   probe.sleep        {ms, steps} tells its progress after each step, of 20 where it is not said
 //   probe.once         {ms, steps} the same, and leaves a row in probe_effects each time it runs
@@ -23,6 +24,7 @@
 #include <csignal>
 #include <thread>
 
+#include "base/digest.h"
 #include "core/platform.h"
 
 namespace probe {
@@ -123,6 +125,25 @@ Async<Reply> hold(Call&) {
   co_return json(200, Nothing{});
 }
 
+struct Uploaded {
+  std::int64_t bytes = 0;
+  std::string sha256;
+  void fields(auto& f) {
+    f("bytes", bytes);
+    f("sha256", sha256);
+  }
+};
+
+Async<Reply> upload(Call& call) {
+  std::string all;
+  for (;;) {
+    const std::string part = co_await call.body_part();
+    if (part.empty()) break;
+    all += part;
+  }
+  co_return json(200, Uploaded{static_cast<std::int64_t>(all.size()), sha256_hex(all)});
+}
+
 struct Item {
   std::string id, name, author;
   std::int64_t price = 0;
@@ -207,6 +228,14 @@ Module describe(SettingReader& settings) {
                    .body = json_of<Effect>(),
                    .answers = {{202, json_of<Added>()}},
                    .fails = {FailureKind::conflict},
+                   .recorded = false}},
+                 {Method::PUT,
+                  "/probe/upload",
+                  upload,
+                  {.summary = "Takes what comes",
+                   .body = bytes_of("application/octet-stream"),
+                   .answers = {{200, json_of<Uploaded>()}},
+                   .body_max = 3 << 20,
                    .recorded = false}},
                  {Method::GET,
                   "/probe/list",
