@@ -89,9 +89,10 @@ void add_headers(Reply& reply, std::string_view lines) {
   }
 }
 
-Reply finished(Reply reply, std::string_view etag, CacheRule::Each each) {
+Reply finished(Reply reply, std::string_view etag, CacheRule::Each each, std::string whence) {
   return std::move(reply)
       .with("ETag", fmt::format("W/{}", etag))
+      .with("X-Cache", std::move(whence))
       .with("Cache-Control", each == CacheRule::Each::user ? "private, no-cache" : "no-cache")
       .with("Vary", "Accept-Encoding");
 }
@@ -143,7 +144,7 @@ Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& as
   const std::string coding = text(4);
   if (!known) add_headers(look.reply, text(3));
   if (!coding.empty()) look.reply.headers.emplace_back("Content-Encoding", coding);
-  look.reply = finished(std::move(look.reply), etag, each);
+  look.reply = finished(std::move(look.reply), etag, each, what == "fresh" ? "hit" : "stale");
   co_return look;
 }
 
@@ -187,7 +188,7 @@ Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std:
     making.ours = false;
   }
   if (has_etag(asked.known, etag)) *reply = {.status = 304};
-  co_return finished(std::move(*reply), etag, rule.each);
+  co_return finished(std::move(*reply), etag, rule.each, "miss");
 }
 
 Async<void> ReplyCache::keep(Reactor& reactor, const std::string& key, const CacheRule& rule, std::string token,
@@ -218,9 +219,13 @@ void ReplyCache::give_up(const std::string& key, const std::string& token) {
 }
 
 Async<void> ReplyCache::invalidate(std::vector<std::string> tags) {
-  for (const std::string& tag : tags) {
-    co_await redis_.command(
-        {"SET", tag_key(tag), random_hex(8), "EX", std::to_string(std::chrono::seconds(kVersionKept).count())});
+  try {
+    for (const std::string& tag : tags) {
+      co_await redis_.command(
+          {"SET", tag_key(tag), random_hex(8), "EX", std::to_string(std::chrono::seconds(kVersionKept).count())});
+    }
+  } catch (const Failure& failure) {
+    log(Severity::warning, "reply_cache_not_invalidated", {{"tags", tags.size()}, {"why", failure.message()}});
   }
 }
 

@@ -12,10 +12,10 @@
 //       does, within kMakingMost.
 //   C3  A reply is kept only where its status is 200, it is not a stream, and it is of at most kBodyMost bytes.
 //   C4  Where making it fails by the server's fault, those who can are given the stale one.
-//   C5  Where Redis does not answer the reply is made, every time; and invalidate() throws: what is kept may be answered
-//       for its time then.
+//   C5  Where Redis does not answer the reply is made, every time; and invalidate() only logs that: whoever changed
+//       something has done so, and what is kept may be answered for its time then.
 //   C6  Every such reply has an ETag; who knows it already is answered 304 (RFC 9110 section 13.1.2), and the body is
-//       not even fetched. Its gzip form is kept beside it and costs nothing again.
+//       not even fetched. Its gzip form is kept beside it and costs nothing again. X-Cache says hit, stale or miss.
 #pragma once
 
 #include <functional>
@@ -33,10 +33,16 @@ struct CacheRule {
 
   Clock::duration fresh{};             // for so long it is answered as it is; with stale a day at most
   Clock::duration stale = 0s;          // and for so long after that while one request makes it anew
-  std::vector<std::string> tags = {};  // {name}: the path's value of that name
+  std::vector<std::string> tags = {};  // {name}: the path's value of that name; {user}: user_tag() of whoever asks
   Each each = Each::everybody;
   // A reply also depends on the parameters that the route's `.query` names; the handler is to read no others.
 };
+
+// What {user} in a tag becomes: whoever changes what that user is answered says "profile:" + user_tag(...).
+inline constexpr std::string_view kUserTag = "{user}";
+inline std::string user_tag(std::string_view issuer, std::string_view subject) {
+  return std::string(issuer) + '|' + std::string(subject);
+}
 
 class ReplyCache {
  public:
@@ -51,7 +57,6 @@ class ReplyCache {
   // The reply that is kept, or what `make` makes. `make` outlives the call. Throws what it throws.
   Async<Reply> get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make);
 
-  // Throws Failure(unavailable).
   Async<void> invalidate(std::vector<std::string> tags);
 
  private:

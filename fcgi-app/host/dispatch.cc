@@ -147,7 +147,11 @@ Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, cons
     asked.key.push_back(value ? "=" + *value : "");
   }
   if (rule.each == CacheRule::Each::user) asked.key.push_back(call.user() ? "=" + call.user()->id : "");
-  for (std::string& tag : asked.tags) tag = entry.filled_in(std::move(tag), values);
+  for (std::string& tag : asked.tags) {
+    tag = entry.filled_in(std::move(tag), values);
+    if (const std::size_t at = tag.find(kUserTag); at != tag.npos)
+      tag.replace(at, kUserTag.size(), call.user() ? user_tag(call.user()->issuer, call.user()->subject) : "");
+  }
   const std::function<Async<Reply>()> make = [&call, &route, &values] { return route.handler(call, values); };
   Reply reply = co_await platform_.reply_cache.get(platform_.reactor, std::move(asked), rule, make);
   co_return reply;

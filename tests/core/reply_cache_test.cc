@@ -209,13 +209,7 @@ ASYNC_TEST(C5_without_redis_every_reply_is_made) {
   const Reply reply = co_await ask(a, handler, asked, kLong);
   CHECK_EQ(reply.body.substr(0, 1), "2");
   CHECK(!header(reply, "ETag").empty());
-  bool threw = false;
-  try {
-    co_await a.cache.invalidate({"all"});
-  } catch (const Failure& failure) {
-    threw = failure.kind() == FailureKind::unavailable;
-  }
-  CHECK(threw);
+  co_await a.cache.invalidate({"all"});
 }
 
 ASYNC_TEST(C6_who_knows_it_is_told_so_and_gzip_is_kept_beside_it) {
@@ -233,6 +227,8 @@ ASYNC_TEST(C6_who_knows_it_is_told_so_and_gzip_is_kept_beside_it) {
   CHECK_EQ(known.status, 304);
   CHECK(known.body.empty());
   CHECK_EQ(header(known, "ETag"), header(plain, "ETag"));
+  CHECK_EQ(header(plain, "X-Cache"), "miss");
+  CHECK_EQ(header(known, "X-Cache"), "hit");
   asked.known = "W/\"0123\"";
   const Reply other = co_await ask(a, handler, asked, kLong);
   CHECK_EQ(other.status, 200);
