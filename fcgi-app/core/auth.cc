@@ -33,7 +33,7 @@ void read_secrets(const std::string& text, JwtRules& rules) {
 
 }  // namespace
 
-Authenticator::Authenticator(const Settings& settings) {
+Authenticator::Authenticator(const Settings& settings) : issuer_(settings.jwt_issuer) {
   if (settings.jwt_alg == "none") return;
   using Algorithm = JwtRules::Algorithm;
   JwtRules rules{.algorithm = settings.jwt_alg == "HS256"   ? Algorithm::HS256
@@ -69,7 +69,7 @@ std::optional<User> Authenticator::identify(Auth auth, std::string_view authoriz
   if (token.empty()) throw Failure(FailureKind::unauthorized, "the Authorization header holds no bearer token");
   const auto claims = verifier_->verify(token, WallClock::now());
   if (!claims) throw Failure(FailureKind::unauthorized, std::string(claims.error()));
-  return User{claims->subject, claims->email};
+  return User{.id = claims->subject, .issuer = issuer_, .subject = claims->subject, .email = claims->email};
 }
 
 }  // namespace plugfleet

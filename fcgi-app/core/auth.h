@@ -20,8 +20,9 @@ enum class Auth {
 };
 
 struct User {
-  std::string id;
-  std::optional<std::string> email;
+  std::string id;  // in limits, logs and the rows of jobs: the subject, with another issuer than JWT_ISSUER before it
+  std::string issuer, subject;
+  std::optional<std::string> email, name;
 };
 
 class Authenticator {
@@ -38,6 +39,7 @@ class Authenticator {
 
  private:
   std::optional<JwtVerifier> verifier_;
+  std::string issuer_;
 };
 
 }  // namespace plugfleet

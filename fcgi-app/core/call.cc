@@ -76,6 +76,16 @@ std::string Call::client_key() const {
   return "addr:" + client_network(client_address(), static_cast<int>(platform.settings.client_prefix));
 }
 
+Async<std::string> Call::account() {
+  if (!user_) throw Failure(FailureKind::unauthorized, "a bearer token is needed");
+  return platform.accounts.account_of(*user_);
+}
+
+Async<Member> Call::member_of(std::string team, Role least) {
+  if (!user_) throw Failure(FailureKind::unauthorized, "a bearer token is needed");
+  return platform.accounts.member_of(*user_, std::move(team), least);
+}
+
 Async<const JsonView*> Call::json_view() {
   if (!body_) {
     if (!is_json_type(header("content-type"))) {

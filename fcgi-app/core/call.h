@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/accounts.h"
 #include "core/auth.h"
 #include "core/job.h"
 #include "core/work.h"
@@ -50,6 +51,10 @@ class Call : public Work {
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 
   const std::optional<User>& user() const { return user_; }
+  // Whose row it is, users.id; their first makes it. Throws Failure(unauthorized) where there is no user.
+  Async<std::string> account();
+  // Who they are in that team. Throws Failure: not_found for whoever is not one of it, forbidden for a lesser role.
+  Async<Member> member_of(std::string team, Role least);
   // Who is limited: "user:ID" where a token said who asks, else "addr:" and its network (wire/address.h).
   std::string client_key() const;
   Clock::time_point started() const { return incoming_.started(); }

@@ -1,18 +1,15 @@
 #include "core/operator_tokens.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/digest.h"
-#include "base/ids.h"
-#include "wire/base64.h"
+#include "core/new_token.h"
 
 namespace plugfleet {
 namespace {
 
 constexpr std::string_view kPrefix = "pft_";
-constexpr std::size_t kRandomBytes = 32;
-constexpr std::size_t kTokenLength = 47;
+constexpr std::size_t kTokenLength = kPrefix.size() + kTokenRandomLength;
 constexpr std::size_t kKnownMax = 1000;
 constexpr milliseconds kGoodFor = 10s, kBadFor = 2s;
 
@@ -60,17 +57,6 @@ update operator_tokens set revoked_at = now()
 
 constexpr const char* kRevoke = "update operator_tokens set revoked_at = now() where name = $1 and revoked_at is null";
 
-// Base64 for URLs, without padding (RFC 4648, section 5).
-std::string new_token() {
-  std::array<std::uint8_t, kRandomBytes> bytes;
-  fill_random(bytes);
-  std::string token = std::string(kPrefix) + encode_base64(bytes);
-  std::ranges::replace(token, '+', '-');
-  std::ranges::replace(token, '/', '_');
-  token.resize(kTokenLength);
-  return token;
-}
-
 }  // namespace
 
 Async<bool> OperatorTokens::admits(std::string token) {
@@ -95,7 +81,7 @@ void OperatorTokens::remember(const std::string& hash, Known known) {
 
 Async<std::optional<std::string>> OperatorTokens::create(std::string name,
                                                          std::optional<std::chrono::seconds> lifetime) {
-  const std::string token = new_token();
+  const std::string token = new_token(kPrefix);
   const auto seconds = lifetime ? std::optional<std::int64_t>(lifetime->count()) : std::nullopt;
   const Rows rows = co_await database_.query(kCreate, {name, sha256_hex(token), seconds});
   if (rows.affected() == 0) co_return std::nullopt;
@@ -105,7 +91,7 @@ Async<std::optional<std::string>> OperatorTokens::create(std::string name,
 Async<std::vector<OperatorToken>> OperatorTokens::list() { return database_.all<OperatorToken>(kList); }
 
 Async<std::optional<std::string>> OperatorTokens::replace(std::string name, std::chrono::seconds overlap) {
-  const std::string token = new_token();
+  const std::string token = new_token(kPrefix);
   const Rows rows = co_await database_.query(kReplace, {name, sha256_hex(token), std::int64_t{overlap.count()}});
   if (rows.affected() == 0) co_return std::nullopt;
   co_return token;

@@ -31,6 +31,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       limiter(redis),
       reply_cache(redis),
       authenticator(settings),
+      accounts(database),
       operator_tokens(database),
       recorder(reactor, database),
       ai(reactor, http, redis, settings),
@@ -40,7 +41,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       intake(reactor, jobs, body_store, events),
       streams(reactor, jobs, body_store, events, redis,
               {.process = settings.streams_max, .client = settings.streams_per_client}),
-      own_{reactor, database, replica, reply_cache, prompts} {}
+      own_{reactor, database, replica, reply_cache, prompts, settings.public_url} {}
 
 Platform::~Platform() = default;
 
@@ -55,7 +56,7 @@ struct Platform::Given {
       replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
     }
     services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                     platform.reply_cache, platform.prompts.of(module));
+                     platform.reply_cache, platform.prompts.of(module), platform.settings.public_url);
   }
 
   std::unique_ptr<Database> database;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/accounts.h"
 #include "core/ai/ai.h"
 #include "core/auth.h"
 #include "core/jobs/body_store.h"
@@ -52,6 +53,7 @@ struct Platform {
   RateLimiter limiter;
   ReplyCache reply_cache;
   Authenticator authenticator;
+  Accounts accounts;
   OperatorTokens operator_tokens;
   Recorder recorder;
   Ai ai;

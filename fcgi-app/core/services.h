@@ -37,7 +37,8 @@ struct Services {
   Database& database;  // the module's own (DATABASE_NAME), or the fleet's
   Replica& replica;    // for reads that may be a little old
   ReplyCache& reply_cache;
-  const Prompts prompts;  // the module's own
+  const Prompts prompts;         // the module's own
+  const std::string public_url;  // "https://example.com": what a link to this fleet begins with
 
   // The service of another module, by the class that it is offered as. One that .needs does not name is a mistake of the
   // program's.

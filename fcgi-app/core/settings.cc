@@ -191,6 +191,7 @@ void Settings::rows(SettingReader& s) {
   s.text("POOL", pool, "worker");
   s.integer("SLOT", slot, 0, 0, 99);
   s.text("RUN_DIR", run_dir, "");
+  s.text("PUBLIC_URL", public_url, "https://localhost:8443");
   s.text("MODULES_DIR", modules_dir, "build/release/modules");
   s.text("MODULES", modules, "");
   s.text("PROMPTS_DIR", prompts_dir, "modules/*/prompts");

@@ -118,4 +118,12 @@ std::string encode_base64(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
+std::string encode_base64url(std::span<const std::uint8_t> bytes) {
+  std::string text = encode_base64(bytes);
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  text.erase(std::min(text.find('='), text.size()));
+  return text;
+}
+
 }  // namespace plugfleet

@@ -29,5 +29,7 @@ std::optional<std::string> decode_base64url(std::string_view text, std::size_t r
 
 // With padding.
 std::string encode_base64(std::span<const std::uint8_t> bytes);
+// Without.
+std::string encode_base64url(std::span<const std::uint8_t> bytes);
 
 }  // namespace plugfleet

@@ -126,6 +126,7 @@ def environment(name, database, values, pools, pool=None, caller=()):
         "MIGRATIONS_DIR": f"{own}/migrations",
         "MODULES_SOURCE_DIR": f"{run}/build/sources" if installed else f"{run}/checkout/modules",
         "RUN_DIR": run,
+        "PUBLIC_URL": f"https://{values['PUBLIC_NAME']}" + ("" if values["HTTPS_PORT"] == "443" else f":{values['HTTPS_PORT']}"),
         "LOG_FILE": f"{run}/data/log/{kind}.log",
         "CLIENT_PREFIX": values["CLIENT_PREFIX"],
         "DATABASE_URL": pgbouncer.format(database),

@@ -45,6 +45,8 @@
 #include "core/call.h"
 #include "core/job.h"
 #include "core/module.h"
+#include "core/new_token.h"
+#include "core/page.h"
 #include "core/settings.h"
 #include "io/parallel.h"
 #include "wire/fields.h"
