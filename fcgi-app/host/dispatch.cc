@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -219,6 +220,7 @@ void Dispatch::finished(Incoming& incoming, const Reply& reply) {
   } else {
     --in_flight_;
     in_flight_gauge_.add(-1);
+    assert(in_flight_ >= 0);
   }
   const auto now = Clock::now();
   const auto took = served.opened.value_or(now) - incoming.started();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "base/ids.h"
 #include "base/log.h"
@@ -140,6 +141,7 @@ void JobRunner::start() {
 
 // For each kind, how many more may run here; no row where none may.
 ClaimRequest JobRunner::request() const {
+  assert(running_.size() <= room_);
   const std::size_t free = room_ - running_.size();
   ClaimRequest request{.capacity = {}, .batch = static_cast<int>(std::min(free, kClaimMax)), .runner = name_};
   for (const auto& [name, kind] : kinds_) {

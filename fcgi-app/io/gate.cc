@@ -1,5 +1,7 @@
 #include "io/gate.h"
 
+#include <cassert>
+
 namespace plugfleet {
 
 Async<Gate::Pass> Gate::enter() {
@@ -29,6 +31,7 @@ Async<Gate::Pass> Gate::enter() {
 }
 
 void Gate::leave() {
+  assert(inside_ > 0 && inside_ <= max_);
   if (line_.empty()) {
     --inside_;
     return;

@@ -31,6 +31,7 @@
 #include "io/postgres.h"
 
 #include <algorithm>
+#include <cassert>
 #include <list>
 #include <utility>
 
@@ -217,6 +218,7 @@ void Pool::refuse(std::string_view why) {
 void Pool::open() {
   auto connection = std::make_shared<Connection>(reactor_, *this, canceller_);
   connections_.push_back(connection);
+  assert(connections_.size() <= static_cast<std::size_t>(options_.pool_max));  // 1
   connection->open(options_.conninfo, options_.connect_timeout);
 }
 
@@ -237,11 +239,13 @@ void Pool::opened(Connection& connection) {
 }
 
 void Pool::dispatch(std::shared_ptr<Connection> connection) {
+  assert(!connection->leased && !connection->is_busy() && !connection->in_transaction());  // 2
   if (waiting_.empty()) {
     idle_.push_back(std::move(connection));
     return check_drained();
   }
   Ticket& first = *waiting_.front();
+  assert(idle_.empty());  // 3
   first.leave();
   first.lease = Lease(shared_from_this(), std::move(connection));
   first.waiter.resume();

@@ -55,7 +55,6 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return out;
 }
 
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
 std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query) {
   std::vector<std::pair<std::string, std::optional<std::string>>> pairs;

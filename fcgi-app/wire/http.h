@@ -16,9 +16,6 @@ std::string_view method_name(Method method);
 // RFC 3986 section 2.1. Empty on a broken or cut escape, and where the result holds a NUL or is not UTF-8.
 std::optional<std::string> percent_decode(std::string_view text);
 
-// The path of a request target, without its query: "/api/jobs/1?x=2" -> "/api/jobs/1".
-std::string_view path_of(std::string_view target);
-
 // "a=1&b=x%20y" in order; "+" is a space (WHATWG URL, application/x-www-form-urlencoded). A value that does not decode
 // is nullopt; a pair whose name does not is left out, and so is what follows the first 100.
 std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query);

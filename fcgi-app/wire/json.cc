@@ -75,7 +75,6 @@ Json Json::at(std::size_t index) const {
 std::size_t Json::size() const { return json_is_array(value_) ? json_array_size(value_) : json_object_size(value_); }
 bool Json::is_null() const { return json_is_null(value_); }
 bool Json::is_object() const { return json_is_object(value_); }
-bool Json::is_array() const { return json_is_array(value_); }
 
 std::optional<std::string_view> Json::string() const {
   if (!json_is_string(value_)) return std::nullopt;

@@ -52,7 +52,6 @@ class Json {
   std::size_t size() const;  // members or items; 0 for anything else
   bool is_null() const;
   bool is_object() const;
-  bool is_array() const;
   std::optional<std::string_view> string() const;  // a view into this value
   std::optional<std::int64_t> integer() const;
   std::optional<double> number() const;
