@@ -55,7 +55,6 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return out;
 }
 
-
 std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query) {
   std::vector<std::pair<std::string, std::optional<std::string>>> pairs;
   if (query.empty()) return pairs;
