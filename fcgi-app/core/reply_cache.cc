@@ -23,7 +23,7 @@ constexpr auto kKeptMost = 24h;
 constexpr auto kVersionKept = 25h;  // longer than any reply that was made before it
 constexpr auto kLookAgainFirst = 10ms, kLookAgainMost = 100ms;
 
-// KEYS: the reply, who makes it, each tag's version. ARGV: a token for who makes it, its time in ms, the ETags that are
+// KEYS: the reply, who makes it, each tag's version. ARGV: a token for who makes it (none: a peek), its time in ms, the ETags that are
 // known, "gzip" where it is taken.
 // Gives {"fresh" or "stale", etag, type, headers, coding, body}, {"stale!"...} to the one who makes it anew meanwhile,
 // {"make", versions} or {"wait"}. The body is nil where it is known.
@@ -37,6 +37,7 @@ const RedisScript kLook(R"lua(
     local now = redis.call('TIME')
     what = (now[1] * 1000 + math.floor(now[2] / 1000) < tonumber(kept[2])) and 'fresh' or 'stale'
   end
+  if what ~= 'fresh' and ARGV[1] == '' then return {'wait'} end
   if what ~= 'fresh' and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
     if what == 'make' then return {'make', version} end
     what = 'stale!'
@@ -74,6 +75,16 @@ std::string tag_key(std::string_view tag) { return "cache-tag:" + sha256_hex(tag
 // Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).
 bool has_etag(std::string_view known, std::string_view etag) { return known == "*" || known.contains(etag); }
 std::string etag_of(std::string_view body) { return fmt::format("\"{}\"", sha256_hex(body).substr(0, 32)); }
+
+std::vector<std::string> look_keys(const std::string& key, const ReplyCache::Asked& asked) {
+  std::vector<std::string> keys{key, making_key(key)};
+  for (const std::string& tag : asked.tags) keys.push_back(tag_key(tag));
+  return keys;
+}
+
+std::vector<std::string> look_words(const ReplyCache::Asked& asked, const std::string& token) {
+  return {token, ms_text(kMakingMost), asked.known, asked.gzip ? "gzip" : ""};
+}
 
 std::string header_lines(const Reply& reply) {
   std::string lines;
@@ -119,23 +130,45 @@ ReplyCache::ReplyCache(Redis& redis)
       made_(counter("plugfleet_cached_replies_total", "outcome=\"made\"", "Requests of routes with a cache.")),
       down_(counter("plugfleet_cached_replies_total", "outcome=\"down\"", "Requests of routes with a cache.")) {}
 
+std::optional<Redis::Sent> ReplyCache::peek(const Asked& asked) {
+  try {
+    return redis_.send_eval(kLook, look_keys(reply_key(asked), asked), look_words(asked, ""));
+  } catch (const Failure&) {
+    return std::nullopt;
+  }
+}
+
 Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& asked, CacheRule::Each each,
                                          const std::string& token) {
-  std::vector<std::string> keys{key, making_key(key)};
-  for (const std::string& tag : asked.tags) keys.push_back(tag_key(tag));
   RedisReply said;
   try {
-    said = co_await redis_.eval(kLook, std::move(keys),
-                                {token, ms_text(kMakingMost), asked.known, asked.gzip ? "gzip" : ""});
+    said = co_await redis_.eval(kLook, look_keys(key, asked), look_words(asked, token));
   } catch (const Failure&) {
     co_return Look{};
   }
+  co_return read(std::move(said), each);
+}
+
+// What was kept and is fresh, or nothing.
+Async<std::optional<Reply>> ReplyCache::seen(Redis::Sent peeked, CacheRule::Each each) {
+  RedisReply said;
+  try {
+    said = co_await peeked.reply();
+  } catch (const Failure&) {
+    co_return std::nullopt;
+  }
+  Look look = read(std::move(said), each);
+  if (look.what != Look::What::kept) co_return std::nullopt;
+  co_return std::move(look.reply);
+}
+
+ReplyCache::Look ReplyCache::read(RedisReply said, CacheRule::Each each) {
   const auto text = [&](std::size_t i) {
     return i < said.items.size() ? std::move(said.items[i].text) : std::string();
   };
   const std::string what = text(0);
-  if (what == "wait") co_return Look{.what = Look::What::wait};
-  if (what == "make") co_return Look{.what = Look::What::make, .versions = text(1)};
+  if (what == "wait") return Look{.what = Look::What::wait};
+  if (what == "make") return Look{.what = Look::What::make, .versions = text(1)};
   Look look{.what = Look::What::kept, .refresh = what == "stale!", .versions = text(6)};
   (what == "fresh" ? fresh_ : stale_).add();
   const std::string etag = text(1);
@@ -145,10 +178,15 @@ Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& as
   if (!known) add_headers(look.reply, text(3));
   if (!coding.empty()) look.reply.headers.emplace_back("Content-Encoding", coding);
   look.reply = finished(std::move(look.reply), etag, each, what == "fresh" ? "hit" : "stale");
-  co_return look;
+  return look;
 }
 
-Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make) {
+Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make,
+                             std::optional<Redis::Sent> peeked) {
+  if (peeked) {
+    auto fresh = co_await seen(std::move(*peeked), rule.each);
+    if (fresh) co_return std::move(*fresh);
+  }
   const std::string key = reply_key(asked), token = random_hex(8);
   Look found;
   for (auto pause = Clock::duration(kLookAgainFirst);; pause = std::min(2 * pause, Clock::duration(kLookAgainMost))) {

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,14 +55,19 @@ class ReplyCache {
     std::string known;              // If-None-Match
     bool gzip = false;              // the client takes it
   };
+  // Sent at once, to travel with what else is sent in this turn; for get(), or for nothing. None where Redis is down.
+  std::optional<Redis::Sent> peek(const Asked& asked);
   // The reply that is kept, or what `make` makes. `make` outlives the call. Throws what it throws.
-  Async<Reply> get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make);
+  Async<Reply> get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make,
+                   std::optional<Redis::Sent> peeked = {});
 
   Async<void> invalidate(std::vector<std::string> tags);
 
  private:
   struct Look;
   Async<Look> look(const std::string& key, const Asked& asked, CacheRule::Each each, const std::string& token);
+  Async<std::optional<Reply>> seen(Redis::Sent peeked, CacheRule::Each each);
+  Look read(RedisReply said, CacheRule::Each each);
   Async<void> keep(Reactor& reactor, const std::string& key, const CacheRule& rule, std::string token,
                    std::string versions, std::string etag, const Reply& reply);
   void give_up(const std::string& key, const std::string& token);

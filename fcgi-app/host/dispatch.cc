@@ -111,6 +111,13 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   served->entry = match.entry;
   const Route& route = match.entry->route;
   call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
+  // What the limiter and the cache are asked goes to Redis together: one round trip for a reply that is kept.
+  std::optional<ReplyCache::Asked> asked;
+  std::optional<Redis::Sent> peeked;
+  if (route.options.cache) {
+    asked = asked_of_cache(call, *match.entry, match.values);
+    peeked = platform_.reply_cache.peek(*asked);
+  }
   if (route.options.auth == Auth::operator_token) {
     co_await admit_operator(call);
   } else if (route.options.limited) {
@@ -124,8 +131,10 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
                                                               incoming.content_length(), call.body_max_));
   }
   Reply reply;
-  if (route.options.cache) {
-    reply = co_await kept_or_made(call, *match.entry, match.values);
+  if (asked) {
+    const std::function<Async<Reply>()> make = [&call, &route, &match] { return route.handler(call, match.values); };
+    reply = co_await platform_.reply_cache.get(platform_.reactor, std::move(*asked), *route.options.cache, make,
+                                               std::move(peeked));
   } else {
     reply = co_await route.handler(call, match.values);
   }
@@ -134,7 +143,7 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   co_return reply;
 }
 
-Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, const PathValues& values) {
+ReplyCache::Asked Dispatch::asked_of_cache(const Call& call, const Router::Entry& entry, const PathValues& values) {
   const Route& route = entry.route;
   const CacheRule& rule = *route.options.cache;
   ReplyCache::Asked asked{
@@ -153,9 +162,7 @@ Async<Reply> Dispatch::kept_or_made(Call& call, const Router::Entry& entry, cons
     if (const std::size_t at = tag.find(kUserTag); at != tag.npos)
       tag.replace(at, kUserTag.size(), call.user() ? user_tag(call.user()->issuer, call.user()->subject) : "");
   }
-  const std::function<Async<Reply>()> make = [&call, &route, &values] { return route.handler(call, values); };
-  Reply reply = co_await platform_.reply_cache.get(platform_.reactor, std::move(asked), rule, make);
-  co_return reply;
+  return asked;
 }
 
 // An address that keeps failing is told to wait before its token is looked at: guessing costs the database nothing.

@@ -22,7 +22,7 @@ class Dispatch : public FastcgiHandler {
   std::int64_t served() const { return served_; }
 
  private:
-  Async<Reply> kept_or_made(Call& call, const Router::Entry& entry, const PathValues& values);
+  static ReplyCache::Asked asked_of_cache(const Call& call, const Router::Entry& entry, const PathValues& values);
   Async<void> admit_operator(Call& call);
   Async<void> limit(Call& call, const Route& route);
   void set_streaming(Incoming& incoming);

@@ -67,6 +67,9 @@ class RedisScript {
 };
 
 class Redis {
+  class Connection;
+  struct Answer;
+
  public:
   // Throws Failure where the address is none. Ignores SIGPIPE for the process.
   Redis(Reactor& reactor, RedisOptions options);
@@ -88,10 +91,23 @@ class Redis {
   Async<RedisReply> eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
   Async<RedisReply> eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
 
+  // The same, sent at once and awaited later, or never: what is sent in one turn costs one round trip.
+  class Sent {
+   public:
+    // Once. Throws as command() does; unavailable too where Redis does not know the script, which eval() teaches it.
+    Async<RedisReply> reply();
+
+   private:
+    friend class Redis;
+    std::shared_ptr<Connection> connection_;
+    std::shared_ptr<Answer> answer_;
+  };
+  Sent send_eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
+  Sent send_eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
+
   bool connected() const;
 
  private:
-  class Connection;
   std::shared_ptr<Connection> connection_;
 };
 
