@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <optional>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/ids.h"
@@ -23,7 +24,7 @@ constexpr auto kKeptMost = 24h;
 constexpr auto kVersionKept = 25h;  // longer than any reply that was made before it
 constexpr auto kLookAgainFirst = 10ms, kLookAgainMost = 100ms;
 
-// KEYS: the reply, who makes it, each tag's version. ARGV: a token for who makes it (none: a peek), its time in ms, the ETags that are
+// KEYS: the reply, who makes it, each tag's version. ARGV: a token for who makes it, its time in ms, the ETags that are
 // known, "gzip" where it is taken.
 // Gives {"fresh" or "stale", etag, type, headers, coding, body}, {"stale!"...} to the one who makes it anew meanwhile,
 // {"make", versions} or {"wait"}. The body is nil where it is known.
@@ -37,7 +38,6 @@ const RedisScript kLook(R"lua(
     local now = redis.call('TIME')
     what = (now[1] * 1000 + math.floor(now[2] / 1000) < tonumber(kept[2])) and 'fresh' or 'stale'
   end
-  if what ~= 'fresh' and ARGV[1] == '' then return {'wait'} end
   if what ~= 'fresh' and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
     if what == 'make' then return {'make', version} end
     what = 'stale!'
@@ -59,10 +59,18 @@ const RedisScript kKeep(R"lua(
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'version', ARGV[2], 'fresh', fresh, 'etag', ARGV[5], 'type', ARGV[6], 'headers', ARGV[7],
              'body', ARGV[8])
-  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'gzip', ARGV[9]) end
+  if ARGV[9] ~= '' then
+    redis.call('HSET', KEYS[1], 'gzip', ARGV[9], 'best', ARGV[9], 'coding', 'gzip')
+  else
+    redis.call('HSET', KEYS[1], 'best', ARGV[8], 'coding', '')
+  end
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
   if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 )lua");
+
+Clock::duration kept_for(const CacheRule& rule) {
+  return std::min<Clock::duration>(rule.fresh + rule.stale, kKeptMost);
+}
 
 std::string reply_key(const ReplyCache::Asked& asked) {
   std::string whole;
@@ -130,12 +138,46 @@ ReplyCache::ReplyCache(Redis& redis)
       made_(counter("plugfleet_cached_replies_total", "outcome=\"made\"", "Requests of routes with a cache.")),
       down_(counter("plugfleet_cached_replies_total", "outcome=\"down\"", "Requests of routes with a cache.")) {}
 
-std::optional<Redis::Sent> ReplyCache::peek(const Asked& asked) {
+std::optional<ReplyCache::Peek> ReplyCache::peek(const Asked& asked) {
+  if (!asked.known.empty()) return std::nullopt;  // the body may not be wanted
+  const std::string key = reply_key(asked);
+  std::vector<std::string> versions{"MGET"};
+  for (const std::string& tag : asked.tags) versions.push_back(tag_key(tag));
+  const bool gzip = asked.gzip;
   try {
-    return redis_.send_eval(kLook, look_keys(reply_key(asked), asked), look_words(asked, ""));
+    Peek peek{.kept = redis_.begin({"HMGET", key, "version", "etag", "type", "headers", gzip ? "coding" : "plain",
+                                    gzip ? "best" : "body"}),
+              .left = redis_.begin({"PTTL", key}),
+              .versions = {}};
+    if (!asked.tags.empty()) peek.versions = redis_.begin(versions);
+    return peek;
   } catch (const Failure&) {
     return std::nullopt;
   }
+}
+
+// What was kept and is fresh, or nothing. The versions are read after the reply: one that was invalidated between them
+// is not taken for a current one.
+Async<std::optional<Reply>> ReplyCache::seen(Peek peeked, CacheRule rule) {
+  RedisReply kept, left, versions;
+  try {
+    kept = co_await Redis::reply_to(peeked.kept);
+    left = co_await Redis::reply_to(peeked.left);
+    if (peeked.versions) versions = co_await Redis::reply_to(*peeked.versions);
+  } catch (const Failure&) {
+    co_return std::nullopt;
+  }
+  if (kept.items.size() != 6 || kept.items[5].is_nil()) co_return std::nullopt;
+  if (milliseconds(left.integer) <= kept_for(rule) - rule.fresh) co_return std::nullopt;
+  std::string version;
+  for (std::string_view comma; const RedisReply& one : versions.items)
+    version += std::string(std::exchange(comma, ",")) + (one.is_nil() ? "0" : one.text);
+  if (kept.items[0].text != version) co_return std::nullopt;
+  fresh_.add();
+  Reply reply{.body = std::move(kept.items[5].text), .content_type = std::move(kept.items[2].text)};
+  add_headers(reply, kept.items[3].text);
+  if (!kept.items[4].text.empty()) reply.headers.emplace_back("Content-Encoding", kept.items[4].text);
+  co_return finished(std::move(reply), kept.items[1].text, rule.each, "hit");
 }
 
 Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& asked, CacheRule::Each each,
@@ -147,19 +189,6 @@ Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& as
     co_return Look{};
   }
   co_return read(std::move(said), each);
-}
-
-// What was kept and is fresh, or nothing.
-Async<std::optional<Reply>> ReplyCache::seen(Redis::Sent peeked, CacheRule::Each each) {
-  RedisReply said;
-  try {
-    said = co_await peeked.reply();
-  } catch (const Failure&) {
-    co_return std::nullopt;
-  }
-  Look look = read(std::move(said), each);
-  if (look.what != Look::What::kept) co_return std::nullopt;
-  co_return std::move(look.reply);
 }
 
 ReplyCache::Look ReplyCache::read(RedisReply said, CacheRule::Each each) {
@@ -182,9 +211,9 @@ ReplyCache::Look ReplyCache::read(RedisReply said, CacheRule::Each each) {
 }
 
 Async<Reply> ReplyCache::get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make,
-                             std::optional<Redis::Sent> peeked) {
+                             std::optional<Peek> peeked) {
   if (peeked) {
-    auto fresh = co_await seen(std::move(*peeked), rule.each);
+    auto fresh = co_await seen(std::move(*peeked), rule);
     if (fresh) co_return std::move(*fresh);
   }
   const std::string key = reply_key(asked), token = random_hex(8);
@@ -240,11 +269,10 @@ Async<void> ReplyCache::keep(Reactor& reactor, const std::string& key, const Cac
       packed = pack();
     }
   }
-  const auto in_all = std::min<Clock::duration>(rule.fresh + rule.stale, kKeptMost);
   try {
     co_await redis_.eval(kKeep, {key, making_key(key)},
-                         {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(in_all), std::move(etag),
-                          reply.content_type, header_lines(reply), reply.body, packed});
+                         {std::move(token), std::move(versions), ms_text(rule.fresh), ms_text(kept_for(rule)),
+                          std::move(etag), reply.content_type, header_lines(reply), reply.body, packed});
   } catch (const Failure& failure) {
     log(Severity::debug, "reply_not_kept", {{"why", failure.message()}});
   }

@@ -55,18 +55,23 @@ class ReplyCache {
     std::string known;              // If-None-Match
     bool gzip = false;              // the client takes it
   };
-  // Sent at once, to travel with what else is sent in this turn; for get(), or for nothing. None where Redis is down.
-  std::optional<Redis::Sent> peek(const Asked& asked);
+  // What get() may answer with at once: sent now, to travel with what else is sent in this turn. Plain commands, which
+  // cost Redis a third of the script that get() asks otherwise. None where Redis is down.
+  struct Peek {
+    Redis::Sent kept, left;
+    std::optional<Redis::Sent> versions;  // of the tags, where there are some
+  };
+  std::optional<Peek> peek(const Asked& asked);
   // The reply that is kept, or what `make` makes. `make` outlives the call. Throws what it throws.
   Async<Reply> get(Reactor& reactor, Asked asked, CacheRule rule, std::function<Async<Reply>()> make,
-                   std::optional<Redis::Sent> peeked = {});
+                   std::optional<Peek> peeked = {});
 
   Async<void> invalidate(std::vector<std::string> tags);
 
  private:
   struct Look;
   Async<Look> look(const std::string& key, const Asked& asked, CacheRule::Each each, const std::string& token);
-  Async<std::optional<Reply>> seen(Redis::Sent peeked, CacheRule::Each each);
+  Async<std::optional<Reply>> seen(Peek peeked, CacheRule rule);
   Look read(RedisReply said, CacheRule::Each each);
   Async<void> keep(Reactor& reactor, const std::string& key, const CacheRule& rule, std::string token,
                    std::string versions, std::string etag, const Reply& reply);

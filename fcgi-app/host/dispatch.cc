@@ -113,7 +113,7 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
   // What the limiter and the cache are asked goes to Redis together: one round trip for a reply that is kept.
   std::optional<ReplyCache::Asked> asked;
-  std::optional<Redis::Sent> peeked;
+  std::optional<ReplyCache::Peek> peeked;
   if (route.options.cache) {
     asked = asked_of_cache(call, *match.entry, match.values);
     peeked = platform_.reply_cache.peek(*asked);

@@ -187,6 +187,16 @@ bool Redis::connected() const { return connection_->connected(); }
 
 bool Redis::send(const std::vector<std::string>& words) { return connection_->send(words); }
 
+Redis::Sent Redis::begin(const std::vector<std::string>& words) {
+  return {.connection = connection_, .answer = connection_->submit(words), .command = words.front()};
+}
+
+Async<RedisReply> Redis::reply_to(Sent sent) {
+  co_await sent.answer->waiter.wait();
+  if (!sent.answer->reply) throw unavailable();
+  co_return sent.connection->checked(sent.command, std::move(*sent.answer->reply));
+}
+
 Async<RedisReply> Redis::command(std::vector<std::string> words) {
   const auto connection = connection_;
   const auto answer = connection->submit(words);
@@ -203,43 +213,14 @@ Async<void> Redis::set(std::string key, std::string_view value, std::chrono::sec
   connection->checked("SET", std::move(*answer->reply));
 }
 
-namespace {
-
-std::vector<std::string> words_of(const RedisScript& script, std::vector<std::string> keys,
-                                  std::vector<std::string> args) {
+Async<RedisReply> Redis::eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args) {
+  const auto connection = connection_;
   std::vector<std::string> words{"EVALSHA", script.sha1(), std::to_string(keys.size())};
   std::ranges::move(keys, std::back_inserter(words));
   std::ranges::move(args, std::back_inserter(words));
-  return words;
-}
-
-bool is_unknown_script(const RedisReply& reply) {
-  return reply.type == RedisReply::Type::error && reply.text.starts_with("NOSCRIPT");
-}
-
-}  // namespace
-
-Redis::Sent Redis::send_eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args) {
-  Sent sent;
-  sent.connection_ = connection_;
-  sent.answer_ = connection_->submit(words_of(script, std::move(keys), std::move(args)));
-  return sent;
-}
-
-Async<RedisReply> Redis::Sent::reply() {
-  const auto connection = connection_;
-  const auto answer = answer_;
-  co_await answer->waiter.wait();
-  if (!answer->reply || is_unknown_script(*answer->reply)) throw unavailable();
-  co_return connection->checked("EVALSHA", std::move(*answer->reply));
-}
-
-Async<RedisReply> Redis::eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args) {
-  const auto connection = connection_;
-  std::vector<std::string> words = words_of(script, std::move(keys), std::move(args));
   auto answer = connection->submit(words);
   co_await answer->waiter.wait();
-  if (answer->reply && is_unknown_script(*answer->reply)) {
+  if (answer->reply && answer->reply->type == RedisReply::Type::error && answer->reply->text.starts_with("NOSCRIPT")) {
     words[0] = "EVAL";
     words[1] = script.text();
     answer = connection->submit(words);

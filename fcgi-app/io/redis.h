@@ -80,6 +80,15 @@ class Redis {
   // Sends {"SET", key, value}. Throws Failure(FailureKind::unavailable) or RedisError.
   Async<RedisReply> command(std::vector<std::string> words);
 
+  // The same, sent at once and awaited later, or never: what is sent in one turn costs one round trip.
+  struct Sent {
+    std::shared_ptr<Connection> connection;
+    std::shared_ptr<Answer> answer;
+    std::string command;
+  };
+  Sent begin(const std::vector<std::string>& words);  // throws Failure(FailureKind::unavailable)
+  static Async<RedisReply> reply_to(Sent sent);       // once; throws as command() does
+
   // The same for those who don't care what becomes of it: a fraction of the cost of a coroutine, never throws, an error
   // is logged. False: not sent. That is so where half of pending_max wait already: the rest is for command().
   bool send(const std::vector<std::string>& words);
@@ -90,20 +99,6 @@ class Redis {
   // Runs the script by its hash; where Redis does not know it yet, by its text. Throws as command() does.
   Async<RedisReply> eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
   Async<RedisReply> eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
-
-  // The same, sent at once and awaited later, or never: what is sent in one turn costs one round trip.
-  class Sent {
-   public:
-    // Once. Throws as command() does; unavailable too where Redis does not know the script, which eval() teaches it.
-    Async<RedisReply> reply();
-
-   private:
-    friend class Redis;
-    std::shared_ptr<Connection> connection_;
-    std::shared_ptr<Answer> answer_;
-  };
-  Sent send_eval(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> args);
-  Sent send_eval(const RedisScript&&, std::vector<std::string>, std::vector<std::string>) = delete;
 
   bool connected() const;
 
