@@ -226,8 +226,8 @@ TEST(R4_timers_run_in_the_order_of_their_times) {
 }
 
 TEST(R6_run_returns_where_nothing_is_left_that_could_wake_it) {
-  Waiter never;  // goes after who waits for it
   Reactor reactor;
+  Waiter later;
   bool offloaded = false;
   reactor.run();
   reactor.spawn([](Reactor& on, bool* done) -> Async<void> {
@@ -237,7 +237,9 @@ TEST(R6_run_returns_where_nothing_is_left_that_could_wake_it) {
   }(reactor, &offloaded));
   reactor.run();
   CHECK(offloaded);
-  reactor.spawn([](Waiter* waiter) -> Async<void> { co_await waiter->wait(); }(&never));
+  reactor.spawn([](Waiter* waiter) -> Async<void> { co_await waiter->wait(); }(&later));
+  reactor.run();
+  later.resume();
   reactor.run();
 }
 
