@@ -211,9 +211,9 @@ class KilledTest(WalletCase):
         lock = f"begin; select from wallet_accounts where team_id = '{team}' for update; select pg_sleep(60)"
         psql = ["psql", "-h", live.fleet.run / "postgresql", "-U", "plugfleet", "-d", "plugfleet", "-qc", lock]
         with subprocess.Popen(psql, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), ThreadPoolExecutor(1) as pool:
+            self.wait_for_query("wait_event = 'PgSleep'", team)
             asked = pool.submit(self.hold, owner, team, 10, **key)
-            waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%wallet_hold(%'"
-            wait_for(lambda: live.fleet.sql(waiting), "the request did not wait for the lock", PATIENCE)
+            self.wait_for_query("wait_event_type = 'Lock'", "wallet_hold(")
             for process in processes_under([live.fleet.supervisord]):
                 if process.program == "postgres":
                     with_signal(process.pid, signal.SIGKILL)
@@ -221,6 +221,10 @@ class KilledTest(WalletCase):
         wait_for(lambda: self.hold(owner, team, 10, **key).status == 201, "it is never booked", PATIENCE)
         self.assertEqual(self.hold(owner, team, 10, **key).status, 201)
         self.assertEqual(self.wallet(owner, team), (50, 10, 40))
+
+    def wait_for_query(self, how, part):
+        waiting = f"select 1 from pg_stat_activity where {how} and query like '%{part}%' and pid <> pg_backend_pid()"
+        wait_for(lambda: live.fleet.sql(waiting), f"no {part} waited", PATIENCE)
 
 
 def with_signal(pid, number):
