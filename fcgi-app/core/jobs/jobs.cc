@@ -44,10 +44,12 @@
 //      that kills whoever runs it within that time costs any other job one attempt at most, and fails for good after
 //      its own. An attempt that ends otherwise clears its job. (Strictly one at a time would be safer, and after one
 //      kill -9 of a runner with fifty jobs of 30 s the last would start 25 minutes later.)
+//  J15 A job that has a price is there exactly where its hold is, and ends in the transaction that settles it
+//      (migrations/functions/charge_ended_jobs.sql).
 //
 // Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
 // LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end, or has put back;
-// cancel() and progress() one job.
+// cancel() and progress() one job. Wallets are locked last.
 #include "core/jobs/jobs.h"
 
 #include <algorithm>
