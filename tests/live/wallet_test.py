@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from jobs import JobsLive
 from live import KEY, PATIENCE, at_once
-from people import SIGNED_IN, people_of
+from people import SIGNED_IN, credits_of, people_of
 from processes import processes_under
 from servers import ROOT, wait_for
 
@@ -33,14 +33,11 @@ process.stdout.write(new Webhook(secret).sign(id, new Date(at * 1000), body));
 
 
 def credits(*words):
-    """What scripts/credits prints, and its exit status."""
-    done = subprocess.run([ROOT / "scripts/credits", *map(str, words)], env=live.fleet.environment, cwd="/", timeout=60,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return done.stdout.strip(), done.returncode
+    return credits_of(live, *words)
 
 
 class WalletCase(live.Case):
-    settings = {**SIGNED_IN, "PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY,
+    settings = {**SIGNED_IN, "PLUGFLEET_AI_PROVIDER": "openai", "PLUGFLEET_OPENAI_API_KEY": KEY, "PLUGFLEET_AI_ATTEMPTS": "1",
                 "PLUGFLEET_WALLET_WEBHOOK_SECRET": SECRET}
 
     def setUp(self):
@@ -306,6 +303,14 @@ class PricedJobsTest(WalletCase):
             self.assertIn(live.ask("DELETE", f"/api/jobs/{job}").status, (200, 202))
             self.assertEqual(live.wait_for_end(job)["status"], "cancelled")
         self.assertEqual(self.wallet(owner, team), (50, 0, 50))
+
+    def test_one_that_is_tried_again_keeps_its_hold(self):
+        owner, team = self.team_with(20)
+        live.provider.script({"status": 500, "times": 1})
+        job = self.add(team).json["jobId"]
+        ended = live.wait_for_end(job)
+        self.assertEqual((ended["status"], ended["attempt"]), ("completed", 2))
+        self.assertEqual(live.fleet.sql(f"select state, captured > 0 from wallet_holds where job_id = '{job}'"), [["captured", "t"]])
 
     def test_without_credits_there_is_no_job(self):
         owner, team = self.team_with(30)

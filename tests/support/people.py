@@ -4,9 +4,11 @@
     team = Person().new_team()
 """
 
+import subprocess
 import uuid
 
 from bodies import bearer
+from servers import ROOT
 
 SECRET = "a live test's secret of more than 32 bytes"
 SIGNED_IN = {"PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET": SECRET, "PLUGFLEET_JWT_ISSUER": "issuer",
@@ -56,6 +58,13 @@ class SomePerson:
     def role_of(self, team, other):
         members = self.ask("GET", f"/teams/{team}/members").json["members"]
         return next((member["role"] for member in members if member["id"] == other.id), None)
+
+
+def credits_of(live, *words):
+    """What scripts/credits prints, and its exit status."""
+    done = subprocess.run([ROOT / "scripts/credits", *map(str, words)], env=live.fleet.environment, cwd="/", timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout.strip(), done.returncode
 
 
 def people_of(live):
