@@ -7,9 +7,10 @@ namespace plugfleet {
 namespace {
 
 // In the order of the enum.
-constexpr std::array<KindInfo, 22> kTable{{
+constexpr std::array<KindInfo, 23> kTable{{
     {FailureKind::invalid_request, "invalid_request", 400, Retry::never, Severity::info},
     {FailureKind::unauthorized, "unauthorized", 401, Retry::never, Severity::info},
+    {FailureKind::insufficient_credits, "insufficient_credits", 402, Retry::never, Severity::info},
     {FailureKind::forbidden, "forbidden", 403, Retry::never, Severity::info},
     {FailureKind::not_found, "not_found", 404, Retry::never, Severity::info},
     {FailureKind::method_not_allowed, "method_not_allowed", 405, Retry::never, Severity::info},

@@ -18,6 +18,7 @@ namespace plugfleet {
 enum class FailureKind {
   invalid_request,
   unauthorized,
+  insufficient_credits,
   forbidden,
   not_found,
   method_not_allowed,

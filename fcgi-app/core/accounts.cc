@@ -67,6 +67,13 @@ Async<Member> Accounts::member_of(Sql& sql, User user, std::string team, Role le
   co_return Member{found->account, found->role};
 }
 
+Async<bool> Accounts::is_team(std::string team) {
+  const auto id = canonical_uuid(team);
+  if (!id) co_return false;
+  const bool found = co_await database_.one<bool>("select exists (select from teams where id = $1)", *id);
+  co_return found;
+}
+
 Async<std::optional<Role>> Accounts::role_in(std::string account, std::string team) {
   const auto role = co_await database_.maybe<std::string>(
       "select role from team_members where team_id = $1 and user_id = $2", team, account);

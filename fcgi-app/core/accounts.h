@@ -52,6 +52,7 @@ class Accounts {
   Async<Member> member_of(User user, std::string team, Role least);
   // The same within a transaction that decides by it.
   static Async<Member> member_of(Sql& sql, User user, std::string team, Role least);
+  Async<bool> is_team(std::string team);
   // None where they are not.
   Async<std::optional<Role>> role_in(std::string account, std::string team);
 

@@ -86,6 +86,8 @@ Async<Member> Call::member_of(std::string team, Role least) {
   return platform.accounts.member_of(*user_, std::move(team), least);
 }
 
+Async<bool> Call::is_team(std::string team) { return platform.accounts.is_team(std::move(team)); }
+
 Async<const JsonView*> Call::json_view() {
   if (!body_) {
     if (!is_json_type(header("content-type"))) {
@@ -131,13 +133,19 @@ bool Call::wants_job() const {
   return wants_no_wait() || header("idempotency-key").data() != nullptr;  // an empty one is refused
 }
 
-// A key is its user's: the token's where there is one.
-Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
+std::optional<std::string> Call::idempotency_key() const {
   const std::string_view key = header("idempotency-key");
-  if (key.data() == nullptr) co_return std::nullopt;
+  if (key.data() == nullptr) return std::nullopt;
   if (!is_idempotency_key(key)) {
     throw Failure(FailureKind::invalid_request, "an Idempotency-Key has 1 to 255 printable ASCII characters");
   }
+  return std::string(key);
+}
+
+// A key is its user's: the token's where there is one.
+Async<std::optional<IdempotencyKey>> Call::key_of(const NewJob& job) {
+  const auto key = idempotency_key();
+  if (!key) co_return std::nullopt;
   const std::string whose = user_ ? "user:" + user_->id : "email:" + job.user_email;
   const std::string_view body = co_await raw_body();
   std::string digest;
@@ -147,7 +155,7 @@ Async<std::optional<IdempotencyKey>> Call::idempotency_key(const NewJob& job) {
   } else {
     digest = sha256_hex(body);
   }
-  co_return IdempotencyKey{.scope = fmt::format("{} {}", job.kind, whose), .key = std::string(key), .digest = digest};
+  co_return IdempotencyKey{.scope = fmt::format("{} {}", job.kind, whose), .key = *key, .digest = digest};
 }
 
 // What the request says of a job beside its handler.
@@ -158,7 +166,7 @@ void Call::sign(NewJob& job) const {
 }
 
 Async<Reply> Call::run_as_job(NewJob job) {
-  job.idempotency = co_await idempotency_key(job);
+  job.idempotency = co_await key_of(job);
   sign(job);
   const std::string_view body = co_await raw_body();
   const EnqueueResult made = co_await platform.intake.enqueue(std::move(job), body);
@@ -265,7 +273,7 @@ Async<Reply> Call::answer_now(NewJob job, std::function<Async<Outcome>(Work&)> n
 }
 
 Async<Reply> Call::answer(NewJob job, std::function<Async<Outcome>(Work&)> now) {
-  if (wants_job()) {
+  if (wants_job() || platform.intake.has_price(job.kind)) {
     Reply reply = co_await run_as_job(std::move(job));
     co_return reply;
   }

@@ -48,6 +48,8 @@ class Call : public Work {
     check_declared(query_type_, typeid(T));
     return read_query<T>(query_pairs());
   }
+  // The Idempotency-Key; none where the client sent none. Throws Failure(invalid_request) where it is not one.
+  std::optional<std::string> idempotency_key() const;
   std::string_view client_address() const { return incoming_.param("REMOTE_ADDR"); }
 
   const std::optional<User>& user() const { return user_; }
@@ -55,6 +57,8 @@ class Call : public Work {
   Async<std::string> account();
   // Who they are in that team. Throws Failure: not_found for whoever is not one of it, forbidden for a lesser role.
   Async<Member> member_of(std::string team, Role least);
+  // Whether there is such a team: for what its members do not ask themselves. To others nobody tells it (A3).
+  Async<bool> is_team(std::string team);
   // Who is limited: "user:ID" where a token said who asks, else "addr:" and its network (wire/address.h).
   std::string client_key() const;
   Clock::time_point started() const { return incoming_.started(); }
@@ -73,7 +77,7 @@ class Call : public Work {
   Async<const JsonView*> json_view();
 
   // ---- At once, or as a job ----
-  // Where the client asks for a job: run_as_job(job). Else runs `now`, which the job's handler may run as well, and
+  // Where the client asks for a job, or one of its kind has a price: run_as_job(job). Else runs `now`, which the job's handler may run as well, and
   // answers with its result (the whole one, images and all), "jobId" and "durationMs". What became of it is recorded as
   // if it had been that job: `job` says of which kind, whose, and what for. Throws what `now` throws, and a Failure
   // where its outcome is none of done.
@@ -85,7 +89,7 @@ class Call : public Work {
   // and Idempotency-Key. Answers 202 where the client prefers that; else waits for the job's end and answers with its
   // result, "jobId" and "durationMs", or with what it failed of. A job that takes longer than this request may goes
   // on: 408 then, and the same key asks for it again. Throws Failure: invalid_request, unprocessable (a wrong key; one
-  // that came before with another body), unavailable (nothing was enqueued).
+  // that came before with another body), insufficient_credits, unavailable (nothing was enqueued).
   Async<Reply> run_as_job(NewJob job);
 
   // The next part of a large body that is worked on as it comes, an upload say; empty at its end.
@@ -109,7 +113,7 @@ class Call : public Work {
   Async<std::string_view> raw_body();
   void sign(NewJob& job) const override;
   Async<Reply> answer_now(NewJob job, std::function<Async<Outcome>(Work&)> now);
-  Async<std::optional<IdempotencyKey>> idempotency_key(const NewJob& job);
+  Async<std::optional<IdempotencyKey>> key_of(const NewJob& job);
   Async<Reply> end_of_job(std::string id);
 
   Incoming& incoming_;

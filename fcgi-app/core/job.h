@@ -82,6 +82,8 @@ struct JobHandler {
   // Which of its jobs' facts (NewJob::facts, Outcome::facts) are columns of the table jobs, for those who query them; a
   // fact that is none stands in the column `facts`. A column is there for any module once the platform has it.
   std::vector<std::string> columns = {};
+  // What one costs its team; a NewJob says which (.team). Such a job is never done at once within its request.
+  std::optional<JobPrice> price = {};
   std::string module = {};  // whose it is: the loader says it
 };
 

@@ -71,6 +71,13 @@ void Platform::add_modules(const std::vector<Module>& modules) {
         *given_.emplace(module.name, std::make_unique<Given>(*this, module.name)).first->second->services;
     for (const Offer& offer : module.offers) offered.emplace(offer.service, offer.make(services));
   }
+  std::map<std::string, JobPrice> prices;
+  for (const Module& module : modules) {
+    for (const JobHandler& job : module.jobs) {
+      if (job.price) prices.emplace(job.kind, *job.price);
+    }
+  }
+  intake.set_prices(std::move(prices));
   for (const Module& module : modules) {
     for (const std::string& need : module.needs) services_of(module.name).others.emplace(need, offered.at(need));
   }

@@ -69,6 +69,7 @@ std::vector<TimedWork> declared_crons(const std::vector<Module>& modules) {
         if (found != other.jobs.end()) handler = &*found;
       }
       if (!handler) throw wrong(fmt::format("no module runs {}", entry.kind));
+      if (handler->price) throw wrong("its kind has a price, and no team pays for what a cron enqueues");
       const NewJob job{
           .kind = entry.kind, .payload = entry.payload, .user_email = "cron", .max_attempts = handler->attempts};
       works.push_back({.name = entry.name,

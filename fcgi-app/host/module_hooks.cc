@@ -31,6 +31,26 @@ Async<void> run_within(Reactor& reactor, const Hook& hook, Services& services, C
 
 }  // namespace
 
+Async<void> refuse_unpayable_jobs(Platform& platform, const std::vector<Module>& modules) {
+  const JobHandler* priced = nullptr;
+  for (const Module& module : modules) {
+    for (const JobHandler& job : module.jobs) {
+      if (job.price) priced = &job;
+    }
+  }
+  if (!priced) co_return;
+  const auto owner = co_await platform.database.maybe<std::string>(
+      "select component from schema_functions where name = 'hold_for_job'");
+  if (!owner)
+    throw Failure(FailureKind::internal,
+                  fmt::format("jobs of kind {} have a price, and no module here keeps teams' credits", priced->kind));
+  if (platform.settings.module_databases.contains(*owner))
+    throw Failure(FailureKind::internal,
+                  fmt::format("jobs of kind {} have a price, and the module {}, which keeps teams' credits, has a "
+                              "database of its own: a job and its credits must be in one",
+                              priced->kind, *owner));
+}
+
 Async<void> start_modules(Platform& platform, const std::vector<Module>& modules) {
   for (const Module& module : modules) {
     if (!module.start) continue;

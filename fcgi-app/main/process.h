@@ -48,16 +48,21 @@ inline void start_process(const Settings& settings) {
     metrics_open(settings.run_dir + "/metrics", settings.pool, static_cast<int>(settings.slot));
 }
 
-// Throws Failure(internal) where the schema is behind this program. A database that is down is only logged.
+// Throws Failure(internal) where the schema is behind this program.
 inline Async<void> refuse_missing_migrations(Database& database, Schema schema) {
-  try {
-    const auto missing = co_await pending_migrations(database, std::move(schema));
-    if (missing.empty()) co_return;
+  const auto missing = co_await pending_migrations(database, std::move(schema));
+  if (!missing.empty())
     throw Failure(FailureKind::internal,
                   fmt::format("the database lacks {}: run plugfleet-migrate", fmt::join(missing, ", ")));
+}
+
+// Throws what `check` throws. A database that is down is only logged: what needs none is done all the same.
+inline Async<void> where_it_answers(Async<void> check) {
+  try {
+    co_await std::move(check);
   } catch (const Failure& failure) {
     if (failure.kind() != FailureKind::unavailable) throw;
-    log(Severity::warning, "database_down_at_start", {});  // what needs no database is done all the same
+    log(Severity::warning, "database_down_at_start", {});
   }
 }
 
@@ -97,11 +102,13 @@ inline Async<void> begin(Platform& platform, const std::vector<Module>& modules)
   const Schema schema = find_schema(platform.settings.migrations_dir, platform.settings.modules_source_dir);
   const auto owners = std::views::keys(platform.settings.module_databases);
   const std::vector<std::string> elsewhere(owners.begin(), owners.end());
-  co_await refuse_missing_migrations(platform.database, schema.without(elsewhere));
+  co_await where_it_answers(refuse_missing_migrations(platform.database, schema.without(elsewhere)));
   for (const Module& module : modules) {
     if (platform.settings.module_databases.contains(module.name))
-      co_await refuse_missing_migrations(platform.services_of(module.name).database, schema.of(module.name));
+      co_await where_it_answers(
+          refuse_missing_migrations(platform.services_of(module.name).database, schema.of(module.name)));
   }
+  co_await where_it_answers(refuse_unpayable_jobs(platform, modules));
   co_await start_modules(platform, modules);
 }
 

@@ -2,6 +2,7 @@
 #include "host/module_hooks.h"
 
 #include "support/async.h"
+#include "support/fresh_database.h"
 #include "support/served.h"
 
 using namespace plugfleet;
@@ -57,4 +58,46 @@ ASYNC_TEST(a_start_that_fails_names_its_module) {
     said = failure.message();
   }
   CHECK_EQ(said, "module b: its start failed: there is no disk");
+}
+
+namespace {
+
+// What a process that has a kind with a price says at its start; empty: nothing.
+Async<std::string> refusal(Reactor& reactor, Values settings) {
+  WithPlatform with(reactor, settings);
+  std::vector<Module> priced = modules();
+  priced[0].jobs = {{.kind = "a.paid", .price = JobPrice{.most = 5}}};
+  std::string said;
+  try {
+    co_await refuse_unpayable_jobs(*with.platform, modules());  // without a price there is nothing to refuse
+    co_await refuse_unpayable_jobs(*with.platform, priced);
+  } catch (const Failure& failure) {
+    said = failure.message();
+  }
+  co_return said;
+}
+
+}  // namespace
+
+ASYNC_TEST(a_price_needs_a_wallet_in_the_database_of_the_queue) {
+  FreshDatabase fresh(reactor);
+  co_await fresh.create();
+  {
+    Database database(reactor, fresh.options());
+    const Schema core = find_schema("migrations", "modules").of("core");
+    co_await apply_all(database, core.migrations);
+    co_await apply_functions(database, core);
+  }
+  const std::string none = co_await refusal(reactor, fresh.settings());
+  CHECK_EQ(none, "jobs of kind a.paid have a price, and no module here keeps teams' credits");
+  co_await fresh.migrate();
+  const std::string fine = co_await refusal(reactor, fresh.settings());
+  CHECK_EQ(fine, "");
+  Values apart = fresh.settings();
+  apart["DATABASE_WALLET"] = fresh.options().conninfo;
+  const std::string elsewhere = co_await refusal(reactor, apart);
+  CHECK_EQ(elsewhere,
+           "jobs of kind a.paid have a price, and the module wallet, which keeps teams' credits, has a database of its "
+           "own: a job and its credits must be in one");
+  co_await fresh.drop();
 }

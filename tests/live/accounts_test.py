@@ -7,60 +7,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from bodies import bearer
 from live import Live, at_once
+from people import SIGNED_IN, people_of
 
 live = Live(__file__)
 tearDownModule = live.stop
 
-SECRET = "a live test's secret of more than 32 bytes"
 ROLES = ("viewer", "member", "admin", "owner")
-
-
-class Person:
-    """Somebody with a token of the issuer's."""
-
-    def __init__(self, **claims):
-        self.subject = str(uuid.uuid4())
-        self.email = f"{self.subject[:8]}@example.com"
-        token = bearer(SECRET, {"sub": self.subject, "iss": "issuer", "aud": "audience", "email": self.email, **claims})
-        self.headers = {"Authorization": f"Bearer {token}"}
-
-    def ask(self, method, path, body=None):
-        headers = self.headers if body is None else {**self.headers, "Content-Type": "application/json"}
-        return live.ask(method, f"/api/v1{path}", body, headers=headers)
-
-    def profile(self):
-        return self.ask("GET", "/user/profile").json
-
-    @property
-    def id(self):
-        return self.profile()["id"]
-
-    def new_team(self, name="A team"):
-        reply = self.ask("POST", "/teams", {"name": name})
-        assert reply.status == 201, reply
-        return reply.json["id"]
-
-    def invite(self, team, other, role="member"):
-        """The link's token."""
-        reply = self.ask("POST", f"/teams/{team}/invitations", {"email": other.email.upper(), "role": role})
-        assert reply.status == 201, reply
-        url = reply.json["url"]
-        assert url.startswith(f"https://localhost:{live.fleet.https_port}/invitations/"), url
-        return url.rpartition("/")[2]
-
-    def accept(self, token):
-        return self.ask("POST", f"/invitations/{token}/accept")
-
-    def role_of(self, team, other):
-        members = self.ask("GET", f"/teams/{team}/members").json["members"]
-        return next((member["role"] for member in members if member["id"] == other.id), None)
+Person = people_of(live)
 
 
 class AccountsCase(live.Case):
-    settings = {"PLUGFLEET_AI_PROVIDER": "offline", "PLUGFLEET_JWT_ALG": "HS256", "PLUGFLEET_JWT_SECRET": SECRET,
-                "PLUGFLEET_JWT_ISSUER": "issuer", "PLUGFLEET_JWT_AUDIENCE": "audience", "PLUGFLEET_REQUESTS_PER_MINUTE": "100000"}
+    settings = {**SIGNED_IN, "PLUGFLEET_AI_PROVIDER": "offline"}
 
     def team_of(self, *roles):
         """A team's id, its first owner, and a member of each role."""

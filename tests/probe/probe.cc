@@ -16,6 +16,8 @@
 //   probe.fail         fails for good
 //   probe.crash        kills its process
 //   probe.ask          asks the AI
+//   probe.priced       {ms} the same after a while, for 20 credits of "teamId" at the most, 1 for each 10 tokens
+//   probe.priced_fail  fails for good; it would have cost 20
 //
 // The setting PROBE_LANE, "@a" say, is added to these names: such a runner runs the jobs of kind "sleep@a" and no
 // others, and so tests of runners that die don't meet each other.
@@ -37,7 +39,9 @@ struct Wanted {
   std::string kind, user_email;
   std::optional<std::int64_t> count, priority, delay_ms;
   std::optional<std::int64_t> ms, steps, times;  // the job's own
+  std::optional<std::string> team_id;
   void fields(auto& f) {
+    f("teamId", team_id);
     f("kind", kind, length(1, 64));
     f("userEmail", user_email, length(1, 255));
     f("count", count, range(1, 100'000));
@@ -64,7 +68,8 @@ NewJob new_job(const Wanted& wanted, const std::string& payload, const std::stri
           .user_email = wanted.user_email,
           .trace_id = trace,
           .priority = static_cast<JobPriority>(wanted.priority.value_or(2)),
-          .delay = milliseconds(wanted.delay_ms.value_or(0))};
+          .delay = milliseconds(wanted.delay_ms.value_or(0)),
+          .team = wanted.team_id};
 }
 
 struct Added {
@@ -209,6 +214,13 @@ Async<Outcome> ask(Job& job) {
   co_return done(Json::object({{"answer", answer.text}}));
 }
 
+Async<Outcome> ask_later(Job& job) {
+  const Payload payload = co_await job.json<Payload>();
+  co_await sleep_for(milliseconds(payload.ms.value_or(0)));
+  Outcome outcome = co_await ask(job);
+  co_return outcome;
+}
+
 Module describe(SettingReader& settings) {
   std::string lane;
   settings.text("PROBE_LANE", lane, "");
@@ -220,6 +232,7 @@ Module describe(SettingReader& settings) {
                   {.summary = "Enqueues jobs",
                    .body = json_of<Wanted>(),
                    .answers = {{202, json_of<Added>()}, {202, json_of<AddedMany>()}},
+                   .fails = {FailureKind::insufficient_credits},
                    .recorded = false}},
                  {Method::POST,
                   "/probe/effects",
@@ -249,10 +262,16 @@ Module describe(SettingReader& settings) {
                   "/probe/hold",
                   hold,
                   {.summary = "Answers after a while", .answers = {{200, json_of<Nothing>()}}, .recorded = false}}}};
-  module.jobs = {{.kind = "noop", .run = noop},        {.kind = "sleep", .run = sleep},
-                 {.kind = "once", .run = leave_a_row}, {.kind = "limited", .run = leave_a_row, .concurrency_limit = 2},
-                 {.kind = "retry", .run = retry},      {.kind = "fail", .run = fail},
-                 {.kind = "crash", .run = crash},      {.kind = "ask", .run = ask}};
+  module.jobs = {{.kind = "noop", .run = noop},
+                 {.kind = "sleep", .run = sleep},
+                 {.kind = "once", .run = leave_a_row},
+                 {.kind = "limited", .run = leave_a_row, .concurrency_limit = 2},
+                 {.kind = "retry", .run = retry},
+                 {.kind = "fail", .run = fail},
+                 {.kind = "crash", .run = crash},
+                 {.kind = "ask", .run = ask},
+                 {.kind = "priced", .run = ask_later, .price = JobPrice{.most = 20, .per_1000_tokens = 100}},
+                 {.kind = "priced_fail", .run = fail, .price = JobPrice{.most = 20}}};
   for (JobHandler& job : module.jobs) job.kind = "probe." + job.kind + lane;
   return module;
 }

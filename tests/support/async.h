@@ -33,6 +33,21 @@ Async<void> until(const char* what, Condition condition) {
   }
 }
 
+// Starts `count` coroutines and waits until all have ended; what one throws is thrown.
+template <class Make>
+Async<void> all_at_once(Reactor& reactor, int count, Make make) {
+  int running = count;
+  std::exception_ptr failure;
+  for (int i = 0; i < count; ++i) {
+    reactor.spawn(make(i), [&](std::exception_ptr ended) {
+      --running;
+      if (ended && !failure) failure = ended;
+    });
+  }
+  while (running > 0) co_await sleep_for(1ms);
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace plugfleet::test
 
 // UNTIL(server.gone());   Waits for what another thread, process or task makes true.

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "base/log.h"
@@ -51,10 +52,13 @@ struct JobIntake::State {
   int writers = 0;
   bool starting = false;
   Taker taker = {};
+  std::map<std::string, JobPrice> prices = {};
 
+  void price(NewJob& job) const;
   using Ptr = std::shared_ptr<State>;
   static void start_writer(const Ptr& self);
   static Async<void> write_line(Ptr self);
+  static Async<void> write_alone(Ptr self, std::shared_ptr<Entry> entry);
   static Async<void> write(Ptr self, Batch batch);
   static void forget(const Ptr& self, std::vector<std::string> ids);
   static void settle(const Ptr& self, const Batch& batch);
@@ -81,6 +85,15 @@ Async<void> JobIntake::State::write_line(Ptr self) {
     settle(self, batch);
   }
   --self->writers;
+}
+
+// Of a job that has a price: others need not wait for its team's wallet, nor be put back where that has too little.
+Async<void> JobIntake::State::write_alone(Ptr self, std::shared_ptr<Entry> entry) {
+  ++self->taken;
+  const Batch batch{entry};
+  co_await write(self, batch);
+  --self->taken;
+  settle(self, batch);
 }
 
 // Fills every entry of the batch in. Never throws.
@@ -144,11 +157,22 @@ JobIntake::JobIntake(Reactor& reactor, Jobs& jobs, BodyStore& payloads, JobEvent
 
 std::size_t JobIntake::waiting() const { return state_->line.size() + state_->taken; }
 
+void JobIntake::State::price(NewJob& job) const {
+  const auto found = prices.find(job.kind);
+  if (found == prices.end()) return;
+  if (!job.team) throw std::logic_error(fmt::format("a job of kind {} has a price, and no team that pays", job.kind));
+  job.price = found->second;
+}
+
+void JobIntake::set_prices(std::map<std::string, JobPrice> prices) { state_->prices = std::move(prices); }
+bool JobIntake::has_price(const std::string& kind) const { return state_->prices.contains(kind); }
+
 void JobIntake::give_to(Taker taker) { state_->taker = std::move(taker); }
 
 Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
   const auto state = state_;
   job.has_body = !body.empty();
+  state->price(job);
   if (state->taker) co_return state->taker(std::move(job), body);
   const auto entry = std::make_shared<Entry>(std::move(job));
   if (entry->job.has_body) {
@@ -159,8 +183,12 @@ Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
       throw;
     }
   }
-  state->line.push_back(entry);
-  State::start_writer(state);
+  if (entry->job.price) {
+    state->reactor.spawn(State::write_alone(state, entry));
+  } else {
+    state->line.push_back(entry);
+    State::start_writer(state);
+  }
   co_await entry->ended.wait();
   if (entry->failure) std::rethrow_exception(entry->failure);
   co_return entry->result;
@@ -168,6 +196,7 @@ Async<EnqueueResult> JobIntake::enqueue(NewJob job, std::string_view body) {
 
 Async<EnqueueResult> JobIntake::enqueue(Transaction& transaction, NewJob job) {
   const auto state = state_;
+  state->price(job);
   if (state->taker) {
     EnqueueResult taken{Enqueued::created, job.id};
     transaction.on_commit([state, job = std::move(job)] { state->taker(job, {}); });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,11 @@ class JobIntake {
   // `body` (empty: none) is kept in the payload Redis for the job; a view that lives until this returns. Throws
   // Failure: unavailable (nothing is left behind), unprocessable (PostgreSQL can't store what it says).
   Async<EnqueueResult> enqueue(NewJob job, std::string_view body = {});
+
+  // The kinds that have a price. A job of such a kind goes in a transaction of its own, with its hold: both throw
+  // Failure(insufficient_credits) where its team has too few; one without a team is a mistake of the program's.
+  void set_prices(std::map<std::string, JobPrice> prices);
+  bool has_price(const std::string& kind) const;
 
   // As part of the caller's transaction, which outlives the call: the job is there, and runners are told, once that has
   // committed; nothing of either where it is rolled back. Throws as Transaction::query does.

@@ -44,10 +44,12 @@
 //      that kills whoever runs it within that time costs any other job one attempt at most, and fails for good after
 //      its own. An attempt that ends otherwise clears its job. (Strictly one at a time would be safer, and after one
 //      kill -9 of a runner with fifty jobs of 30 s the last would start 25 minutes later.)
+//  J15 A job that has a price is there exactly where its hold is, and ends in the transaction that settles it
+//      (migrations/functions/charge_ended_jobs.sql).
 //
 // Who locks what, so that nobody waits in a circle: claim() its kinds in order, and jobs that nobody holds (SKIP
 // LOCKED); heartbeat() and reap() jobs that nobody holds; finish() jobs that its caller alone may end, or has put back;
-// cancel() and progress() one job.
+// cancel() and progress() one job. Wallets are locked last.
 #include "core/jobs/jobs.h"
 
 #include <algorithm>
@@ -120,6 +122,23 @@ Async<std::vector<EnqueueResult>> enqueue_on(Sql& sql, std::vector<NewJob> jobs)
   co_return results;
 }
 
+constexpr std::string_view kTooFewCredits = "23402";  // as hold_for_job() refuses
+
+// Those that have a price, each with its hold or not at all. They are told from others by what queue_jobs() does not take.
+Async<std::vector<EnqueueResult>> enqueue_priced_on(Transaction& transaction, std::vector<NewJob> jobs) {
+  const auto results = co_await enqueue_on(transaction, jobs);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (!jobs[i].price || results[i].what != Enqueued::created) continue;
+    try {
+      co_await transaction.query(jobs_sql::kHold, {jobs[i].id, jobs[i].team, write_fields(*jobs[i].price).dump()});
+    } catch (const SqlError& error) {
+      if (error.sqlstate() != kTooFewCredits) throw;
+      throw Failure(FailureKind::insufficient_credits, error.primary());
+    }
+  }
+  co_return results;
+}
+
 }  // namespace
 
 std::optional<std::string> NewJob::scoped_key() const {
@@ -139,11 +158,18 @@ Async<void> Jobs::declare(std::vector<JobKind> kinds) {
 }
 
 Async<std::vector<EnqueueResult>> Jobs::enqueue(std::vector<NewJob> jobs) {
-  return enqueue_on(database_, std::move(jobs));
+  if (std::ranges::none_of(jobs, [](const NewJob& job) { return job.price.has_value(); })) {
+    auto results = co_await enqueue_on(database_, std::move(jobs));
+    co_return results;
+  }
+  Transaction transaction = co_await database_.begin();
+  auto results = co_await enqueue_priced_on(transaction, std::move(jobs));
+  co_await transaction.commit();
+  co_return results;
 }
 
 Async<std::vector<EnqueueResult>> Jobs::enqueue(Transaction& transaction, std::vector<NewJob> jobs) {
-  return enqueue_on(transaction, std::move(jobs));
+  return enqueue_priced_on(transaction, std::move(jobs));
 }
 
 // ---- Running -----------------------------------------------------------------------------------------------------

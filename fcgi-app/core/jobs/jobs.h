@@ -52,6 +52,21 @@ struct IdempotencyKey {
   std::string digest;
 };
 
+// What a job costs its team, in credits. The most is set aside when it is enqueued, with the job and in its transaction;
+// when it is completed it costs what its AI calls have used, retries and hedges too, rounded up and never more than that;
+// without rates it costs the most. One that fails or is cancelled costs nothing. Who keeps credits:
+// migrations/functions/charge_ended_jobs.sql.
+struct JobPrice {
+  std::int64_t most = 0;
+  std::int64_t per_usd = 0;          // of what those calls cost
+  std::int64_t per_1000_tokens = 0;  // in and out
+  void fields(auto& f) {
+    f("most", most);
+    f("per_usd", per_usd);
+    f("per_1000_tokens", per_1000_tokens);
+  }
+};
+
 struct NewJob {
   std::string id = uuid_v4();  // whoever holds it may read an anonymous user's job: random
   std::string kind;
@@ -67,6 +82,8 @@ struct NewJob {
   milliseconds delay{0};
   std::optional<int> max_attempts;  // none: as its kind declares
   std::optional<IdempotencyKey> idempotency;
+  std::optional<std::string> team;  // teams.id, of a job that has a price: whose credits pay
+  std::optional<JobPrice> price;    // its kind's: JobIntake says it
   // What queue_jobs takes.
   void fields(auto& f) const {
     f("id", id);
@@ -268,7 +285,7 @@ class Jobs {
 
   // All or none, durable when it returns; results in the order given. Where it throws Failure(unavailable) nobody
   // knows: the same jobs (the same ids) may be enqueued again. A job that PostgreSQL can't store is a SqlError of
-  // class 22.
+  // class 22; a team that has too few credits for its job's price a Failure(insufficient_credits).
   Async<std::vector<EnqueueResult>> enqueue(std::vector<NewJob> jobs);
   // The same as part of the caller's transaction, which outlives the call.
   static Async<std::vector<EnqueueResult>> enqueue(Transaction& transaction, std::vector<NewJob> jobs);

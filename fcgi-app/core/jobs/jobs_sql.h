@@ -15,6 +15,11 @@ select g.place, coalesce(k.job_id, j.id) as id, k.digest is distinct from g.dige
   left join jobs j on j.id = g.id
  where k.key is not null or (g.key is null and j.id is not null))sql";
 
+// Of a job that has a price, in the transaction that enqueues it.
+inline constexpr const char* kHold = R"sql(
+with priced as (update live_jobs set team_id = $2, price = $3 where id = $1 returning id, team_id, price)
+select hold_for_job(id, team_id, price) from priced)sql";
+
 // ---- Running -----------------------------------------------------------------------------------------------------
 
 // What follows says of which.

@@ -96,21 +96,6 @@ inline JobEnding ending(JobLease lease, JobOutcome outcome) {
   return {.lease = std::move(lease), .outcome = outcome, .error_code = "provider_error", .error_message = "no luck"};
 }
 
-// Starts `count` coroutines and waits until all have ended; what one throws is thrown.
-template <class Make>
-Async<void> all_at_once(Reactor& reactor, int count, Make make) {
-  int running = count;
-  std::exception_ptr failure;
-  for (int i = 0; i < count; ++i) {
-    reactor.spawn(make(i), [&](std::exception_ptr ended) {
-      --running;
-      if (ended && !failure) failure = ended;
-    });
-  }
-  while (running > 0) co_await sleep_for(1ms);
-  if (failure) std::rethrow_exception(failure);
-}
-
 inline Async<std::int64_t> count_of(Database& db, std::string sql, Params params) {
   const Rows rows = co_await db.query(std::move(sql), std::move(params));
   co_return rows[0].integer(0);
