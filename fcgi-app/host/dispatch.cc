@@ -109,7 +109,12 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   }
   served->entry = match.entry;
   const Route& route = match.entry->route;
-  call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
+  call.user_ = co_await platform_.authenticator.identify(route.options.auth,
+                                                         Asking{.method = call.method(),
+                                                                .authorization = call.header("authorization"),
+                                                                .cookie = call.header("cookie"),
+                                                                .origin = call.header("origin"),
+                                                                .fetch_site = call.header("sec-fetch-site")});
   if (route.options.auth == Auth::operator_token) {
     co_await admit_operator(call);
   } else if (route.options.limited) {
