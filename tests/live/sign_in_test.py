@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from live import Live, at_once
 from oidc import CLIENT, CLIENT_SECRET, OidcProvider
-from servers import ROOT, wait_for
+from servers import wait_for
 from tokens import in_seconds, signed_with
 
 live = Live(__file__)
@@ -32,12 +32,6 @@ def tearDownModule():
     live.stop()
     for server in (provider, issuer):
         server.stop()
-
-
-def script(*words):
-    done = subprocess.run([ROOT / "scripts/token", *words], env=live.fleet.environment, cwd="/", timeout=60,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def some_email():
@@ -68,7 +62,7 @@ class Browser:
         return self.ask("GET", path, **headers)
 
     def follow_link(self, email):
-        reply = self.get(path_of(script("sign-in", email)))
+        reply = self.get(path_of(live.token("sign-in", email)))
         assert reply.status == 303, reply
         return self
 
@@ -270,7 +264,7 @@ class LinkTest(SignInCase):
         self.refused(Browser().get("/auth/callback?code=a&state=b"), 404)
         email = some_email()
         browser = Browser()
-        link = path_of(script("sign-in", email.upper()))
+        link = path_of(live.token("sign-in", email.upper()))
         reply = browser.get(f"{link}&next=/market")
         self.assertEqual((reply.status, reply.headers["Location"]), (303, "/market"))
         self.assertEqual(browser.user["email"], email)
@@ -278,7 +272,7 @@ class LinkTest(SignInCase):
         self.assertEqual(Browser().follow_link(email).user["id"], browser.user["id"])
 
     def test_a_link_is_good_once(self):
-        link = path_of(script("sign-in", some_email()))
+        link = path_of(live.token("sign-in", some_email()))
         self.assertEqual(live.ask("HEAD", link).status, 303)
         statuses = [reply.status for reply in at_once(6, lambda _: Browser().get(link))]
         self.assertEqual(sorted(statuses), [303] + [403] * 5)
@@ -286,20 +280,20 @@ class LinkTest(SignInCase):
 
     def test_a_link_that_is_late_or_made_up_is_not_good(self):
         email = some_email()
-        link = path_of(script("sign-in", email))
+        link = path_of(live.token("sign-in", email))
         ends = live.fleet.sql(f"select extract(epoch from expires_at - now()) from sign_in_links where email = '{email}'")
         self.assertTrue(890 < float(ends[0][0]) <= 900, ends)
         live.fleet.sql(f"update sign_in_links set expires_at = now() where email = '{email}'")
         browser = Browser()
         for wrong in (link, link[:-1], "/auth/sign-in?token=%27", "/auth/sign-in?token=" + "a" * 43):
             self.refused(browser.get(wrong), 403)
-        self.assertEqual(browser.get(f"{path_of(script('sign-in', email))}&next=//evil.example").status, 400)
+        self.assertEqual(browser.get(f"{path_of(live.token('sign-in', email))}&next=//evil.example").status, 400)
         self.assertEqual(browser.cookies, {})
 
     def test_what_is_no_address_is_refused(self):
         for words in (("sign-in", "ada"), ("sign-in", "a|b@example.com"), ("user", "@"), ("user", "a@b", "--scopes", "all")):
             with self.assertRaises(subprocess.CalledProcessError):
-                script(*words)
+                live.token(*words)
 
 
 class AccessTokenTest(SignInCase):
@@ -323,7 +317,7 @@ class AccessTokenTest(SignInCase):
 
     def test_a_scope_that_it_lacks_is_named(self):
         email = some_email()
-        reads, writes = (script("user", email, "--scopes", scope) for scope in ("read", "write"))
+        reads, writes = (live.token("user", email, "--scopes", scope) for scope in ("read", "write"))
         self.assertEqual(live.get("/api/v1/teams", **as_bearer(reads)).status, 200)
         self.refused(live.ask("POST", "/api/v1/teams", {"name": "A"}, **as_bearer(reads)), 403, '"write"')
         self.refused(live.ask("DELETE", "/api/v1/user", **as_bearer(reads)), 403, '"write"')
@@ -352,7 +346,7 @@ class AccessTokenTest(SignInCase):
             self.refused(live.get("/auth/session", **as_bearer(wrong)), 401)  # not nobody: it meant to be somebody
 
     def test_it_makes_no_others(self):
-        token = script("user", some_email())
+        token = live.token("user", some_email())
         self.refused(live.ask("POST", "/api/v1/user/tokens", {"name": "B", "scopes": ["read"]}, **as_bearer(token)), 403, "no others")
 
     def test_what_it_may_and_how_long_is_said(self):
@@ -421,9 +415,9 @@ class SecrecyTest(SignInCase):
         answer = provider.approve(browser.begin())
         attempt = browser.cookies[ATTEMPT].partition(".")[0]
         trace = browser.get(answer).trace
-        link = script("sign-in", some_email())
+        link = live.token("sign-in", some_email())
         Browser().get(path_of(link))
-        token = script("user", some_email())
+        token = live.token("user", some_email())
         live.get("/api/v1/teams", **as_bearer(token))
         live.log_of(trace)
         text = "".join(file.read_text(encoding="utf-8", errors="replace") for file in (live.fleet.folder / "log").iterdir())
