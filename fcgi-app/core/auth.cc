@@ -2,74 +2,103 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
-#include <stdexcept>
-
-#include "base/files.h"
-#include "base/utf8.h"
-#include "wire/http.h"
+#include "base/text.h"
 
 namespace plugfleet {
 namespace {
 
-// JWT_SECRET: the secret; a second line may hold the one before it, and until when that is taken:
-// "until 2026-11-23T10:00:00Z SECRET".
-void read_secrets(const std::string& text, JwtRules& rules) {
-  const bool is_pem = text.starts_with("-----BEGIN");  // which the verifier refuses
-  const std::size_t end = is_pem ? text.npos : text.find('\n');
-  rules.secret = text.substr(0, end);
-  if (end == text.npos) return;
-  std::tm time{};
-  const char* const second = text.c_str() + end + 1;
-  const char* const rest = ::strptime(second, "until %Y-%m-%dT%H:%M:%SZ", &time);
-  if (!rest || *rest != ' ' || !rest[1] || text.find('\n', end + 1) != text.npos) {
-    throw Failure(
-        FailureKind::internal,
-        "JWT_SECRET: a second line must be like \"until 2026-11-23T10:00:00Z SECRET\", and there is no third");
-  }
-  rules.previous = without_mark(rest + 1);
-  rules.previous_until = std::chrono::sys_seconds(std::chrono::seconds(::timegm(&time)));
-}
+bool changes_something(Method method) { return method != Method::GET && method != Method::HEAD; }
+
+[[noreturn]] void refuse(std::string_view why) { throw Failure(FailureKind::unauthorized, std::string(why)); }
 
 }  // namespace
 
-Authenticator::Authenticator(const Settings& settings) : issuer_(settings.jwt_issuer) {
-  if (settings.jwt_alg == "none") return;
-  using Algorithm = JwtRules::Algorithm;
-  JwtRules rules{.algorithm = settings.jwt_alg == "HS256"   ? Algorithm::HS256
-                              : settings.jwt_alg == "RS256" ? Algorithm::RS256
-                                                            : Algorithm::ES256,
-                 .issuer = settings.jwt_issuer,
-                 .audience = settings.jwt_audience};
-  if (rules.algorithm == Algorithm::HS256) {
-    read_secrets(settings.jwt_secret, rules);
-  } else {
-    const auto jwks = read_file(settings.jwt_jwks_file);
-    if (!jwks)
-      throw Failure(FailureKind::internal, fmt::format("JWT_JWKS_FILE: cannot read \"{}\"", settings.jwt_jwks_file));
-    rules.jwks = *jwks;
+Authenticator::Authenticator(const Settings& settings, Reactor& reactor, HttpClient& http, Database& database)
+    : issuer_(settings.jwt_issuer),
+      origin_(lower(settings.public_url)),
+      issuers_(read_jwt_issuers(settings), reactor, http),
+      access_tokens_(database),
+      sessions_(database) {}
+
+Async<std::optional<User>> Authenticator::identify(Auth auth, Asking asking) {
+  if (auth == Auth::none || auth == Auth::operator_token) co_return std::nullopt;
+  if (!asking.authorization.empty()) {
+    auto user = co_await by_token(auth, asking);
+    co_return user;
   }
-  try {
-    verifier_.emplace(rules);
-  } catch (const std::invalid_argument& unsafe) {
-    throw Failure(FailureKind::internal, fmt::format("JWT_ALG={}: {}", settings.jwt_alg, unsafe.what()));
+  const std::string_view secret = cookie_in(asking.cookie, kSessionCookie);
+  if (!secret.empty()) {
+    auto user = co_await by_session(std::string(secret), asking);
+    if (user) co_return user;
   }
+  if (auth == Auth::optional) co_return std::nullopt;
+  refuse(secret.empty() ? "a bearer token is needed" : "this session has ended: sign in again");
 }
 
-std::vector<std::string> Authenticator::passed_over() const {
-  return verifier_ ? verifier_->passed_over() : std::vector<std::string>();
+Async<std::optional<User>> Authenticator::by_token(Auth auth, Asking asking) {
+  const std::string token(bearer_token(asking.authorization));
+  if (token.starts_with(kAccessTokenPrefix)) {
+    User user = co_await by_access_token(token, asking.method);
+    co_return user;
+  }
+  if (issuers_.none() && auth == Auth::optional) co_return std::nullopt;
+  if (token.empty()) refuse("the Authorization header holds no bearer token");
+  if (issuers_.none()) refuse("this server is not set up to take tokens (JWT_ALG)");
+  User user = co_await by_jwt(token);
+  co_return user;
 }
 
-std::optional<User> Authenticator::identify(Auth auth, std::string_view authorization) const {
-  if (auth == Auth::none || auth == Auth::operator_token) return std::nullopt;
-  if (auth == Auth::optional && (authorization.empty() || !verifier_)) return std::nullopt;
-  if (!verifier_) throw Failure(FailureKind::unauthorized, "this server is not set up to take tokens (JWT_ALG)");
-  if (authorization.empty()) throw Failure(FailureKind::unauthorized, "a bearer token is needed");
-  const std::string_view token = bearer_token(authorization);
-  if (token.empty()) throw Failure(FailureKind::unauthorized, "the Authorization header holds no bearer token");
-  const auto claims = verifier_->verify(token, WallClock::now());
-  if (!claims) throw Failure(FailureKind::unauthorized, std::string(claims.error()));
-  return User{.id = claims->subject, .issuer = issuer_, .subject = claims->subject, .email = claims->email};
+Async<User> Authenticator::by_access_token(std::string token, Method method) {
+  const auto holder = co_await access_tokens_.holder_of(std::move(token));
+  if (!holder) refuse("this personal access token is unknown, revoked or expired");
+  const bool writes = changes_something(method);
+  if (writes ? !holder->writes : !holder->reads) {
+    throw Failure(FailureKind::forbidden,
+                  fmt::format("this takes the scope \"{}\", which the token does not have", writes ? "write" : "read"));
+  }
+  co_return with_id(holder->user, User::Proof::access_token);
+}
+
+Async<User> Authenticator::by_jwt(std::string token) {
+  auto verified = co_await issuers_.verify(std::move(token));
+  if (!verified) refuse(verified.error());
+  Claims& claims = verified->claims;
+  if (verified->issuer == issuer_ && reads_as_anothers(claims.subject))
+    refuse("the token's sub could be taken for another issuer's user");
+  co_return with_id({.id = {},
+                     .issuer = std::move(verified->issuer),
+                     .subject = std::move(claims.subject),
+                     .email = std::move(claims.email),
+                     .name = std::move(claims.name)},
+                    User::Proof::jwt);
+}
+
+Async<std::optional<User>> Authenticator::by_session(std::string secret, Asking asking) {
+  auto user = co_await sessions_.user_of(std::move(secret));
+  if (!user) co_return std::nullopt;
+  if (changes_something(asking.method) && !is_ours(asking))
+    throw Failure(FailureKind::forbidden, "by cookie nothing is changed from another site's pages");
+  co_return with_id(*std::move(user), User::Proof::session);
+}
+
+User Authenticator::with_id(User user, User::Proof proof) const {
+  user.id = user.issuer == issuer_ ? user.subject : fmt::format("{}|{}", user.issuer, user.subject);
+  user.proof = proof;
+  return user;
+}
+
+// W4: whether a subject of JWT_ISSUER's, which is an id as it stands, could be another's "ISSUER|SUBJECT". An issuer that
+// users sign in by is a URL.
+bool Authenticator::reads_as_anothers(std::string_view subject) const {
+  const std::string before(subject.substr(0, subject.find('|')));
+  return before.size() < subject.size() && (before == kLocalIssuer || before.contains("://") || issuers_.has(before));
+}
+
+// W3. Browsers say where a request comes from: Sec-Fetch-Site (W3C Fetch Metadata) where this fleet is asked by https or is
+// this machine, or Origin (RFC 6454). What says neither is no browser's, or an old one's.
+bool Authenticator::is_ours(const Asking& asking) const {
+  if (!asking.fetch_site.empty()) return asking.fetch_site == "same-origin";
+  return !asking.origin.empty() && lower(asking.origin) == origin_;
 }
 
 }  // namespace plugfleet

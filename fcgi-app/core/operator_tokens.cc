@@ -1,7 +1,5 @@
 #include "core/operator_tokens.h"
 
-#include <algorithm>
-
 #include "base/digest.h"
 #include "core/new_token.h"
 
@@ -10,8 +8,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "pft_";
 constexpr std::size_t kTokenLength = kPrefix.size() + kTokenRandomLength;
-constexpr std::size_t kKnownMax = 1000;
-constexpr milliseconds kGoodFor = 10s, kBadFor = 2s;
 
 constexpr const char* kFind = R"sql(
 with found as (
@@ -62,21 +58,11 @@ constexpr const char* kRevoke = "update operator_tokens set revoked_at = now() w
 Async<bool> OperatorTokens::admits(std::string token) {
   if (token.size() != kTokenLength || !token.starts_with(kPrefix)) co_return false;
   const std::string hash = sha256_hex(token);
-  const auto known = known_.find(hash);
-  if (known != known_.end() && known->second.until > Clock::now()) co_return known->second.good;
+  if (const bool* const known = known_.find(hash)) co_return *known;
   const auto asked = Clock::now();
   const auto left = co_await database_.maybe<milliseconds>(kFind, hash);
-  remember(hash, {left.has_value(), asked + (left ? std::min(kGoodFor, *left) : kBadFor)});
+  known_.keep(hash, left.has_value(), asked, left.value_or(0ms));
   co_return left.has_value();
-}
-
-// Where there is no room, all that is past goes; where nothing is, everything: those in use are asked for again.
-void OperatorTokens::remember(const std::string& hash, Known known) {
-  if (known_.size() >= kKnownMax && !known_.contains(hash)) {
-    std::erase_if(known_, [now = Clock::now()](const auto& entry) { return entry.second.until <= now; });
-    if (known_.size() >= kKnownMax) known_.clear();
-  }
-  known_.insert_or_assign(hash, known);
 }
 
 Async<std::optional<std::string>> OperatorTokens::create(std::string name,

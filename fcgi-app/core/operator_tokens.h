@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "core/remembered.h"
 #include "io/postgres.h"
 
 namespace plugfleet {
@@ -49,14 +49,8 @@ class OperatorTokens {
   Async<bool> revoke(std::string name);
 
  private:
-  struct Known {
-    bool good;
-    Clock::time_point until;
-  };
-  void remember(const std::string& hash, Known known);
-
   Database& database_;
-  std::unordered_map<std::string, Known> known_;  // by hash
+  Remembered<bool> known_;
 };
 
 }  // namespace plugfleet

@@ -27,10 +27,10 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       redis(reactor, {.address = settings.redis_socket}),
       payloads(reactor, {.address = settings.payloads_socket, .command_timeout = kPayloadTimeout}),
       prompts(settings.prompts_dir),
-      http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max)),
+      http(reactor, static_cast<std::size_t>(settings.ai_in_flight_max), settings.http_proxy),
       limiter(redis),
       reply_cache(redis),
-      authenticator(settings),
+      authenticator(settings, reactor, http, database),
       accounts(database),
       operator_tokens(database),
       recorder(reactor, database),
@@ -41,7 +41,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       intake(reactor, jobs, body_store, events),
       streams(reactor, jobs, body_store, events, redis,
               {.process = settings.streams_max, .client = settings.streams_per_client}),
-      own_{reactor, database, replica, reply_cache, prompts, settings.public_url} {}
+      own_{reactor, database, replica, reply_cache, http, prompts, settings.public_url} {}
 
 Platform::~Platform() = default;
 
@@ -56,7 +56,7 @@ struct Platform::Given {
       replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
     }
     services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                     platform.reply_cache, platform.prompts.of(module), platform.settings.public_url);
+                     platform.reply_cache, platform.http, platform.prompts.of(module), platform.settings.public_url);
   }
 
   std::unique_ptr<Database> database;

@@ -27,6 +27,7 @@
 #include "core/prompts.h"
 #include "core/replica.h"
 #include "core/reply_cache.h"
+#include "io/http_client.h"
 #include "io/postgres.h"
 #include "io/reactor.h"
 
@@ -37,6 +38,7 @@ struct Services {
   Database& database;  // the module's own (DATABASE_NAME), or the fleet's
   Replica& replica;    // for reads that may be a little old
   ReplyCache& reply_cache;
+  HttpClient& http;              // to ask others; a wait of its own for each request
   const Prompts prompts;         // the module's own
   const std::string public_url;  // "https://example.com": what a link to this fleet begins with
 

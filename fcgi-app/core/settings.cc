@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "core/ai/ai_addresses.h"
 #include "core/ai/ai_providers.h"
 #include "core/migrations.h"
 #include "io/postgres.h"
@@ -255,8 +256,10 @@ void Settings::rows(SettingReader& s) {
   s.choice("JWT_ALG", jwt_alg, "none", {"none", "HS256", "RS256", "ES256"});
   s.secret("JWT_SECRET", jwt_secret);
   s.text("JWT_JWKS_FILE", jwt_jwks_file, "");
+  s.text("JWT_JWKS_URL", jwt_jwks_url, "");
   s.text("JWT_ISSUER", jwt_issuer, "");
   s.text("JWT_AUDIENCE", jwt_audience, "");
+  s.secret("JWT_ISSUERS", jwt_issuers);
   if (jwt_alg != "none" && (jwt_issuer.empty() || jwt_audience.empty())) {
     s.complain(
         "JWT_ISSUER and JWT_AUDIENCE: both must be set where JWT_ALG is, or tokens made for others would be taken");
@@ -270,6 +273,11 @@ void Settings::rows(SettingReader& s) {
   s.integer("AI_HEDGE_PERCENT", ai_hedge_percent, 3, 0, 20);
   s.choice("AI_PLAIN_HTTP", ai_plain_http, "loopback", {"loopback", "anywhere"});
   s.secret("HTTP_PROXY", http_proxy);
+  if (auto proxy = read_proxy(http_proxy)) {
+    http_proxy = std::move(*proxy);
+  } else {
+    s.complain("HTTP_PROXY: " + proxy.error());
+  }
   s.secret("OPENROUTER_API_KEY", openrouter_api_key);
   s.text("OPENROUTER_BASE_URL", openrouter_base_url, "https://openrouter.ai/api/v1");
   s.text("OPENROUTER_MODEL", openrouter_model, "google/gemini-2.5-flash-lite");

@@ -93,7 +93,7 @@ struct Settings {
   std::int64_t runner_jobs = 0, jobs_keep_completed = 0, jobs_keep_failed = 0, jobs_keep_days = 0;
   std::int64_t streams_max = 0, streams_per_client = 0;
 
-  std::string jwt_alg, jwt_secret, jwt_jwks_file, jwt_issuer, jwt_audience;
+  std::string jwt_alg, jwt_secret, jwt_jwks_file, jwt_jwks_url, jwt_issuer, jwt_audience, jwt_issuers;
 
   std::string ai_provider, ai_plain_http, http_proxy;
   std::int64_t ai_in_flight_max = 0, ai_attempts = 0, ai_hedge_percent = 0;

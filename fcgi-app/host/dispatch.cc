@@ -110,7 +110,12 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
   }
   served->entry = match.entry;
   const Route& route = match.entry->route;
-  call.user_ = platform_.authenticator.identify(route.options.auth, call.header("authorization"));
+  call.user_ = co_await platform_.authenticator.identify(route.options.auth,
+                                                         Asking{.method = call.method(),
+                                                                .authorization = call.header("authorization"),
+                                                                .cookie = call.header("cookie"),
+                                                                .origin = call.header("origin"),
+                                                                .fetch_site = call.header("sec-fetch-site")});
   // What the limiter and the cache are asked goes to Redis together: one round trip for a reply that is kept.
   std::optional<ReplyCache::Asked> asked;
   std::optional<ReplyCache::Peek> peeked;

@@ -73,10 +73,19 @@ class Document {
     for (auto& [name, schema] : schemas_) schemas.set(name, schema);
     return Json::object(
         {{"securitySchemes",
-          Json::object({{"user", Json::object({{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"}})},
-                        {"operator", Json::object({{"type", "http"},
-                                                   {"scheme", "bearer"},
-                                                   {"description", "pft_..., by scripts/token create NAME"}})}})},
+          Json::object(
+              {{"user", Json::object({{"type", "http"},
+                                      {"scheme", "bearer"},
+                                      {"description",
+                                       "A JWT, or a personal access token: pfu_..., by POST /api/v1/user/tokens"}})},
+               {"session", Json::object({{"type", "apiKey"},
+                                         {"in", "cookie"},
+                                         {"name", kSessionCookie},
+                                         {"description",
+                                          "By /auth/sign-in; from another site's pages it changes nothing (403)"}})},
+               {"operator", Json::object({{"type", "http"},
+                                          {"scheme", "bearer"},
+                                          {"description", "pft_..., by scripts/token create NAME"}})}})},
          {"headers", headers()},
          {"parameters", parameters()},
          {"responses", std::move(responses)},
@@ -128,14 +137,15 @@ class Document {
   }
 
   static Json security_of(Auth auth) {
-    const Json nobody = Json::object(), user = Json::object({{"user", Json::array()}});
+    const Json nobody = Json::object(), user = Json::object({{"user", Json::array()}}),
+               session = Json::object({{"session", Json::array()}});
     switch (auth) {
       case Auth::none:
         return Json::array();
       case Auth::optional:
-        return Json::array({nobody, user});
+        return Json::array({nobody, user, session});
       case Auth::required:
-        return Json::array({user});
+        return Json::array({user, session});
       case Auth::operator_token:
         return Json::array({Json::object({{"operator", Json::array()}})});
     }
@@ -184,7 +194,8 @@ class Document {
     }
     for (const FailureKind kind : options.fails) failing.insert(info(kind).status);
     if (options.auth != Auth::none) failing.insert(401);
-    if (options.operators_only) failing.insert(403);
+    const bool of_users = options.auth == Auth::optional || options.auth == Auth::required;
+    if (options.operators_only || of_users) failing.insert(403);
     if (std::ranges::count(entry.route.handler.whole_numbers(), true) > 0) failing.insert(404);
     if ((options.body && options.body->type.schema) || makes_jobs(entry.route)) failing.insert(422);
     if (is_limited(options)) failing.insert(429);

@@ -158,7 +158,8 @@ struct Easy {  // an easy handle in the multi handle, out of it again however th
 }  // namespace
 
 struct HttpClient::State {
-  State(Reactor& reactor_, std::size_t kept_connections) : reactor(reactor_), timer(reactor_) {
+  State(Reactor& reactor_, std::size_t kept_connections, std::string its_proxy)
+      : reactor(reactor_), proxy(std::move(its_proxy)), timer(reactor_) {
     static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
     multi = curl_multi_init();
     if (global != CURLE_OK || !multi) throw Failure(FailureKind::internal, "libcurl does not start");
@@ -223,6 +224,7 @@ struct HttpClient::State {
   }
 
   Reactor& reactor;
+  const std::string proxy;
   Timer timer;
   CURLM* multi = nullptr;
   std::unordered_map<curl_socket_t, std::unique_ptr<FdWatch>> watches;
@@ -231,8 +233,8 @@ struct HttpClient::State {
   std::size_t in_flight = 0;
 };
 
-HttpClient::HttpClient(Reactor& reactor, std::size_t kept_connections)
-    : state_(std::make_unique<State>(reactor, kept_connections)) {}
+HttpClient::HttpClient(Reactor& reactor, std::size_t kept_connections, std::string proxy)
+    : state_(std::make_unique<State>(reactor, kept_connections, std::move(proxy))) {}
 HttpClient::~HttpClient() = default;
 
 std::size_t HttpClient::in_flight() const { return state_->in_flight; }
@@ -256,7 +258,8 @@ Async<HttpReply> HttpClient::send(HttpRequest request) {
   const auto set = [handle](CURLoption option, auto value) { curl_easy_setopt(handle, option, value); };
   set(CURLOPT_URL, transfer.request.url.c_str());
   if (!transfer.request.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, transfer.request.unix_socket.c_str());
-  set(CURLOPT_PROXY, transfer.request.proxy.c_str());  // empty: none, whatever the environment says
+  const std::string& proxy = transfer.request.proxy.empty() ? state_->proxy : transfer.request.proxy;
+  set(CURLOPT_PROXY, proxy.c_str());  // empty: none, whatever the environment says
   set(CURLOPT_NOPROXY, "localhost,127.0.0.0/8,::1");
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_HTTPHEADER, easy.headers);

@@ -24,7 +24,7 @@ namespace plugfleet {
 struct HttpRequest {
   std::string url;
   std::string unix_socket;             // where the server listens, instead of at the url's host
-  std::string proxy;                   // http://[USER:PASSWORD@]HOST:PORT; loopback is reached without it
+  std::string proxy;                   // another than the client's
   std::vector<std::string> headers;    // "Name: value"
   std::vector<std::string_view> body;  // POST where there is one, else GET
   Clock::duration timeout = 60s;       // from start to last byte
@@ -42,8 +42,9 @@ struct HttpReply {
 
 class HttpClient {
  public:
-  // `kept_connections`: how many idle connections are held for reuse.
-  HttpClient(Reactor& reactor, std::size_t kept_connections);
+  // `kept_connections`: how many idle connections are held for reuse. `proxy`: http://[USER:PASSWORD@]HOST:PORT; loopback is
+  // reached without it. Empty: none.
+  HttpClient(Reactor& reactor, std::size_t kept_connections, std::string proxy = {});
   ~HttpClient();
 
   // Throws Failure: provider_timeout, or provider_error where no whole reply came. One that came and is over reply_max,

@@ -173,7 +173,7 @@ int run(const Arguments& arguments) {
   if (arguments.print == "settings" || arguments.print == "values") return print_settings(reader, arguments.print);
   if (!arguments.print.empty()) return print_routes(arguments.print, settings, modules);
   reader.finish(unclaimed_by(settings));
-  const Authenticator checked(settings);
+  read_jwt_issuers(settings);  // throws where something is wrong
 
   if (!arguments.check) start_process(settings);
   const auto pages = pages_of(modules);

@@ -1,5 +1,7 @@
 #include "wire/http.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -55,6 +57,19 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return out;
 }
 
+std::string percent_encode(std::string_view text) {
+  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string encoded;
+  for (const char c : text) {
+    if (kPlain.contains(c)) {
+      encoded += c;
+    } else {
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
+}
+
 std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query) {
   std::vector<std::pair<std::string, std::optional<std::string>>> pairs;
   if (query.empty()) return pairs;
@@ -68,6 +83,24 @@ std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std:
     if (key) pairs.emplace_back(std::move(*key), std::move(value));
   });
   return pairs;
+}
+
+std::string query_of(const std::vector<std::pair<std::string_view, std::string_view>>& pairs) {
+  std::string query;
+  for (const auto& [name, value] : pairs) {
+    if (!query.empty()) query += '&';
+    query.append(percent_encode(name)).append("=").append(percent_encode(value));
+  }
+  return query;
+}
+
+std::string_view cookie_in(std::string_view cookies, std::string_view name) {
+  std::string_view found;
+  split(cookies, ';', [&](std::string_view cookie) {
+    const std::size_t equals = cookie.find('=');
+    if (found.empty() && equals != cookie.npos && cookie.substr(0, equals) == name) found = cookie.substr(equals + 1);
+  });
+  return found;
 }
 
 std::string media_type_of(std::string_view content_type) {

@@ -97,18 +97,6 @@ std::size_t bit_length(std::string_view number) {
   return number.empty() ? 0 : number.size() * 8 - std::countl_zero(static_cast<unsigned char>(number.front()));
 }
 
-std::string_view name_of(JwtRules::Algorithm algorithm) {
-  switch (algorithm) {
-    case JwtRules::Algorithm::HS256:
-      return "HS256";
-    case JwtRules::Algorithm::RS256:
-      return "RS256";
-    case JwtRules::Algorithm::ES256:
-      return "ES256";
-  }
-  throw std::invalid_argument("JWT: the algorithm must be HS256, RS256 or ES256");
-}
-
 // What stops the start: a set that holds such a key is not what the operator believes it is.
 [[noreturn]] void refuse_key(std::size_t index, std::string_view why) {
   throw std::invalid_argument(fmt::format("JWT: key {} of the JWKS {}", index + 1, why));
@@ -155,6 +143,16 @@ SignatureVerifier ec_key(const JsonView& key) {
 }
 
 }  // namespace
+
+UnverifiedJwt read_unverified(std::string_view token) {
+  if (token.size() > kTokenMax) return {};
+  auto segments = split(token);
+  if (!segments) return {};
+  const auto header = parse_object(segments->header), claims = parse_object(segments->payload);
+  if (!header || !claims) return {};
+  const auto text = [](const JsonView* value) { return is_string(value) && value->exact() ? value->text() : ""; };
+  return {text(header->find("alg")), text(claims->find("iss"))};
+}
 
 struct JwtVerifier::Key {
   std::string id;  // empty: it has none
@@ -232,12 +230,15 @@ std::expected<std::span<const JwtVerifier::Key>, std::string_view> JwtVerifier::
   if (keys.front().id.empty() || (keys.size() == 1 && !id)) return keys;
   if (!id) return Refusal("the token names no key, and there are several");
   const auto found = std::ranges::find(keys, id->text(), &Key::id);
-  if (found == keys.end()) return Refusal("the token names a key we do not have");
+  if (found == keys.end()) return Refusal(kJwtKeyUnknown);
   return std::span(found, 1);
 }
 
 JwtVerifier::JwtVerifier(const JwtRules& rules)
-    : algorithm_(name_of(rules.algorithm)), issuer_(rules.issuer), audience_(rules.audience), leeway_(rules.leeway) {
+    : algorithm_(kJwtAlgorithms.of(rules.algorithm)),
+      issuer_(rules.issuer),
+      audience_(rules.audience),
+      leeway_(rules.leeway) {
   if (issuer_.empty()) throw std::invalid_argument("JWT: no issuer is set, so any issuer's token would pass");
   if (audience_.empty()) throw std::invalid_argument("JWT: no audience is set, so a token for another would pass");
   keys_ = std::make_shared<const std::vector<Key>>(rules.algorithm == JwtRules::Algorithm::HS256
@@ -291,8 +292,18 @@ std::expected<Claims, std::string_view> JwtVerifier::verify(std::string_view tok
   auto email = has_email ? clean_text_of(address) : std::nullopt;
   if (has_email && !email) return Refusal("the token's email is not a plain text");
 
+  // Whoever may write any address into a token must not be taken for its owner. (Some write the word as a text.)
+  const JsonView* verified = claim("email_verified");
+  if (verified && (is_text(verified, "false") || (verified->type() == JsonView::Type::boolean && !verified->boolean())))
+    email.reset();
+
   const std::chrono::sys_seconds until{std::chrono::seconds(static_cast<std::int64_t>(*expiry))};
-  return Claims{*std::move(subject), std::move(email), until};
+  return Claims{.subject = *std::move(subject),
+                .email = std::move(email),
+                .name = clean_text_of(claim("name")),
+                .nonce = clean_text_of(claim("nonce")),
+                .authorized_party = clean_text_of(claim("azp")),
+                .expiry = until};
 }
 
 }  // namespace plugfleet

@@ -1,8 +1,8 @@
 // JSON Web Tokens: was this bearer token made for us by our issuer, and who is it about? (RFC 7515, 7519, 8725)
 //
-// The settings name the algorithm, the keys, the issuer and the audience; a token chooses none of them. Its `kid` may
-// only pick among the configured keys. A token is refused unless every check passes; nothing is read from its claims
-// before its signature is right. No reason ever holds a piece of the token or of a key: each is a literal.
+// Rules name the algorithm, the keys, the issuer and the audience; a token chooses none of them. Its `kid` may only pick
+// among the rules' keys, and its `iss` among several rules (read_unverified), which then check it. A token is refused
+// unless every check passes; nothing else is read from its claims before its signature is right. No reason ever holds a piece of the token or of a key: each is a literal.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/names.h"
 
 namespace plugfleet {
 
@@ -28,12 +30,27 @@ struct JwtRules {
   std::chrono::seconds leeway{60};
 };
 
-// What a verified token says. Both texts are 1 to 255 bytes of UTF-8 without control characters.
+inline constexpr Names<JwtRules::Algorithm, 3> kJwtAlgorithms({{{JwtRules::Algorithm::HS256, "HS256"},
+                                                                {JwtRules::Algorithm::RS256, "RS256"},
+                                                                {JwtRules::Algorithm::ES256, "ES256"}}});
+
+// What a verified token says. Its texts are 1 to 255 bytes of UTF-8 without control characters.
 struct Claims {
   std::string subject;
-  std::optional<std::string> email;
+  std::optional<std::string> email;                          // none where the token says that nobody has verified it
+  std::optional<std::string> name, nonce, authorized_party;  // OpenID Connect Core, sections 2 and 5.1
   std::chrono::sys_seconds expiry;
 };
+
+// What a token says that nobody has verified, to choose by which rules that is to be done and for nothing else; empty
+// where it does not say it, or is no token.
+struct UnverifiedJwt {
+  std::string algorithm, issuer;
+};
+UnverifiedJwt read_unverified(std::string_view token);
+
+// JwtVerifier::verify's refusal of a token whose key may be one that its issuer has made since.
+inline constexpr std::string_view kJwtKeyUnknown = "the token names a key we do not have";
 
 // Holds the keys, parsed once and never changed: copies share them, and threads may call verify at the same time.
 class JwtVerifier {

@@ -78,8 +78,9 @@ TEST(parameters_are_those_of_the_path_and_the_query) {
            R"([{"name":"id","in":"path","required":true,"schema":{"type":"integer"}},)"
            R"({"name":"limit","in":"query","required":false,"schema":{"type":"integer","minimum":1,"maximum":100}},)"
            R"({"name":"sort","in":"query","required":true,"schema":{"type":"string"}}])");
-  CHECK_EQ(operation["security"].dump(), R"([{"user":[]}])");
+  CHECK_EQ(operation["security"].dump(), R"([{"user":[]},{"session":[]}])");
   CHECK(!operation["responses"]["401"].is_null());
+  CHECK(!operation["responses"]["403"].is_null());
   CHECK(!operation["responses"]["404"].is_null());
 }
 

@@ -247,4 +247,4 @@ class ScriptTest(AnalyticsCase):
         ):
             with self.subTest(words):
                 self.assertIn(saying, script(*words, status=status))
-        self.assertEqual(script("--help").count("\n"), 6)
+        self.assertEqual(script("--help").count("\n"), 8)

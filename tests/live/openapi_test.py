@@ -41,10 +41,11 @@ class DocumentTest(live.Case):
         self.assertIn("post /api/rename-layers body", seen)
 
     def test_what_an_example_sends_is_taken(self):
+        headers = {"Content-Type": "application/json", **live.session()}
         for where, example, _, _ in live.contract.examples():
             method, path, side = where.split()
-            if side == "body":
-                self.assertEqual(live.ask(method.upper(), path, example).status, 200, where)
+            if side == "body" and "{" not in path:
+                self.assertIn(live.ask(method.upper(), path, example, headers=headers).status, (200, 201), where)
 
     def test_whoever_knows_it_is_sent_it_once_and_packed(self):
         reply = live.get("/openapi.json", headers={"Accept-Encoding": "gzip"})

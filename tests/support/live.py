@@ -17,8 +17,10 @@ import json
 import os
 import signal
 import ssl
+import subprocess
 import sys
 import unittest
+import urllib.parse
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +29,7 @@ sys.dont_write_bytecode = True
 
 from bodies import png
 from contract import Contract
-from servers import Fleet, Provider, fetch, wait_for
+from servers import ROOT, Fleet, Provider, fetch, wait_for
 
 PATIENCE = 60  # seconds until a test gives up waiting: sanitizer builds are slow
 EMAIL = "ada@example.com"
@@ -155,6 +157,19 @@ class Live:
 
     def edit(self, body, **how):
         return self.ask("POST", "/api/generate-edits", body, **how)
+
+    def token(self, *words):
+        """What scripts/token prints."""
+        done = subprocess.run([ROOT / "scripts/token", *words], env=self.fleet.environment, cwd="/", timeout=PATIENCE,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def session(self, email=EMAIL):
+        """The headers of a browser that has signed in with that address, asking from a page of ours."""
+        link = urllib.parse.urlsplit(self.token("sign-in", email))
+        reply = self.get(f"{link.path}?{link.query}")
+        assert reply.status == 303, reply
+        return {"Cookie": reply.headers["Set-Cookie"].partition(";")[0], "Sec-Fetch-Site": "same-origin"}
 
     def log_of(self, trace, event="request"):
         """The workers' log line of that event for that request, once it is there."""

@@ -61,3 +61,22 @@ TEST(a_method_nobody_serves_is_other) {
   CHECK(parse_method("other") == Method::other);
   CHECK(parse_method("BREW") == Method::other);
 }
+
+TEST(what_is_encoded_decodes_to_itself) {
+  CHECK_EQ(percent_encode("a b/\xc3\xa9?&=+%~-._"), "a%20b%2F%C3%A9%3F%26%3D%2B%25~-._");
+  const std::string query = query_of({{"a", "1&b=2"}, {"c d", "+ %"}, {"e", ""}});
+  CHECK_EQ(query, "a=1%26b%3D2&c%20d=%2B%20%25&e=");
+  const auto pairs = parse_query(query);
+  CHECK_EQ(pairs.size(), 3u);
+  CHECK_EQ(pairs[0].second.value(), "1&b=2");
+  CHECK_EQ(pairs[1].first, "c d");
+  CHECK_EQ(pairs[1].second.value(), "+ %");
+}
+
+TEST(a_cookie_is_found_by_its_whole_name) {
+  CHECK_EQ(cookie_in("a=1; __Host-session=x=y; b=2", "__Host-session"), "x=y");
+  CHECK_EQ(cookie_in("__Host-session=first;__Host-session=second", "__Host-session"), "first");
+  for (const char* none :
+       {"", "x__Host-session=1", "__host-session=1", "__Host-session", "__Host-session2=1", "a=__Host-session=1"})
+    CHECK_EQ(cookie_in(none, "__Host-session"), "");
+}

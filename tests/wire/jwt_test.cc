@@ -549,3 +549,33 @@ TEST(a_weak_or_broken_key_is_refused_at_start) {
                  "not a valid public key");
   CHECK_EQ(ERR_peek_error(), 0ul);
 }
+
+TEST(an_address_that_nobody_has_verified_is_none) {
+  static const JwtVerifier verifier(hs_rules());
+  for (const auto& [verified, kept] : std::map<std::string, bool>{
+           {"false", false}, {"\"false\"", false}, {"true", true}, {"\"true\"", true}, {"", true}, {"null", true}}) {
+    const auto claims = verifier.verify(token_with("email_verified", verified), kNow);
+    CHECK_EQ(claims->email.has_value(), kept);
+  }
+}
+
+TEST(what_openid_adds_is_read_where_it_is_plain_text) {
+  static const JwtVerifier verifier(hs_rules());
+  const auto claims = verifier.verify(
+      hs_token(kHs256, payload({{"name", "\"Ada\""}, {"nonce", "\"n\""}, {"azp", "\"client\""}})), kNow);
+  CHECK_EQ(claims->name.value(), "Ada");
+  CHECK_EQ(claims->nonce.value(), "n");
+  CHECK_EQ(claims->authorized_party.value(), "client");
+  const auto odd =
+      verifier.verify(hs_token(kHs256, payload({{"name", "\"a\\n\""}, {"nonce", "7"}, {"azp", "[]"}})), kNow);
+  CHECK(odd && !odd->name && !odd->nonce && !odd->authorized_party);
+}
+
+TEST(what_a_token_says_unverified_chooses_rules_and_nothing_that_is_no_token_says_anything) {
+  const UnverifiedJwt says = read_unverified(hs_token(R"({"alg":"RS256"})", payload()));
+  CHECK_EQ(says.algorithm, "RS256");
+  CHECK_EQ(says.issuer, kIssuer);
+  for (const std::string& none : {std::string(), std::string("a.b.c"), std::string(9000, 'a'), hs_token("[]", "[]"),
+                                  hs_token("{}", payload({{"iss", "7"}}))})
+    CHECK_EQ(read_unverified(none).issuer, "");
+}

@@ -52,7 +52,6 @@ ai::Answered read_documents(const AiTarget& target, HttpReply& reply, Answer wan
 ProviderCall make_call(const AiTarget& target, const Prompt& prompt, const Trace& trace) {
   ProviderCall call;
   call.request.reply_max = prompt.reply_max;
-  call.request.proxy = target.proxy;
   call.request.headers = {"Content-Type: application/json"};
   if (!trace.id.empty()) call.request.headers.push_back("x-trace-id: " + trace.id);
   if (!trace.parent.empty()) call.request.headers.push_back("traceparent: " + trace.parent);

@@ -60,7 +60,6 @@ struct AiTarget {
   Protocol protocol = Protocol::chat_completions;
   std::string base_url, api_key, model;
   std::string image_model{};  // asked where the prompt wants an image
-  std::string proxy{};        // HttpRequest's
 };
 
 // Whose fault it is that there is no answer, which decides who else is asked (core/ai/ai.h).

@@ -41,12 +41,9 @@ std::array<Known, 3> known_providers(const Settings& s, const Complain& complain
         s.gemini_api_key,
         {{"gemini", Protocol::gemini, s.gemini_base_url, "", s.gemini_model, s.gemini_image_model}}},
        {"OPENAI", s.openai_api_key, {{"openai", kChat, s.openai_base_url, "", s.openai_model, s.openai_image_model}}}}};
-  std::string proxy;
-  take(proxy, "HTTP_PROXY", read_proxy(s.http_proxy), complain);
   const PlainHttp plain = s.ai_plain_http == "anywhere" ? PlainHttp::anywhere : PlainHttp::loopback;
   for (Known& one : known) {
     AiTarget& target = one.provider.target;
-    target.proxy = proxy;
     take(target.base_url, one.prefix + "_BASE_URL", read_base_url(target.base_url, plain), complain);
     if (target.protocol == Protocol::gemini) {
       take(target.model, "GEMINI_MODEL", read_gemini_model(target.model), complain);
