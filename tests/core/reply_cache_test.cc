@@ -37,8 +37,7 @@ struct Handler {
 Async<Reply> ask(Process& process, Handler& handler, ReplyCache::Asked asked, CacheRule rule) {
   const std::function<Async<Reply>()> make = [&handler] { return handler.answer(); };
   auto peeked = process.cache.peek(asked);
-  Reply reply =
-      co_await process.cache.get(process.reactor, std::move(asked), std::move(rule), make, std::move(peeked));
+  Reply reply = co_await process.cache.get(process.reactor, std::move(asked), std::move(rule), make, std::move(peeked));
   co_return reply;
 }
 
