@@ -58,6 +58,7 @@ Async<std::vector<std::string>> profiles_of(Sql& sql, std::string team) {
   const auto members = co_await sql.all<Subject>(
       "select issuer, subject from users u join team_members m on m.user_id = u.id where m.team_id = $1", team);
   std::vector<std::string> tags;
+  tags.reserve(members.size());
   for (const Subject& member : members) tags.push_back(profile_tag(member.issuer, member.subject));
   co_return tags;
 }
