@@ -134,10 +134,9 @@ class LittleRoomTest(unittest.TestCase):
         health = f"{fleet.url}/health"
         fetch(health)
         inside = f"/proc/{holder.pid}/root/dev/shm"
-        with open(f"{inside}/full", "wb") as file, contextlib.suppress(OSError):
+        with open(f"{inside}/full", "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         with self.assertRaises(urllib.error.HTTPError) as refused:
             fetch(f"{fleet.url}/api/rename-layers", bytes(8 << 20))
         self.assertEqual((refused.exception.code, refused.exception.headers["Retry-After"]), (503, "5"))
