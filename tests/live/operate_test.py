@@ -40,7 +40,7 @@ class OperateTest(unittest.TestCase):
     def users(self, database="plugfleet"):
         done = subprocess.run(
             ["psql", "-h", self.fleet.run / "postgresql", "-U", "plugfleet", "-d", database, "-XAtq", "-c",
-             "select user_email from jobs order by 1"],
+             "select user_email from jobs where user_email <> 'cron' order by 1"],
             capture_output=True, text=True, timeout=30, check=True,
         )
         return done.stdout.split()
