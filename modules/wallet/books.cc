@@ -42,9 +42,16 @@ struct Entries {
   }
 };
 
+// What overdue holds still have in the books counts as available, as wallet_hold() takes it.
 constexpr const char* kWallet = R"sql(
-select coalesce(sum(balance), 0) as balance, coalesce(sum(balance) filter (where kind = 'held'), 0) as held,
-       coalesce(sum(balance) filter (where kind = 'available'), 0) as available, 'credits' as currency
+with overdue as (
+  select coalesce(sum(amount), 0) as credits from wallet_holds
+   where team_id = $1 and state = 'open' and expires_at <= clock_timestamp()
+)
+select coalesce(sum(balance), 0) as balance,
+       coalesce(sum(balance) filter (where kind = 'held'), 0) - (select credits from overdue) as held,
+       coalesce(sum(balance) filter (where kind = 'available'), 0) + (select credits from overdue) as available,
+       'credits' as currency
   from wallet_accounts where team_id = $1 and kind in ('held', 'available'))sql";
 
 constexpr const char* kEntries = R"sql(

@@ -53,9 +53,13 @@ Async<Hold> settle(Transaction& transaction, std::string team, std::string hold,
 }
 
 Async<std::size_t> expire_holds(Database& database) {
-  const auto overdue = co_await database.all<std::string>(kOverdue);
-  for (const std::string& id : overdue) co_await database.query("select wallet_settle($1, 0, 'expired')", {id});
-  co_return overdue.size();
+  std::size_t count = 0;
+  for (;;) {
+    const auto overdue = co_await database.all<std::string>(kOverdue);
+    if (overdue.empty()) co_return count;
+    for (const std::string& id : overdue) co_await database.query("select wallet_settle($1, 0, 'expired')", {id});
+    count += overdue.size();
+  }
 }
 
 Async<std::optional<Json>> answer_before(Transaction& transaction, std::string key, std::string digest) {

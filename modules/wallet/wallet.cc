@@ -25,7 +25,7 @@ Module describe(SettingReader& settings) {
     settings.complain("WALLET_WEBHOOK_SECRET: must be whsec_ and 24 to 64 bytes in Base64");
   Module module{.name = "wallet",
                 .jobs = {{.kind = kExpire, .run = expire, .timeout = 1min}},
-                .crons = {{.name = "wallet_expire_holds", .schedule = "*/5 * * * *", .kind = kExpire}}};
+                .crons = {{.name = "wallet_expire_holds", .schedule = "20 3 * * *", .kind = kExpire}}};
   for (auto routes : {book_routes(), hold_routes(), top_up_routes(secret)})
     std::ranges::move(routes, std::back_inserter(module.routes));
   return module;

@@ -108,7 +108,7 @@ class PoolsTest(live.Case):
 
     def test_what_makes_no_sense_is_named(self):
         for name, value, sentence in (
-            ("WORKER_POOL_RENDER", "modules=prob", "WORKER_POOL_RENDER: there is no module prob; there are: figma, probe"),
+            ("WORKER_POOL_RENDER", "modules=prob", "WORKER_POOL_RENDER: there is no module prob; there are: "),
             ("WORKER_POOL_OTHER", "modules=probe", "WORKER_POOL_RENDER: the module probe is in WORKER_POOL_OTHER already"),
             ("WORKER_POOL_NGINX", "modules=figma", "WORKER_POOL_NGINX: a pool cannot be called nginx"),
             ("WORKER_POOL_RENDER", "modules=probe max=65", "WORKER_POOL_RENDER: max is '65', not a number from 0 to 64"),

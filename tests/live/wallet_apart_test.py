@@ -41,14 +41,16 @@ class WalletApartTest(live.Case):
         credits_of(live, "grant", team, 50)
         body = {"amount": 10, "reason": "a test", "expiresIn": 1}
         self.assertEqual(owner.ask("POST", f"/teams/{team}/wallet/holds", body).status, 201)
-        held = lambda: owner.ask("GET", f"/teams/{team}/wallet").json["held"]
-        self.assertEqual(held(), 10)
+        shown = lambda: owner.ask("GET", f"/teams/{team}/wallet").json
+        wait_for(lambda: shown()["available"] == 50, "it was never available again", PATIENCE)  # as soon as it is overdue
+        self.assertEqual((shown()["held"], shown()["balance"]), (0, 50))
         overdue = "select 1 from wallet_holds where state = 'open' and expires_at <= now()"
         wait_for(lambda: live.fleet.sql(overdue, "plugfleet_module_wallet"), "it never was overdue", PATIENCE)
         # The keeper believes that it is late with it.
-        late = "update cron_runs set last_time = last_time - interval '10 min' where name = 'wallet_expire_holds' returning 1"
+        late = "update cron_runs set last_time = last_time - interval '2 days' where name = 'wallet_expire_holds' returning 1"
         wait_for(lambda: live.fleet.sql(late), "the keeper never saw the entry", PATIENCE)
-        wait_for(lambda: held() == 0, "it was never given back", PATIENCE)
+        wait_for(lambda: not live.fleet.sql(overdue, "plugfleet_module_wallet"), "it was never given back", PATIENCE)
+        self.assertEqual((shown()["held"], shown()["available"]), (0, 50))
 
 
 if __name__ == "__main__":
