@@ -45,8 +45,8 @@ const RedisScript kLook(R"lua(
   if what == 'make' then return {'wait'} end
   local body, coding = false, ''
   if ARGV[3] ~= '*' and not string.find(ARGV[3], kept[3], 1, true) then
-    if ARGV[4] == 'gzip' then body = redis.call('HGET', KEYS[1], 'gzip') end
-    coding = body and 'gzip' or ''
+    if ARGV[4] == 'gzip' then body = redis.call('HGET', KEYS[1], 'best') end
+    coding = body and redis.call('HGET', KEYS[1], 'coding') or ''
     body = body or redis.call('HGET', KEYS[1], 'body')
   end
   return {what, kept[3], kept[4], kept[5], coding, body, version}
@@ -60,7 +60,7 @@ const RedisScript kKeep(R"lua(
   redis.call('HSET', KEYS[1], 'version', ARGV[2], 'fresh', fresh, 'etag', ARGV[5], 'type', ARGV[6], 'headers', ARGV[7],
              'body', ARGV[8])
   if ARGV[9] ~= '' then
-    redis.call('HSET', KEYS[1], 'gzip', ARGV[9], 'best', ARGV[9], 'coding', 'gzip')
+    redis.call('HSET', KEYS[1], 'best', ARGV[9], 'coding', 'gzip')
   else
     redis.call('HSET', KEYS[1], 'best', ARGV[8], 'coding', '')
   end
