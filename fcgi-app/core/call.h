@@ -123,7 +123,7 @@ class Call : public Work {
   std::optional<User> user_;
   std::size_t body_max_;
   const std::type_info *body_type_ = nullptr, *query_type_ = nullptr;  // as the route declares them
-  bool in_parts_ = false;  // the body comes by body_part() alone
+  bool in_parts_ = false;                                              // the body comes by body_part() alone
   std::optional<std::string_view> raw_body_;
   std::optional<JsonView> body_;
   std::vector<std::pair<std::string, std::string>> reply_headers_;
