@@ -4,14 +4,19 @@
 #include "marketplace/installs.h"
 #include "marketplace/my_plugins.h"
 #include "marketplace/packages.h"
+#include "marketplace/publishing/publish.h"
+#include "marketplace/publishing/versions.h"
 
 namespace marketplace {
 
 namespace {
 
 Module describe(SettingReader&) {
-  Module module{.name = "marketplace"};
-  for (auto routes : {catalog_routes(), package_routes(), install_routes(), my_plugin_routes()})
+  Module module{.name = "marketplace",
+                .jobs = publishing_jobs(),
+                .crons = {{.name = "marketplace_sweep", .schedule = "40 * * * *", .kind = kSweep}},
+                .pages = {.files_at = "/plugins"}};
+  for (auto routes : {catalog_routes(), package_routes(), version_routes(), install_routes(), my_plugin_routes()})
     std::ranges::move(routes, std::back_inserter(module.routes));
   return module;
 }
