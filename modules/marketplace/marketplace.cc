@@ -7,6 +7,7 @@
 #include "marketplace/publishing/publish.h"
 #include "marketplace/publishing/versions.h"
 #include "marketplace/tags.h"
+#include "marketplace/web/pages.h"
 
 namespace marketplace {
 
@@ -25,7 +26,8 @@ Module describe(SettingReader&) {
                 .jobs = publishing_jobs(),
                 .crons = {{.name = "marketplace_sweep", .schedule = "40 * * * *", .kind = kSweep},
                           {.name = "marketplace_tidy", .schedule = "40 3 * * *", .kind = kTidy}},
-                .pages = {.files_at = "/plugins"}};
+                .pages = shell_pages()};
+  module.pages.files_at = "/plugins";
   module.jobs.push_back({.kind = kTidy, .run = tidy, .timeout = 1min});
   for (auto routes : {catalog_routes(), package_routes(), version_routes(), install_routes(), my_plugin_routes()})
     std::ranges::move(routes, std::back_inserter(module.routes));

@@ -97,8 +97,8 @@ say_room() {
   fi
 }
 
-# nginx serves modules/NAME/static, and the page of the API (scripts/dev/docs-page), through links, or from copies where
-# its user cannot enter the checkout.
+# nginx serves modules/NAME/static, and the pages that were built (scripts/dev/docs-page, scripts/dev/web-shell), through
+# links, or from copies where its user cannot enter the checkout.
 make_static() {
   local folder modules=$root/modules link=(ln -sfn --)
   if [[ $installed ]]; then
@@ -108,10 +108,9 @@ make_static() {
     rm -rf static/*
   fi
   find static/ -xtype l -delete
-  for folder in "$modules"/*/static; do
+  for folder in "$modules"/*/static "$RUN"/build/pages/*; do
     if [[ -d $folder ]]; then "${link[@]}" "$folder" "static/$(basename "${folder%/static}")"; fi
   done
-  if [[ -d $RUN/build/docs ]]; then "${link[@]}" "$RUN/build/docs" static/api-docs; fi
   chmod -R a+rX static
 }
 

@@ -128,6 +128,7 @@ class ProviderTest(SignInCase):
         self.assertNotIn(ATTEMPT, browser.cookies)
         self.assertEqual((browser.user["email"], browser.user["name"]), (email, "Ada"))
         self.assertEqual(browser.get("/api/v1/user/profile").json["provider"], provider.issuer)
+        self.assertEqual(browser.get("/auth/session").json["signIn"], "provider")
         secret = browser.cookies[SESSION]
         self.assertEqual(live.fleet.sql(f"select count(*) from sessions s where s::text like '%{secret}%'"), [["0"]])
         self.assertEqual(browser.ask("POST", "/auth/sign-out").status, 204)
@@ -273,6 +274,7 @@ class LinkTest(SignInCase):
         self.assertEqual((reply.status, reply.headers["Location"]), (303, "/market"))
         self.assertEqual(browser.user["email"], email)
         self.assertEqual(browser.get("/api/v1/user/profile").json["provider"], "local")
+        self.assertEqual(browser.get("/auth/session").json["signIn"], "link")
         self.assertEqual(Browser().follow_link(email).user["id"], browser.user["id"])
 
     def test_a_link_is_good_once(self):

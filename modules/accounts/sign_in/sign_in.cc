@@ -49,9 +49,15 @@ struct SignedIn {
   }
 };
 
+constexpr std::string_view kWaysIn[] = {"provider", "link"};
+
 struct Session {
   std::optional<SignedIn> user;
-  void fields(auto& f) { f("user", user); }
+  std::string sign_in;  // how one signs in here
+  void fields(auto& f) {
+    f("user", user);
+    f("signIn", sign_in, one_of(kWaysIn));
+  }
 };
 
 // Of the process; made when the first request has brought what it is made of.
@@ -144,9 +150,9 @@ Async<Reply> sign_out(Call& call) {
   co_return Reply{.status = 204}.with("Set-Cookie", cookie(kSessionCookie, "", 0));
 }
 
-Async<Reply> session(Call& call) {
+Async<Reply> session(Call& call, SignInPtr self) {
   call.reply_header("Cache-Control", "no-store");
-  Session shown;
+  Session shown{.user = {}, .sign_in = std::string(kWaysIn[self->settings.issuer.empty() ? 1 : 0])};
   if (call.user()) {
     const std::string account = co_await call.account();
     shown.user = co_await call.services.database.one<SignedIn>(
@@ -161,34 +167,35 @@ std::vector<Route> sign_in_routes(SettingReader& settings) {
   auto self = std::make_shared<SignIn>();
   self->settings.rows(settings);
   const RateLimit tries = per_client(60, 1min);
-  return {
-      {Method::GET,
-       "/auth/sign-in",
-       Handler([self](Call& call, const PathValues&) { return sign_in(call, self); }),
-       {.summary = "Signs a browser in: it is sent to the identity provider or, with a link's token, to `next`",
-        .query = type_of<SignInQuery>(),
-        .answers = {{303, text_of()}},
-        .fails = {FailureKind::forbidden, FailureKind::not_found},
-        .limit = tries}},
-      {Method::GET,
-       "/auth/callback",
-       Handler([self](Call& call, const PathValues&) { return callback(call, self); }),
-       {.summary = "Where the identity provider sends a browser back to",
-        .query = type_of<CallbackQuery>(),
-        .answers = {{303, text_of()}},
-        .fails = {FailureKind::forbidden, FailureKind::not_found},
-        .limit = tries}},
-      {Method::POST,
-       "/auth/sign-out",
-       sign_out,
-       {.summary = "Ends the browser's session",
-        .body = nothing(),
-        .answers = {{204, nothing()}},
-        .auth = Auth::optional}},
-      {Method::GET,
-       "/auth/session",
-       session,
-       {.summary = "Who is signed in, if anybody", .answers = {{200, json_of<Session>()}}, .auth = Auth::optional}}};
+  return {{Method::GET,
+           "/auth/sign-in",
+           Handler([self](Call& call, const PathValues&) { return sign_in(call, self); }),
+           {.summary = "Signs a browser in: it is sent to the identity provider or, with a link's token, to `next`",
+            .query = type_of<SignInQuery>(),
+            .answers = {{303, text_of()}},
+            .fails = {FailureKind::forbidden, FailureKind::not_found},
+            .limit = tries}},
+          {Method::GET,
+           "/auth/callback",
+           Handler([self](Call& call, const PathValues&) { return callback(call, self); }),
+           {.summary = "Where the identity provider sends a browser back to",
+            .query = type_of<CallbackQuery>(),
+            .answers = {{303, text_of()}},
+            .fails = {FailureKind::forbidden, FailureKind::not_found},
+            .limit = tries}},
+          {Method::POST,
+           "/auth/sign-out",
+           sign_out,
+           {.summary = "Ends the browser's session",
+            .body = nothing(),
+            .answers = {{204, nothing()}},
+            .auth = Auth::optional}},
+          {Method::GET,
+           "/auth/session",
+           Handler([self](Call& call, const PathValues&) { return session(call, self); }),
+           {.summary = "Who is signed in, if anybody, and how one signs in",
+            .answers = {{200, json_of<Session>()}},
+            .auth = Auth::optional}}};
 }
 
 }  // namespace accounts
