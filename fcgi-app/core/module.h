@@ -21,7 +21,7 @@
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 9;
+inline constexpr int kModuleAbi = 10;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 
@@ -116,6 +116,11 @@ struct Pages {
   // Their Content-Security-Policy (CSP Level 3).
   std::string policy =
       "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+  // Where nginx serves what the module's jobs put into `served/` of Services::files: "/plugins"; empty: nowhere. It is the
+  // work of strangers: a document of theirs runs scripts in an iframe of ours alone, with an opaque origin (HTML, "sandbox")
+  // and no network but this fleet's; opened by itself it runs nothing. FILE.gz and FILE.br are what FILE is sent as to those
+  // who take it so. Browsers keep what is below a folder `latest` for a minute, and all else for a year.
+  std::string files_at = {};
 };
 
 struct Module {

@@ -41,7 +41,7 @@ Platform::Platform(Reactor& the_reactor, const Settings& the_settings)
       intake(reactor, jobs, body_store, events),
       streams(reactor, jobs, body_store, events, redis,
               {.process = settings.streams_max, .client = settings.streams_per_client}),
-      own_{reactor, database, replica, reply_cache, http, prompts, settings.public_url} {}
+      own_{reactor, database, replica, reply_cache, http, prompts, settings.public_url, {}} {}
 
 Platform::~Platform() = default;
 
@@ -56,7 +56,8 @@ struct Platform::Given {
       replica = std::make_unique<Replica>(platform.reactor, DatabaseOptions{}, Clock::duration{}, *database);
     }
     services.emplace(platform.reactor, database ? *database : platform.database, replica ? *replica : platform.replica,
-                     platform.reply_cache, platform.http, platform.prompts.of(module), platform.settings.public_url);
+                     platform.reply_cache, platform.http, platform.prompts.of(module), platform.settings.public_url,
+                     platform.settings.files_dir.empty() ? "" : platform.settings.files_dir + "/" + module);
   }
 
   std::unique_ptr<Database> database;

@@ -198,6 +198,7 @@ void Settings::rows(SettingReader& s) {
   s.text("PROMPTS_DIR", prompts_dir, "modules/*/prompts");
   s.text("MIGRATIONS_DIR", migrations_dir, "migrations");
   s.text("MODULES_SOURCE_DIR", modules_source_dir, "modules");
+  s.text("FILES_DIR", files_dir, "");
 
   s.text("POOLS", pools, "");
   s.duration("SCALE_DOWN_AFTER", scale_down_after, "60s", 1s, 3600s);

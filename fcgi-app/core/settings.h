@@ -73,7 +73,8 @@ class SettingReader {
 // Every process of the fleet has these. A module has its own (sdk/plugfleet/module.h).
 struct Settings {
   // Who this process is; supervisord's configuration says it.
-  std::string pool, pools, run_dir, modules_dir, modules, prompts_dir, migrations_dir, modules_source_dir, public_url;
+  std::string pool, pools, run_dir, modules_dir, modules, prompts_dir, migrations_dir, modules_source_dir, files_dir,
+      public_url;
   std::int64_t slot = 0;
   Clock::duration scale_down_after{};
 

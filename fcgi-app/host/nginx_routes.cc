@@ -46,6 +46,17 @@ constexpr const char* kDocsPolicy =
     "'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+// Of documents among a module's files (core/module.h, Pages::files_at). Which of the two, the browser's Sec-Fetch-Dest says
+// (Fetch Metadata); one that sends none gets the second.
+constexpr const char* kFramedPolicy =
+    "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' "
+    "'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src "
+    "'self'; "
+    "worker-src blob:; webrtc 'block'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+constexpr const char* kOpenedPolicy =
+    "sandbox; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action "
+    "'none'; frame-ancestors 'self'";
+
 struct Rate {
   std::int64_t number = 0, wait_s = 0;  // until one that ran into the limit may ask once more
 };
@@ -163,6 +174,17 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
           fmt::format("location ~ \"{}\" {{\n  rewrite ^ /static/{}/index.html last;\n}}\n", pattern, module);
     }
   }
+  for (const auto& [module, page] : pages) {
+    if (page.files_at.empty()) continue;
+    const std::string folder = page.files_at + "/";
+    for (const auto& [pattern, list] : methods) {
+      if (pattern.starts_with("^" + folder))
+        throw Failure(FailureKind::internal,
+                      fmt::format("module {}: its files at {} would hide the path {}", module, folder, pattern));
+    }
+    text.locations +=
+        fmt::format("location ^~ {0} {{\n  rewrite ^{0}(.+)$ /files/{1}/$1 last;\n  return 404;\n}}\n", folder, module);
+  }
   std::string upstreams;
   for (const auto& [pattern, pool] : pool_by_pattern) {
     if (pool != kWorkerPool) upstreams += fmt::format("  \"~{}\" pool_{};\n", pattern, pool);
@@ -177,24 +199,25 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
     if (location.streamed) text.locations += "  fastcgi_request_buffering off;\n";
     text.locations += fmt::format("  include {}.conf;\n}}\n", location.operators_only ? "operators" : "clients");
   }
-  text.maps =
-      fmt::format(
-          "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
-          "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
-          "map $route $route_limit {{\n{}  default \"\";\n}}\n"
-          "map $route $route_wait {{\n{}  default \"\";\n}}\n"
-          "{}"
-          "# The largest body that is let through, in words.\n"
-          "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
-          "# What a 405 of nginx's own tells; files answer the default.\n"
-          "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
-          "# The upstream of the pool that has a path's routes.\n"
-          "map $uri $worker_pool {{\n{}  default workers;\n}}\n"
-          "# Of pages, and of all else.\n"
-          "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  default \"default-src 'none'; frame-ancestors "
-          "'none'\";\n}}\n",
-          named, limits, waits, zones, bodies, allowed, upstreams, policies, kDocsPolicy) +
-      edge_error_maps();
+  text.maps = fmt::format(
+                  "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
+                  "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
+                  "map $route $route_limit {{\n{}  default \"\";\n}}\n"
+                  "map $route $route_wait {{\n{}  default \"\";\n}}\n"
+                  "{}"
+                  "# The largest body that is let through, in words.\n"
+                  "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
+                  "# What a 405 of nginx's own tells; files answer the default.\n"
+                  "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
+                  "# The upstream of the pool that has a path's routes.\n"
+                  "map $uri $worker_pool {{\n{}  default workers;\n}}\n"
+                  "# Of pages, and of all else.\n"
+                  "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  \"~^/files/\" $files_policy;\n  default "
+                  "\"default-src 'none'; frame-ancestors 'none'\";\n}}\n"
+                  "map $http_sec_fetch_dest $files_policy {{\n  iframe \"{}\";\n  default \"{}\";\n}}\n",
+                  named, limits, waits, zones, bodies, allowed, upstreams, policies, kDocsPolicy, kFramedPolicy,
+                  kOpenedPolicy) +
+              edge_error_maps();
   return text;
 }
 

@@ -125,6 +125,7 @@ def environment(name, database, values, pools, pool=None, caller=()):
         "PROMPTS_DIR": f"{run}/checkout/modules/*/prompts",
         "MIGRATIONS_DIR": f"{own}/migrations",
         "MODULES_SOURCE_DIR": f"{run}/build/sources" if installed else f"{run}/checkout/modules",
+        "FILES_DIR": f"{run}/files",
         "RUN_DIR": run,
         "PUBLIC_URL": f"https://{values['PUBLIC_NAME']}" + ("" if values["HTTPS_PORT"] == "443" else f":{values['HTTPS_PORT']}"),
         "LOG_FILE": f"{run}/data/log/{kind}.log",

@@ -69,19 +69,22 @@ make_folders() {
   ln -sfn -- "$RUN" "$FLEET_DIR/run"
   ln -sfn -- "$FLEET_DIR" data
   ln -sfn -- "$root" checkout
-  local pgdata=$FLEET_DIR/postgresql
+  local pgdata=$FLEET_DIR/postgresql files=$FLEET_DIR/files
   if ((EUID == 0)); then
     # The servers' own users may pass through to what is theirs.
     chmod 0711 -- "$FLEET_DIR" . conf conf/nginx conf/postgresql conf/pgbouncer nginx static
     chown postgres: postgresql pgbouncer
-    if ! may_enter postgres "$FLEET_DIR"; then
-      pgdata=/var/lib/plugfleet-${RUN##*-}/postgresql
+    if ! may_enter postgres "$FLEET_DIR" || ! may_enter www-data "$FLEET_DIR"; then
+      pgdata=/var/lib/plugfleet-${RUN##*-}/postgresql files=${pgdata%/*}/files
       mkdir -p "${pgdata%/*}"
       chmod 0711 "${pgdata%/*}"
-      say "The user postgres cannot enter $FLEET_DIR: the database is in $pgdata."
+      say "The users postgres and www-data cannot enter $FLEET_DIR: the database and modules' files are in ${pgdata%/*}."
     fi
   fi
+  mkdir -p -- "$files"
+  chmod 0755 -- "$files"
   ln -sfn -- "$pgdata" pgdata
+  ln -sfn -- "$files" files
   say_room
 }
 

@@ -24,7 +24,7 @@ MOST = 64
 TAKEN = {"worker", "runner", "keeper", "spare", "holder", "nginx", "postgresql", "pgbouncer", "redis", "fleet", "migrate", "all",
          "workers", "runners"}
 # Settings of plugfleet.conf that say who a process is, or hold for the whole fleet: no pool has its own.
-FLEETS_OWN = {"POOL", "POOLS", "SLOT", "RUN_DIR", "MODULES", "MODULES_DIR", "MODULES_SOURCE_DIR", "MIGRATIONS_DIR", "PROMPTS_DIR",
+FLEETS_OWN = {"POOL", "POOLS", "SLOT", "RUN_DIR", "MODULES", "MODULES_DIR", "MODULES_SOURCE_DIR", "FILES_DIR", "MIGRATIONS_DIR", "PROMPTS_DIR",
               "LOG_FILE", "CLIENT_PREFIX", "PUBLIC_URL"}
 
 

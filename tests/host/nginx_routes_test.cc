@@ -126,3 +126,20 @@ TEST(a_page_where_something_else_answers_and_a_policy_that_breaks_out_are_refuse
   CHECK_CONTAINS(refusal({{"b", {.index_at = {"/"}}}, {"c", {.index_at = {"/"}}}}), "module c: its page at /");
   CHECK_CONTAINS(refusal({{"b", {.policy = "a\"; add_header X y; #"}}}), "the policy of its pages");
 }
+
+TEST(files_of_a_module_are_served_below_their_prefix) {
+  const NginxRoutes nginx = nginx_routes(Router(), {{"shop", Pages{.files_at = "/bundles"}}});
+  CHECK_CONTAINS(nginx.locations, "location ^~ /bundles/ {\n  rewrite ^/bundles/(.+)$ /files/shop/$1 last;\n");
+}
+
+TEST(files_that_would_hide_a_route_are_refused) {
+  Router router;
+  router.add("notes", {Method::GET, "/bundles/{id}", with_text});
+  std::string refused;
+  try {
+    nginx_routes(router, {{"shop", Pages{.files_at = "/bundles"}}});
+  } catch (const Failure& failure) {
+    refused = failure.message();
+  }
+  CHECK_EQ(refused, "module shop: its files at /bundles/ would hide the path ^/bundles/[^/]+/*$");
+}
