@@ -44,6 +44,10 @@ struct FoundMember {
 
 }  // namespace
 
+void Member::refuse_suspended() const {
+  if (suspended) throw Failure(FailureKind::forbidden, "this team is suspended; its data can be read and not changed");
+}
+
 Async<std::string> Accounts::account_of(User user) {
   const auto found = co_await database_.maybe<Found>(kFind, user.issuer, user.subject, user.email);
   if (found && !found->moved) co_return found->id;
@@ -57,14 +61,14 @@ Async<Member> Accounts::member_of(User user, std::string team, Role least) {
 
 Async<Member> Accounts::member_of(Sql& sql, User user, std::string team, Role least) {
   const auto id = canonical_uuid(team);
-  if (!id) throw Failure(FailureKind::not_found, kNoTeam);
+  if (!id || (user.plugin && user.plugin->team != *id)) throw Failure(FailureKind::not_found, kNoTeam);
   const auto found = co_await sql.maybe<FoundMember>(kMember, user.issuer, user.subject, *id);
   if (!found) throw Failure(FailureKind::not_found, kNoTeam);
   if (found->role < least)
     throw Failure(FailureKind::forbidden, fmt::format("this takes the role {} in the team", name_of(least)));
-  if (found->suspended && least > Role::viewer)
-    throw Failure(FailureKind::forbidden, "this team is suspended; its data can be read and not changed");
-  co_return Member{found->account, found->role};
+  Member member{found->account, found->role, found->suspended};
+  if (least > Role::viewer) member.refuse_suspended();
+  co_return member;
 }
 
 Async<bool> Accounts::is_team(std::string team) {

@@ -15,6 +15,7 @@
 
 #include "base/names.h"
 #include "core/auth.h"
+#include "core/reply_cache.h"
 #include "io/postgres.h"
 #include "wire/json.h"
 
@@ -31,6 +32,10 @@ constexpr std::optional<Role> named(std::string_view name, Role) { return kRoles
 struct Member {
   std::string account;  // users.id
   Role role = Role::viewer;
+  bool suspended = false;  // the team is, by an operator: its members may read, and change nothing
+
+  // Of what any role may change. Throws Failure(forbidden).
+  void refuse_suspended() const;
 };
 
 // One line of audit_log.
@@ -48,7 +53,7 @@ class Accounts {
   // users.id of whom a request's token names; made where there is none. Their email becomes what the token says.
   Async<std::string> account_of(User user);
   // Throws Failure: not_found where they are not one of the team (or it is not there), forbidden where their role is less
-  // than `least`, or the team is suspended and `least` more than viewer.
+  // than `least`, or the team is suspended and `least` more than viewer. A plugin knows its own team alone.
   Async<Member> member_of(User user, std::string team, Role least);
   // The same within a transaction that decides by it.
   static Async<Member> member_of(Sql& sql, User user, std::string team, Role least);
@@ -59,6 +64,12 @@ class Accounts {
  private:
   Database& database_;
 };
+
+// The tag of every cached reply that says what a user may see or do: who they are, in which teams, with which role; in a
+// route's declaration "account:{user}". Whoever changes that invalidates it, once it is committed.
+inline std::string account_tag(std::string_view issuer, std::string_view subject) {
+  return "account:" + user_tag(issuer, subject);
+}
 
 // In the transaction that does it.
 Async<void> note_in_audit_log(Sql& sql, AuditEntry entry);

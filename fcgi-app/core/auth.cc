@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace plugfleet {
@@ -18,6 +20,7 @@ Authenticator::Authenticator(const Settings& settings, Reactor& reactor, HttpCli
       origin_(lower(settings.public_url)),
       issuers_(read_jwt_issuers(settings), reactor, http),
       access_tokens_(database),
+      plugin_tokens_(database),
       sessions_(database) {}
 
 Async<std::optional<User>> Authenticator::identify(Auth auth, Asking asking) {
@@ -41,6 +44,10 @@ Async<std::optional<User>> Authenticator::by_token(Auth auth, Asking asking) {
     User user = co_await by_access_token(token, asking.method);
     co_return user;
   }
+  if (token.starts_with(kPluginTokenPrefix)) {
+    User user = co_await by_plugin_token(token, asking.permission);
+    co_return user;
+  }
   if (issuers_.none() && auth == Auth::optional) co_return std::nullopt;
   if (token.empty()) refuse("the Authorization header holds no bearer token");
   if (issuers_.none()) refuse("this server is not set up to take tokens (JWT_ALG)");
@@ -57,6 +64,17 @@ Async<User> Authenticator::by_access_token(std::string token, Method method) {
                   fmt::format("this takes the scope \"{}\", which the token does not have", writes ? "write" : "read"));
   }
   co_return with_id(holder->user, User::Proof::access_token);
+}
+
+Async<User> Authenticator::by_plugin_token(std::string token, std::string_view permission) {
+  const auto holder = co_await plugin_tokens_.holder_of(std::move(token));
+  if (!holder) refuse("this plugin's token is unknown, revoked or expired");
+  if (permission.empty()) throw Failure(FailureKind::forbidden, "a plugin's token is not taken here");
+  if (std::ranges::find(holder->plugin->permissions, permission) == holder->plugin->permissions.end()) {
+    throw Failure(FailureKind::forbidden,
+                  fmt::format("this takes the permission \"{}\", which the plugin does not have", permission));
+  }
+  co_return with_id(*holder, User::Proof::plugin_token);
 }
 
 Async<User> Authenticator::by_jwt(std::string token) {

@@ -1,5 +1,5 @@
-// Who asks: by a JSON Web Token (core/jwt_issuers.h), a personal access token (core/access_tokens.h), or the web shell's
-// cookie (core/sessions.h). Who that is becomes the limit's key and the rows' user. What a body claims about its sender is
+// Who asks: by a JSON Web Token (core/jwt_issuers.h), a personal access token (core/access_tokens.h), a plugin's token
+// (core/plugin_tokens.h), or the web shell's cookie (core/sessions.h). Who that is becomes the limit's key and the rows' user. What a body claims about its sender is
 // never asked here.
 //
 //   W1  An Authorization header goes before a cookie. What it holds is right, or the request is refused, also where nobody
@@ -16,6 +16,7 @@
 
 #include "core/access_tokens.h"
 #include "core/jwt_issuers.h"
+#include "core/plugin_tokens.h"
 #include "core/sessions.h"
 #include "core/user.h"
 #include "wire/http.h"
@@ -33,6 +34,7 @@ enum class Auth {
 struct Asking {
   Method method = Method::GET;
   std::string_view authorization, cookie, origin, fetch_site;
+  std::string_view permission;  // that a plugin's token takes here; empty: none is taken
 };
 
 class Authenticator {
@@ -41,7 +43,7 @@ class Authenticator {
   Authenticator(const Settings& settings, Reactor& reactor, HttpClient& http, Database& database);
 
   // None where nobody is known and the route takes that. Throws Failure: unauthorized; forbidden, for a token without the
-  // scope or a cookie against W3; unavailable where nobody can tell.
+  // scope or the permission, or a cookie against W3; unavailable where nobody can tell.
   Async<std::optional<User>> identify(Auth auth, Asking asking);
 
   // For the log: what a key set holds that is not used.
@@ -50,6 +52,7 @@ class Authenticator {
  private:
   Async<std::optional<User>> by_token(Auth auth, Asking asking);
   Async<User> by_access_token(std::string token, Method method);
+  Async<User> by_plugin_token(std::string token, std::string_view permission);
   Async<User> by_jwt(std::string token);
   Async<std::optional<User>> by_session(std::string secret, Asking asking);
   User with_id(User user, User::Proof proof) const;
@@ -59,6 +62,7 @@ class Authenticator {
   const std::string issuer_, origin_;
   JwtIssuers issuers_;
   AccessTokens access_tokens_;
+  PluginTokens plugin_tokens_;
   Sessions sessions_;
 };
 

@@ -88,6 +88,7 @@ struct RouteOptions {
   std::vector<RouteAnswer> answers = {};  // one at least
   std::vector<FailureKind> fails = {};    // besides those that follow from what is declared (host/openapi.h)
   Auth auth = Auth::none;
+  std::string permission = {};          // that a plugin's token takes (core/plugin_tokens.h); empty: none is taken
   std::optional<RateLimit> limit;       // for each client (Call::client_key); none: REQUESTS_PER_MINUTE, for all such
   bool limited = true;                  // false: neither; what operators and their programs ask for
   std::optional<EdgeLimit> edge;        // none: nginx's general guard alone (RATE_GENERAL)

@@ -22,6 +22,10 @@ std::string page_cursor(const std::vector<std::string>& key);
 // Throws Failure(invalid_request) where it is not one of so many texts.
 std::vector<std::string> read_cursor(const std::string& cursor, std::size_t texts);
 
+// Of one text of it; the number may be a time in microseconds. Throw as above where it is none.
+std::optional<std::int64_t> cursor_number(const std::string& text);
+std::optional<std::string> cursor_uuid(const std::string& text);
+
 // The key behind which a page begins, text by text; empty for the first page.
 template <std::size_t N>
 class PageKey {
@@ -32,6 +36,9 @@ class PageKey {
     for (std::size_t i = 0; i < N; ++i) key_[i] = std::move(texts[i]);
   }
   const std::optional<std::string>& operator[](std::size_t i) const { return key_[i]; }
+  // The same, of a column that has such values alone; a made-up cursor is refused as above.
+  std::optional<std::int64_t> number(std::size_t i) const { return key_[i] ? cursor_number(*key_[i]) : std::nullopt; }
+  std::optional<std::string> uuid(std::size_t i) const { return key_[i] ? cursor_uuid(*key_[i]) : std::nullopt; }
 
  private:
   std::array<std::optional<std::string>, N> key_;

@@ -78,6 +78,7 @@ std::string reply_key(const ReplyCache::Asked& asked) {
   return "cache:" + sha256_hex(whole).substr(0, 40);
 }
 std::string making_key(const std::string& reply_key) { return reply_key + ":making"; }
+// As scripts/lib/common.sh has it, too (forget_replies).
 std::string tag_key(std::string_view tag) { return "cache-tag:" + sha256_hex(tag).substr(0, 40); }
 
 // Quotes stand nowhere within a tag, so this finds whole ones (RFC 9110 section 13.1.2: W/ counts for nothing here).

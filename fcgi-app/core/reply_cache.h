@@ -39,7 +39,7 @@ struct CacheRule {
   // A reply also depends on the parameters that the route's `.query` names; the handler is to read no others.
 };
 
-// What {user} in a tag becomes: whoever changes what that user is answered says "profile:" + user_tag(...).
+// What {user} in a tag becomes: whoever changes what that user is answered says "notes:" + user_tag(...).
 inline constexpr std::string_view kUserTag = "{user}";
 inline std::string user_tag(std::string_view issuer, std::string_view subject) {
   return std::string(issuer) + '|' + std::string(subject);

@@ -115,7 +115,8 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
                                                                 .authorization = call.header("authorization"),
                                                                 .cookie = call.header("cookie"),
                                                                 .origin = call.header("origin"),
-                                                                .fetch_site = call.header("sec-fetch-site")});
+                                                                .fetch_site = call.header("sec-fetch-site"),
+                                                                .permission = route.options.permission});
   // What the limiter and the cache are asked goes to Redis together: one round trip for a reply that is kept.
   std::optional<ReplyCache::Asked> asked;
   std::optional<ReplyCache::Peek> peeked;

@@ -78,6 +78,7 @@ class Document {
                                       {"scheme", "bearer"},
                                       {"description",
                                        "A JWT, or a personal access token: pfu_..., by POST /api/v1/user/tokens"}})},
+               {"plugin", Json::object({{"type", "http"}, {"scheme", "bearer"}, {"description", plugin_tokens()}})},
                {"session", Json::object({{"type", "apiKey"},
                                          {"in", "cookie"},
                                          {"name", kSessionCookie},
@@ -93,6 +94,13 @@ class Document {
   }
 
  private:
+  static std::string plugin_tokens() {
+    std::string text = "A plugin's: pfp_..., by POST /api/v1/teams/{id}/plugins/{slug}/token. Permissions";
+    for (std::string_view mark = ": "; const PluginPermission& permission : kPluginPermissions)
+      text += fmt::format("{}{} ({})", std::exchange(mark, "; "), permission.name, permission.what);
+    return text;
+  }
+
   // The reference to it.
   Json add_type(const Type& type, Side side) {
     const bool both = side == Side::taken && given_.contains(type.name);  // a schema of its own for each
@@ -132,8 +140,14 @@ class Document {
       operation.set("requestBody", Json::object({{"required", true}, {"content", std::move(content)}}));
     }
     operation.set("responses", responses_of(entry));
-    operation.set("security", security_of(options.auth));
+    operation.set("security", security_of(options));
     return operation;
+  }
+
+  static Json security_of(const RouteOptions& options) {
+    Json ways = security_of(options.auth);
+    if (!options.permission.empty()) ways.push(Json::object({{"plugin", Json::array({Json(options.permission)})}}));
+    return ways;
   }
 
   static Json security_of(Auth auth) {
@@ -296,6 +310,8 @@ class Document {
 std::optional<std::string> missing_in(const Route& route) {
   const RouteOptions& options = route.options;
   if (options.summary.empty()) return "no summary";
+  if (!options.permission.empty() && !is_plugin_permission(options.permission))
+    return fmt::format("no permission that there is: {}", options.permission);
   if (takes_a_body(route.method) && !options.body) return "no body (nothing(), where it takes none)";
   if (options.answers.empty()) return "no answers";
   for (const RouteAnswer& answer : options.answers) {

@@ -66,6 +66,24 @@ void RowReader::take(int place, std::string& target) { target = present(place).t
 void RowReader::take(int place, bool& target) { target = present(place).boolean(place); }
 void RowReader::take(int place, double& target) { target = present(place).real(place); }
 
+void RowReader::take(int place, Json& target) {
+  auto value = Json::parse(present(place).text(place));
+  if (!value) refuse(place, "is no JSON");
+  target = *std::move(value);
+}
+
+void RowReader::take(int place, std::vector<std::string>& target) {
+  Json list;
+  take(place, list);
+  target.clear();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Json item = list.at(i);
+    const auto text = item.string();
+    if (!text) refuse(place, "is no array of texts");
+    target.emplace_back(*text);
+  }
+}
+
 void throw_wrong_count(std::size_t rows, std::string_view meant) {
   throw RowError(fmt::format("a query gave {} rows where {} was meant", rows, meant));
 }

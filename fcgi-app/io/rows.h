@@ -16,7 +16,8 @@
 // A field's column has its name in snake_case (column_of). Members are std::string (of any type's text: a uuid, a time,
 // JSON), bool, whole numbers, double, enums by their names (base/names.h), durations (of a whole number in their own unit:
 // f("ageMs", age) with milliseconds) and std::optional of them. A column that no field names is passed over, and a field's
-// rule is not asked: it was when the value came in.
+// rule is not asked: it was when the value came in. Of a json or jsonb column a member may also be a Json or, where it holds
+// an array of texts, a std::vector<std::string>.
 #pragma once
 
 #include <chrono>
@@ -196,6 +197,8 @@ class RowReader {
   void take(int place, std::string& target);
   void take(int place, bool& target);
   void take(int place, double& target);
+  void take(int place, Json& target);
+  void take(int place, std::vector<std::string>& target);
 
   std::int64_t integer(int place) const;
   Row present(int place) const;  // the row, whose column is not null

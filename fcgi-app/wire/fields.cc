@@ -106,6 +106,42 @@ void FieldReader::take(const JsonView& value, const std::string& path, double& t
   }
 }
 
+namespace {
+
+// None where a text in it is not exact, or a number is out of a double's range.
+std::optional<Json> copied(const JsonView& view) {
+  switch (view.type()) {
+    case JsonView::Type::null:
+      return Json();
+    case JsonView::Type::boolean:
+      return Json(view.boolean());
+    case JsonView::Type::number:
+      if (!std::isfinite(view.number())) return std::nullopt;
+      return view.integer() ? Json(*view.integer()) : Json(view.number());
+    case JsonView::Type::string:
+      return view.exact() ? std::optional(Json(view.text())) : std::nullopt;
+    case JsonView::Type::array:
+    case JsonView::Type::object:
+      break;
+  }
+  const bool list = view.type() == JsonView::Type::array;
+  Json whole = list ? Json::array() : Json::object();
+  for (std::size_t i = 0; i < view.items().size(); ++i) {
+    auto item = copied(view.items()[i]);
+    if (!item) return std::nullopt;
+    list ? whole.push(*std::move(item)) : whole.set(view.keys()[i], *std::move(item));
+  }
+  return whole;
+}
+
+}  // namespace
+
+void FieldReader::take(const JsonView& value, const std::string& path, Json& target, const Rule&) {
+  auto copy = copied(value);
+  if (!copy) return complain(path, "must not hold a NUL, half of a character or a number out of range");
+  target = *std::move(copy);
+}
+
 // ---- A query -------------------------------------------------------------------------------------------------------
 
 const QueryReader::Pairs::value_type* QueryReader::find(std::string_view name) const {

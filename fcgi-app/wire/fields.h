@@ -13,7 +13,7 @@
 //
 // A member the struct does not name is refused too, unless its fields() calls f.ignore_others(). Members are
 // std::string, bool, std::int64_t, double, LargeText, structs with fields(), and std::optional or std::vector of them;
-// Json (whatever it is) in what is written. wire/schema.h makes a JSON Schema of the same fields().
+// Json (whatever it is). wire/schema.h makes a JSON Schema of the same fields().
 #pragma once
 
 #include <concepts>
@@ -128,6 +128,7 @@ class FieldReader {
   void take(const JsonView& value, const std::string& path, bool& target, const Rule& rule);
   void take(const JsonView& value, const std::string& path, std::int64_t& target, const Rule& rule);
   void take(const JsonView& value, const std::string& path, double& target, const Rule& rule);
+  void take(const JsonView& value, const std::string& path, Json& target, const Rule& rule);
   bool check_items(const JsonView& value, const std::string& path, const Rule& rule);
   void complain(const std::string& path, std::string message);
 

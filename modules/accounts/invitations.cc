@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "accounts/profile.h"
 #include "base/digest.h"
 
 namespace accounts {
@@ -105,7 +104,7 @@ Async<Reply> list(Call& call, std::string team) {
   const PageKey<1> after(page.cursor);
   const Member member = co_await call.member_of(team, Role::admin);
   Invitations shown;
-  shown.invitations = co_await call.services.database.all<Invitation>(kList, team, after[0], page.rows());
+  shown.invitations = co_await call.services.database.all<Invitation>(kList, team, after.uuid(0), page.rows());
   shown.next_cursor = page.next(shown.invitations, [](const Invitation& last) { return page_cursor({last.id}); });
   co_return json(200, shown);
 }
@@ -158,7 +157,7 @@ Async<Reply> accept(Call& call, std::string token) {
                                            .action = "invitation.accept",
                                            .details = Json::object({{"invitation", open->id}, {"role", open->role}})});
   co_await transaction.commit();
-  co_await call.services.reply_cache.invalidate({profile_tag(call.user()->issuer, call.user()->subject)});
+  co_await call.services.reply_cache.invalidate({account_tag(call.user()->issuer, call.user()->subject)});
   co_return json(200, Accepted{open->team_id, open->role});
 }
 

@@ -1,7 +1,5 @@
 #include "accounts/members.h"
 
-#include "accounts/profile.h"
-
 namespace accounts {
 
 using namespace plugfleet;
@@ -47,7 +45,7 @@ Async<Reply> list(Call& call, std::string team) {
   const PageKey<1> after(page.cursor);
   const Member member = co_await call.member_of(team, Role::viewer);
   Members shown;
-  shown.members = co_await call.services.database.all<ShownMember>(kList, team, after[0], page.rows());
+  shown.members = co_await call.services.database.all<ShownMember>(kList, team, after.uuid(0), page.rows());
   shown.next_cursor = page.next(shown.members, [](const ShownMember& last) { return page_cursor({last.id}); });
   co_return json(200, shown);
 }
@@ -77,6 +75,7 @@ Async<Change> begin(Call& call, std::string team, std::string whose) {
   Transaction transaction = co_await call.services.database.begin();
   co_await transaction.query("select from teams where id = $1 for update", {*id});
   Member actor = co_await Accounts::member_of(transaction, *call.user(), *id, Role::viewer);
+  actor.refuse_suspended();
   const auto was = co_await transaction.maybe<Subject>(
       "select m.role, u.issuer, u.subject from team_members m join users u on u.id = m.user_id"
       " where m.team_id = $1 and m.user_id = $2",
@@ -100,7 +99,7 @@ Async<void> finish(Call& call, Change change, std::string team, std::string acti
       change.transaction,
       {.team = team, .account = change.actor.account, .action = std::move(action), .details = std::move(details)});
   co_await change.transaction.commit();
-  co_await call.services.reply_cache.invalidate({profile_tag(change.was.issuer, change.was.subject)});
+  co_await call.services.reply_cache.invalidate({account_tag(change.was.issuer, change.was.subject)});
 }
 
 Async<Reply> change_role(Call& call, std::string team, std::string whose) {
@@ -144,7 +143,8 @@ std::vector<Route> member_routes() {
             .query = type_of<PageQuery>(),
             .answers = {{200, json_of<Members>()}},
             .fails = {FailureKind::not_found},
-            .auth = Auth::required}},
+            .auth = Auth::required,
+            .permission = "team:read"}},
           {Method::PATCH,
            kOne,
            change_role,

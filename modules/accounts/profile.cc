@@ -71,7 +71,7 @@ Async<Reply> change(Call& call) {
   co_await call.services.database.query(
       "update users set name = coalesce($2, name), avatar_url = coalesce($3, avatar_url) where id = $1",
       {account, wanted.name, wanted.avatar_url});
-  co_await call.services.reply_cache.invalidate({profile_tag(call.user()->issuer, call.user()->subject)});
+  co_await call.services.reply_cache.invalidate({account_tag(call.user()->issuer, call.user()->subject)});
   Reply reply = co_await show(call);
   co_return reply;
 }
@@ -135,17 +135,13 @@ Async<Reply> leave(Call& call) {
   co_await transaction.query(kForgetJobs, {call.user()->id});
   co_await transaction.query("delete from users where id = $1", {account});
   co_await transaction.commit();
-  co_await call.services.reply_cache.invalidate({profile_tag(call.user()->issuer, call.user()->subject)});
+  co_await call.services.reply_cache.invalidate({account_tag(call.user()->issuer, call.user()->subject)});
   co_return json(200,
                  Deleted{.kept = {"lines of your teams' audit logs and books, under an id that leads to nobody now",
                                   "counts of past jobs and requests, which name nobody"}});
 }
 
 }  // namespace
-
-std::string profile_tag(std::string_view issuer, std::string_view subject) {
-  return "profile:" + user_tag(issuer, subject);
-}
 
 std::vector<Route> profile_routes() {
   constexpr const char* kPath = "/api/v1/user/profile";
@@ -155,8 +151,8 @@ std::vector<Route> profile_routes() {
            {.summary = "Who you are, and your teams",
             .answers = {{200, json_of<ShownProfile>()}},
             .auth = Auth::required,
-            .cache =
-                CacheRule{.fresh = 300s, .tags = {"profile:" + std::string(kUserTag)}, .each = CacheRule::Each::user}}},
+            .permission = "profile:read",
+            .cache = CacheRule{.fresh = 300s, .tags = {"account:{user}"}, .each = CacheRule::Each::user}}},
           {Method::PATCH,
            kPath,
            change,

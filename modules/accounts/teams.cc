@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "accounts/profile.h"
-
 namespace accounts {
 
 using namespace plugfleet;
@@ -53,13 +51,13 @@ struct Subject {
   }
 };
 
-// The cached profiles of all who are in it.
-Async<std::vector<std::string>> profiles_of(Sql& sql, std::string team) {
+// What is kept of what its members are answered.
+Async<std::vector<std::string>> tags_of(Sql& sql, std::string team) {
   const auto members = co_await sql.all<Subject>(
       "select issuer, subject from users u join team_members m on m.user_id = u.id where m.team_id = $1", team);
   std::vector<std::string> tags;
   tags.reserve(members.size());
-  for (const Subject& member : members) tags.push_back(profile_tag(member.issuer, member.subject));
+  for (const Subject& member : members) tags.push_back(account_tag(member.issuer, member.subject));
   co_return tags;
 }
 
@@ -84,7 +82,7 @@ Async<Reply> add(Call& call) {
   co_await note_in_audit_log(transaction, {.team = id, .account = account, .action = "team.create"});
   const Team team = co_await find(transaction, account, id);
   co_await transaction.commit();
-  co_await call.services.reply_cache.invalidate({profile_tag(call.user()->issuer, call.user()->subject)});
+  co_await call.services.reply_cache.invalidate({account_tag(call.user()->issuer, call.user()->subject)});
   co_return json(201, team).with("Location", "/api/v1/teams/" + id);
 }
 
@@ -95,7 +93,7 @@ Async<Reply> list(Call& call) {
   const std::string statement = fmt::format(
       "{} and ($2::text is null or (t.name, t.id) > ($2, $3::uuid)) order by t.name, t.id limit $4", kSelect);
   Teams shown;
-  shown.teams = co_await call.services.database.all<Team>(statement, account, after[0], after[1], page.rows());
+  shown.teams = co_await call.services.database.all<Team>(statement, account, after[0], after.uuid(1), page.rows());
   shown.next_cursor = page.next(shown.teams, [](const Team& last) { return page_cursor({last.name, last.id}); });
   co_return json(200, shown);
 }
@@ -117,14 +115,14 @@ Async<Reply> change(Call& call, std::string id) {
                                            .details = Json::object({{"name", wanted.name}})});
   const Team team = co_await find(transaction, member.account, id);
   co_await transaction.commit();
-  const auto tags = co_await profiles_of(call.services.database, id);
+  const auto tags = co_await tags_of(call.services.database, id);
   co_await call.services.reply_cache.invalidate(tags);
   co_return json(200, team);
 }
 
 Async<Reply> remove(Call& call, std::string id) {
   const Member member = co_await call.member_of(id, Role::owner);
-  const auto tags = co_await profiles_of(call.services.database, id);
+  const auto tags = co_await tags_of(call.services.database, id);
   Transaction transaction = co_await call.services.database.begin();
   co_await transaction.query("delete from teams where id = $1", {id});
   co_await note_in_audit_log(transaction, {.team = id, .account = member.account, .action = "team.delete"});
@@ -159,7 +157,8 @@ std::vector<Route> team_routes() {
            {.summary = "One of your teams",
             .answers = {{200, json_of<Team>()}},
             .fails = {FailureKind::not_found},
-            .auth = Auth::required}},
+            .auth = Auth::required,
+            .permission = "team:read"}},
           {Method::PATCH,
            kOne,
            change,

@@ -113,7 +113,7 @@ Async<Reply> list(Call& call) {
   const PageKey<1> after(page.cursor);
   const std::string account = co_await call.account();
   const std::string statement = fmt::format("{} and ($2::uuid is null or id > $2) order by id limit $3", kSelect);
-  auto rows = co_await call.services.database.all<Row>(statement, account, after[0], page.rows());
+  auto rows = co_await call.services.database.all<Row>(statement, account, after.uuid(0), page.rows());
   Tokens all;
   all.next_cursor = page.next(rows, [](const Row& last) { return page_cursor({last.id}); });
   for (const Row& row : rows) all.tokens.push_back(shown(row));

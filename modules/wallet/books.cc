@@ -69,7 +69,7 @@ Async<Reply> list(Call& call, std::string team) {
   const PageKey<1> after(page.cursor);
   co_await call.member_of(team, Role::viewer);
   Entries shown;
-  shown.entries = co_await call.services.database.all<Entry>(kEntries, team, after[0], page.rows());
+  shown.entries = co_await call.services.database.all<Entry>(kEntries, team, after.number(0), page.rows());
   shown.next_cursor =
       page.next(shown.entries, [](const Entry& last) { return page_cursor({std::to_string(last.number)}); });
   co_return json(200, shown);
@@ -84,7 +84,8 @@ std::vector<Route> book_routes() {
            {.summary = "A team's credits",
             .answers = {{200, json_of<Wallet>()}},
             .fails = {FailureKind::not_found},
-            .auth = Auth::required}},
+            .auth = Auth::required,
+            .permission = "wallet:read"}},
           {Method::GET,
            "/api/v1/teams/{id}/wallet/entries",
            list,
@@ -92,7 +93,8 @@ std::vector<Route> book_routes() {
             .query = type_of<PageQuery>(),
             .answers = {{200, json_of<Entries>()}},
             .fails = {FailureKind::not_found},
-            .auth = Auth::required}}};
+            .auth = Auth::required,
+            .permission = "wallet:read"}}};
 }
 
 }  // namespace wallet

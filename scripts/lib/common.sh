@@ -118,6 +118,16 @@ redis_at() {
   timeout 5 redis-cli -h "${address%:*}" -p "${address##*:}" "${@:2}"
 }
 
+# forget_replies TAG...: what ReplyCache::invalidate (fcgi-app/core/reply_cache.h) does.
+forget_replies() {
+  local tag
+  for tag in "$@"; do
+    tag=$(printf %s "$tag" | sha256sum)
+    redis_at state set "cache-tag:${tag:0:40}" "$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' ')" EX 90000 >/dev/null ||
+      echo 'Redis does not answer: some replies may be as they were for up to ten minutes.' >&2
+  done
+}
+
 # One setup, reload or upgrade of an installed fleet at a time: held by descriptor 9.
 lock_setup() {
   exec 9>/run/lock/plugfleet-setup

@@ -81,14 +81,16 @@ Module job_routes() {
                       {.summary = "A job and what came of it",
                        .answers = {{200, json_of<ShownJob>()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found},
-                       .auth = Auth::optional}},
+                       .auth = Auth::optional,
+                       .permission = "rename"}},
                      {Method::DELETE,
                       "/api/jobs/{id}",
                       cancel,
                       {.summary = "Cancels a job",
                        .answers = {{200, json_of<ShownJob>()}, {202, json_of<ShownJob>()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found, FailureKind::conflict},
-                       .auth = Auth::optional}},
+                       .auth = Auth::optional,
+                       .permission = "rename"}},
                      {Method::GET,
                       "/api/jobs/{id}/stream",
                       stream,
@@ -96,6 +98,7 @@ Module job_routes() {
                        .answers = {{200, events()}, {204, nothing()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found},
                        .auth = Auth::optional,
+                       .permission = "rename",
                        .streams = true}}}};
 }
 

@@ -49,6 +49,7 @@
 #include "core/module.h"
 #include "core/new_token.h"
 #include "core/page.h"
+#include "core/plugin_tokens.h"
 #include "core/sessions.h"
 #include "core/settings.h"
 #include "io/parallel.h"

@@ -241,6 +241,7 @@ Route rename_layers_route(const RenameSettings& settings) {
            .answers = answers_of_work<RenameResult>(kAnswerExample),
            .fails = {FailureKind::conflict},
            .auth = Auth::optional,
+           .permission = "rename",
            .limit = per_client(settings.limit_per_minute, 1min),
            .edge = settings.edge}};
 }
