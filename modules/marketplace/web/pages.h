@@ -11,7 +11,8 @@ inline plugfleet::Pages shell_pages() {
                        "/profile", "/publish", "/sign-in", "/team", "/tokens", "/usage", "/wallet"},
           .policy =
               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-              "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"};
+              "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+          .files_at = "/plugins"};
 }
 
 }  // namespace marketplace
