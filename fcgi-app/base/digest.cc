@@ -8,18 +8,35 @@
 namespace plugfleet {
 namespace {
 
+std::string hex_of(const unsigned char* digest, unsigned size) {
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
+  return hex;
+}
+
 std::string hex_digest(std::string_view bytes, const EVP_MD* kind) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   EVP_Digest(bytes.data(), bytes.size(), digest, &size, kind, nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
-  return hex;
+  return hex_of(digest, size);
 }
 
 }  // namespace
 
 std::string sha1_hex(std::string_view bytes) { return hex_digest(bytes, EVP_sha1()); }
 std::string sha256_hex(std::string_view bytes) { return hex_digest(bytes, EVP_sha256()); }
+
+void Sha256::Free::operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+
+void Sha256::add(std::string_view part) { EVP_DigestUpdate(context_.get(), part.data(), part.size()); }
+
+std::string Sha256::hex() {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context_.get(), digest, &size);
+  return hex_of(digest, size);
+}
 
 }  // namespace plugfleet

@@ -147,7 +147,8 @@ Async<std::optional<IdempotencyKey>> Call::key_of(const NewJob& job) {
   const auto key = idempotency_key();
   if (!key) co_return std::nullopt;
   const std::string whose = user_ ? "user:" + user_->id : "email:" + job.user_email;
-  const std::string_view body = co_await raw_body();
+  std::string_view body = job.payload;
+  if (!in_parts_) body = co_await raw_body();
   std::string digest;
   if (body.size() > kOffloadBytes) {
     std::function<std::string()> work = [body] { return sha256_hex(body); };
@@ -168,7 +169,8 @@ void Call::sign(NewJob& job) const {
 Async<Reply> Call::run_as_job(NewJob job) {
   job.idempotency = co_await key_of(job);
   sign(job);
-  const std::string_view body = co_await raw_body();
+  std::string_view body;
+  if (!in_parts_) body = co_await raw_body();
   const EnqueueResult made = co_await platform.intake.enqueue(std::move(job), body);
   if (made.what == Enqueued::conflict) {
     throw Failure(FailureKind::unprocessable, "this Idempotency-Key came before, with another body");

@@ -85,7 +85,8 @@ class Call : public Work {
 
   // Whether the client asks for one, by `Prefer: respond-async` or an Idempotency-Key.
   bool wants_job() const;
-  // Enqueues it with this request's body (in the payload Redis: Job::json gives it back) and its user, address, trace
+  // Enqueues it with this request's body (in the payload Redis: Job::json gives it back; of a route that takes it in parts,
+  // the job has its payload alone, which then tells one use of a key from another) and its user, address, trace
   // and Idempotency-Key. Answers 202 where the client prefers that; else waits for the job's end and answers with its
   // result, "jobId" and "durationMs", or with what it failed of. A job that takes longer than this request may goes
   // on: 408 then, and the same key asks for it again. Throws Failure: invalid_request, unprocessable (a wrong key; one
@@ -122,6 +123,7 @@ class Call : public Work {
   std::optional<User> user_;
   std::size_t body_max_;
   const std::type_info *body_type_ = nullptr, *query_type_ = nullptr;  // as the route declares them
+  bool in_parts_ = false;                                              // the body comes by body_part() alone
   std::optional<std::string_view> raw_body_;
   std::optional<JsonView> body_;
   std::vector<std::pair<std::string, std::string>> reply_headers_;

@@ -21,7 +21,7 @@
 namespace plugfleet {
 
 // The loader refuses a module built against another number: raise it with every change a module could notice.
-inline constexpr int kModuleAbi = 10;
+inline constexpr int kModuleAbi = 11;
 
 using PathValues = std::vector<std::string>;  // what stood in the path's {...}, in order
 

@@ -41,6 +41,7 @@ class RateLimiter {
 
  private:
   class Memory;
+  Async<LimitState> take_one(std::string key, RateLimit limit);
 
   Redis& redis_;
   std::unique_ptr<Memory> memory_;

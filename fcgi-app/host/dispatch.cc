@@ -130,7 +130,10 @@ Async<Reply> Dispatch::serve(Incoming& incoming) {
     co_await limit(call, route);
   }
   call.query_type_ = route.options.query.id;
-  if (route.options.body) call.body_type_ = route.options.body->type.id;
+  if (route.options.body) {
+    call.body_type_ = route.options.body->type.id;
+    call.in_parts_ = route.options.body->in_parts();
+  }
   call.body_max_ = route.options.body_max.value_or(platform_.settings.body_max);
   if (incoming.content_length() > call.body_max_) {
     throw Failure(FailureKind::payload_too_large, fmt::format("the body has {} bytes; at most {} are taken here",

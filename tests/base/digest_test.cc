@@ -12,3 +12,11 @@ TEST(digests_are_those_of_the_standard) {
 }
 
 TEST(a_NUL_is_a_byte_like_any_other) { CHECK(sha256_hex(std::string_view("a\0b", 3)) != sha256_hex("a")); }
+
+TEST(a_digest_of_parts_is_that_of_the_whole) {
+  Sha256 parts;
+  parts.add("a");
+  parts.add("");
+  parts.add("bc");
+  CHECK_EQ(parts.hex(), sha256_hex("abc"));
+}

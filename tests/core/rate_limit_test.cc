@@ -180,6 +180,20 @@ ASYNC_TEST(L2_no_wait_is_longer_than_its_block_when_the_clock_of_redis_is_set_ba
   CHECK_EQ(blocked.reset_after.count(), 30);
 }
 
+// As the first who took of it leaves it who dies before saying when it ends.
+ASYNC_TEST(L2_a_key_without_an_end_gets_one) {
+  Redis redis(reactor, shared_redis());
+  RateLimiter limiter(redis);
+  const std::string key = new_key();
+  co_await redis.command({"SET", "plugfleet:limit:" + key, "2"});
+  const auto third = co_await limiter.take(key, {.points = 3, .duration = 60s});
+  CHECK_EQ(third.remaining, 0);
+  CHECK_EQ(third.reset_after.count(), 60);
+  const auto left = co_await redis.command({"PTTL", "plugfleet:limit:" + key});
+  CHECK(left.integer > 50'000);
+  CHECK(left.integer <= 60'000);
+}
+
 ASYNC_TEST(L3_a_long_key_is_short_in_redis_and_expires) {
   Redis redis(reactor, shared_redis());
   RateLimiter limiter(redis);
