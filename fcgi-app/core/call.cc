@@ -163,6 +163,10 @@ Async<std::optional<IdempotencyKey>> Call::key_of(const NewJob& job) {
 void Call::sign(NewJob& job) const {
   Work::sign(job);
   if (user_) job.owner = job.user_id = user_->id;
+  if (user_ && user_->plugin) {
+    job.plugin = user_->plugin->slug;
+    if (!job.team) job.team = user_->plugin->team;
+  }
   if (is_ip_address(client_address())) job.ip_address = client_address();  // none: a unix socket's peer
 }
 
@@ -212,6 +216,8 @@ DoneJobRow row_of(NewJob job) {
           .user_id = std::move(job.user_id),
           .owner = std::move(job.owner),
           .ip_address = std::move(job.ip_address),
+          .team = std::move(job.team),
+          .plugin = std::move(job.plugin),
           .started_at = WallClock::now()};
 }
 

@@ -45,6 +45,7 @@ struct DoneJobRow {
   std::optional<std::string> user_id;  // as the request said it
   std::optional<std::string> owner;    // as a token proved it
   std::optional<std::string> ip_address;
+  std::optional<std::string> team, plugin;  // as NewJob has them
   WallClock::time_point started_at, completed_at;
   Usage usage{};
   // What record_jobs takes.
@@ -64,6 +65,8 @@ struct DoneJobRow {
     f("started_at", rfc3339(started_at));
     f("completed_at", rfc3339(completed_at));
     bounded(usage).fields(f);
+    f("team_id", team);
+    f("plugin", plugin);
   }
 };
 

@@ -36,6 +36,23 @@ begin
          input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
          cost_usd = u.cost_usd + excluded.cost_usd;
 
+  insert into usage_by_team as u
+  select team_id, dimension, (created_at at time zone 'UTC')::date, name, count(*), count(*) filter (where status = 'completed'),
+         count(*) filter (where status = 'failed'), sum(input_tokens + output_tokens),
+         coalesce(sum(job_credits(price, input_tokens + output_tokens, cost_usd)) filter (where status = 'completed'), 0)
+    from only jobs, lateral (values ('kind', type), ('plugin', coalesce(plugin, '')), ('user', coalesce(owner, ''))) as d(dimension, name)
+   where recorded_at >= since and recorded_at < up_to and team_id is not null group by 1, 2, 3, 4 order by 1, 2, 3, 4
+  on conflict (team_id, dimension, date, name) do update
+     set total_jobs = u.total_jobs + excluded.total_jobs, successful_jobs = u.successful_jobs + excluded.successful_jobs,
+         failed_jobs = u.failed_jobs + excluded.failed_jobs, tokens = u.tokens + excluded.tokens, credits = u.credits + excluded.credits;
+
+  insert into usage_team_durations as u
+  select team_id, dimension, (created_at at time zone 'UTC')::date, name, duration_bucket(duration_ms), count(*)
+    from only jobs, lateral (values ('kind', type), ('plugin', coalesce(plugin, '')), ('user', coalesce(owner, ''))) as d(dimension, name)
+   where recorded_at >= since and recorded_at < up_to and team_id is not null and status = 'completed' and duration_ms is not null
+   group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
+  on conflict (team_id, dimension, date, name, bucket) do update set jobs = u.jobs + excluded.jobs;
+
   update usage_counted set until = up_to;
 end;
 $$;

@@ -50,20 +50,20 @@ begin
     insert into live_jobs (id, type, status, payload, user_email, user_id, owner, ip_address, frame_name, layer_count,
                            variant_count, facts, trace_id, has_body, created_at, priority, attempt, max_attempts,
                            idempotency_key, event_number, attempt_errors, lease_token, losses, share, run_at, ai_calls,
-                           input_tokens, output_tokens, cost_usd, team_id, price)
+                           input_tokens, output_tokens, cost_usd, team_id, price, plugin)
     select id, type, becomes, payload, user_email, user_id, owner, ip_address, frame_name, layer_count, variant_count,
            facts, trace_id, has_body, created_at, priority, attempt - (outcome in ('released', 'spared'))::int, max_attempts,
            idempotency_key, event_number + 1, errors, last_token, new_losses, share,
            now() + interval '1 ms' * coalesce(wait_ms, case when outcome in ('released', 'spared') then 0
              else least(1000 * 2 ^ least(attempt - 1, 20), 600000) * (1 + random() / 2) end),
-           all_calls, all_in, all_out, all_cost, team_id, price
+           all_calls, all_in, all_out, all_cost, team_id, price, plugin
       from decided where becomes = 'queued'
   ), ended as (
     insert into jobs (id, type, status, payload, result, result_apart, user_email, user_id, owner, ip_address,
                       frame_name, layer_count, variant_count, facts, trace_id, has_body, created_at, started_at,
                       completed_at, duration_ms, error_code, error_message, error_stack, priority, attempt, max_attempts, idempotency_key,
                       event_number, attempt_errors, lease_token, runner, cancel_requested, progress, progress_message,
-                      ai_calls, input_tokens, output_tokens, cost_usd, team_id, price)
+                      ai_calls, input_tokens, output_tokens, cost_usd, team_id, price, plugin)
     select id, type, becomes, payload, case when becomes = 'completed' then new_result end,
            becomes = 'completed' and coalesce(is_apart, false), user_email, user_id, owner, ip_address,
            case when 'frame_name' = any (fact_columns) and new_facts ? 'frame_name' then new_facts->>'frame_name'
@@ -79,7 +79,7 @@ begin
            max_attempts, idempotency_key, event_number + 1, errors, last_token, runner, cancel_requested,
            case when becomes = 'completed' then 100 else progress end,
            case when becomes <> 'completed' then progress_message end, all_calls, all_in, all_out, all_cost,
-           team_id, price
+           team_id, price, plugin
       from decided where becomes <> 'queued'
   ), charged as (
     select charge_ended_jobs(array_agg(id), array_agg(becomes), array_agg(price), array_agg(all_in + all_out), array_agg(all_cost))

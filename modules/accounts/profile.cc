@@ -133,6 +133,9 @@ Async<Reply> leave(Call& call) {
                   fmt::format("{} of your jobs are queued or running: cancel them, or wait, first", running));
   co_await transaction.query("delete from teams where id = any($1::uuid[])", {left});
   co_await transaction.query(kForgetJobs, {call.user()->id});
+  co_await transaction.query("delete from usage_by_team where dimension = 'user' and name = $1", {call.user()->id});
+  co_await transaction.query("delete from usage_team_durations where dimension = 'user' and name = $1",
+                             {call.user()->id});
   co_await transaction.query("delete from users where id = $1", {account});
   co_await transaction.commit();
   co_await call.services.reply_cache.invalidate({account_tag(call.user()->issuer, call.user()->subject)});

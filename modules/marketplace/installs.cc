@@ -105,7 +105,7 @@ Async<void> keep_bound(Sql& sql, std::string team) {
 }
 
 Async<void> tell(Call& call, std::string team, bool counted) {
-  std::vector<std::string> tags{team_plugins_tag(team)};
+  std::vector<std::string> tags{team_plugins_tag(canonical_uuid(team).value_or(team))};  // my-plugins takes no other
   if (counted) tags.emplace_back(kInstallsTag);
   co_await call.services.reply_cache.invalidate(tags);
 }
@@ -173,6 +173,21 @@ Async<Reply> list(Call& call, std::string team) {
 }
 
 }  // namespace
+
+Async<std::size_t> tidy_installs(Database& database) {
+  std::size_t changed = 0;
+  for (const char* const statement :
+       {"delete from team_plugin_installs i where not exists (select from teams t where t.id = i.team_id)",
+        "delete from team_member_plugin_access a where not exists"
+        " (select from team_members m where m.team_id = a.team_id and m.user_id = a.user_id)",
+        "update plugin_packages p set installs = c.count from (select q.id, count(i.team_id)::int as count"
+        " from plugin_packages q left join team_plugin_installs i on i.package_id = q.id group by q.id) as c"
+        " where c.id = p.id and p.installs <> c.count"}) {
+    const Rows rows = co_await database.query(statement);
+    changed += static_cast<std::size_t>(rows.affected());
+  }
+  co_return changed;
+}
 
 std::vector<Route> install_routes() {
   constexpr const char* kOne = "/api/v1/teams/{id}/plugins/{slug}";

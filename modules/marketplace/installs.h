@@ -11,4 +11,8 @@ inline constexpr std::int64_t kInstallsMost = 200;  // of one team
 
 std::vector<Route> install_routes();
 
+// Forgets what teams had that are deleted, and members who have left; counts each plugin's installs anew. How many rows that
+// concerned.
+Async<std::size_t> tidy_installs(Database& database);
+
 }  // namespace marketplace

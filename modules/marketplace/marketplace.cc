@@ -4,14 +4,26 @@
 #include "marketplace/installs.h"
 #include "marketplace/my_plugins.h"
 #include "marketplace/packages.h"
+#include "marketplace/tags.h"
 #include "marketplace/web/pages.h"
 
 namespace marketplace {
 
 namespace {
 
+constexpr const char* kTidy = "marketplace.tidy";
+
+Async<Outcome> tidy(Job& job) {
+  const std::size_t changed = co_await tidy_installs(job.services.database);
+  if (changed > 0) co_await job.services.reply_cache.invalidate({std::string(kInstallsTag)});
+  co_return done(Json::object({{"changed", changed}}));
+}
+
 Module describe(SettingReader&) {
-  Module module{.name = "marketplace", .pages = shell_pages()};
+  Module module{.name = "marketplace",
+                .jobs = {{.kind = kTidy, .run = tidy, .timeout = 1min}},
+                .crons = {{.name = "marketplace_tidy", .schedule = "40 3 * * *", .kind = kTidy}},
+                .pages = shell_pages()};
   for (auto routes : {catalog_routes(), package_routes(), install_routes(), my_plugin_routes()})
     std::ranges::move(routes, std::back_inserter(module.routes));
   return module;

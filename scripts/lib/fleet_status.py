@@ -81,7 +81,7 @@ def wrong_of(processes, pools, health, servers, breakers, resting, duties, kinds
             yield f"keeper: {duty} went well {math.floor(now - last)} s ago for the last time"
 
 
-def put_together(where, programs, metrics, pools, health, servers, breakers, scaling, now):
+def put_together(where, programs, metrics, pools, health, servers, products, breakers, scaling, now):
     """The object that --json prints."""
     kinds = {pool["name"]: pool["kind"] for pool in pools}
     cells = {f"{cell['pool']}_{cell['slot']:02}": cell for cell in metrics}
@@ -106,6 +106,7 @@ def put_together(where, programs, metrics, pools, health, servers, breakers, sca
         "pools": pools,
         "health": health,
         "servers": servers,
+        "products": products,
         "queue": queue,
         "providers": [{"name": name, "calls": count} for name, count in sorted(calls.items())],
         "scaling": scaling,
@@ -158,6 +159,7 @@ def shown(found):
     rows.append(("jobs", f"{running} running, {jobs} ended; {queue or 'none waits'}"))
     if found["providers"]:
         rows.append(("AI", ", ".join(f"{provider['name']} {provider['calls']} calls" for provider in found["providers"])))
+    rows += found["products"].items()
     if found["keeper"]["slowestDutySeconds"] is not None:
         rows.append(("keeper", f"each duty went well within the last {found['keeper']['slowestDutySeconds']} s"))
     return "\n".join(lines + [f"{name:17}{line}" for name, line in rows])

@@ -93,6 +93,18 @@ ASYNC_TEST(a_role_that_is_taken_away_is_gone_with_the_next_request) {
   CHECK(none == FailureKind::not_found);
 }
 
+ASYNC_TEST(a_plugin_knows_its_own_team_alone) {
+  Teams teams(reactor);
+  const std::string ours = co_await teams.team(), other = co_await teams.team();
+  User user = someone();
+  for (const std::string& team : {ours, other}) co_await teams.join(team, user, Role::owner);
+  user.plugin = PluginScope{.team = ours, .slug = "a", .permissions = {}};
+  const auto its_own = co_await teams.refused(user, ours, Role::owner);
+  CHECK(!its_own);
+  const auto not_its = co_await teams.refused(user, other, Role::viewer);
+  CHECK(not_its == FailureKind::not_found);
+}
+
 ASYNC_TEST(a_suspended_team_can_be_read_and_not_changed) {
   Teams teams(reactor);
   const std::string team = co_await teams.team();

@@ -84,6 +84,18 @@ TEST(parameters_are_those_of_the_path_and_the_query) {
   CHECK(!operation["responses"]["404"].is_null());
 }
 
+TEST(a_permission_is_told_and_one_that_is_not_there_does_not_load) {
+  const Route route{Method::GET,
+                    "/a",
+                    plain,
+                    {.summary = "a", .answers = {{200, text_of()}}, .auth = Auth::required, .permission = "team:read"}};
+  CHECK_CONTAINS(described(route)["paths"]["/a"]["get"]["security"].dump(), R"({"plugin":["team:read"]})");
+  CHECK(!missing_in(route));
+  Route wrong = route;
+  wrong.options.permission = "team:write";
+  CHECK_EQ(missing_in(wrong).value_or(""), "no permission that there is: team:write");
+}
+
 TEST(what_is_not_declared_is_named) {
   const auto missing = [](Route route) { return missing_in(route).value_or(""); };
   CHECK_EQ(missing({Method::GET, "/a", plain, {.answers = {{200, text_of()}}}}), "no summary");

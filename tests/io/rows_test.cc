@@ -134,6 +134,16 @@ ASYNC_TEST(what_does_not_fit_is_refused_and_its_column_named) {
   CHECK_REFUSED(db.one<std::optional<int>>("select '' as pages"), "the column pages holds no whole number");
 }
 
+ASYNC_TEST(a_column_of_json_is_a_value_or_its_texts) {
+  Database db(reactor, pooled());
+  const auto json = co_await db.one<Json>("select '{\"a\": [1, null]}'::jsonb");
+  CHECK_EQ(json["a"].dump(), "[1,null]");
+  const auto texts = co_await db.one<std::vector<std::string>>("select to_jsonb(array['a', 'é\"'])");
+  CHECK(texts == std::vector<std::string>({"a", "é\""}));
+  CHECK_REFUSED(db.one<Json>("select 'a' as config"), "the column config is no JSON");
+  CHECK_REFUSED(db.one<std::vector<std::string>>("select '[1]' as names"), "the column names is no array of texts");
+}
+
 ASYNC_TEST(a_transaction_gives_them_too_and_sees_what_it_wrote) {
   Database db(reactor, pooled());
   Scratch scratch(db);

@@ -251,6 +251,20 @@ class InstallsTest(MarketplaceCase):
         self.assertEqual(sorted(reply.status for reply in replies), [200] * 8 + [201] * 4)
         self.assertEqual(live.get(f"/api/v1/marketplace/{slug}").json["installs"], 4)
 
+    def test_what_a_deleted_team_had_is_forgotten_at_night(self):
+        slug = self.published()[0]
+        teams = [self.team_of() for _ in range(3)]
+        for team, owner in teams:
+            self.assertEqual(self.install(owner, team, slug).status, 201)
+            owner.ask("PUT", f"/teams/{team}/members/{owner.id}/plugins/{slug}", {"pinned": True})
+        for team, owner in teams[:2]:
+            self.assertEqual(owner.ask("DELETE", f"/teams/{team}").status, 204)
+        live.fleet.sql("select queue_job('marketplace.tidy', 'null')")
+        wait_for(lambda: live.get(f"/api/v1/marketplace/{slug}").json["installs"] == 1, "nobody was tidy", 60)
+        counts = [live.fleet.sql(f"select count(*) from {table} i join plugin_packages p on p.id = package_id where slug = '{slug}'")[0][0]
+                  for table in ("team_plugin_installs", "team_member_plugin_access")]
+        self.assertEqual(counts, ["1", "1"])
+
     def test_what_can_not_be_installed_is_refused(self):
         slug = self.published(("1.0.0", "1.1.0"))[0]
         team, owner = self.team_of()

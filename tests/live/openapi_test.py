@@ -42,9 +42,12 @@ class DocumentTest(live.Case):
 
     def test_what_an_example_sends_is_taken(self):
         headers = {"Content-Type": "application/json", **live.session()}
+        team = live.ask("POST", "/api/v1/teams", {"name": "Ours"}, headers=headers).json["id"]
         for where, example, _, _ in live.contract.examples():
             method, path, side = where.split()
             if side == "body" and "{" not in path:
+                if "teamId" in example:
+                    example = {**example, "teamId": team}
                 self.assertIn(live.ask(method.upper(), path, example, headers=headers).status, (200, 201), where)
 
     def test_whoever_knows_it_is_sent_it_once_and_packed(self):

@@ -131,6 +131,26 @@ TEST(a_fraction_is_no_whole_number) {
                  "count must be a whole number");
 }
 
+namespace {
+
+struct Config {
+  std::optional<Json> config;
+  void fields(auto& f) { f("config", config); }
+};
+
+}  // namespace
+
+TEST(whatever_json_it_is_is_taken_as_it_is) {
+  for (const char* json : {R"({"a":[1,-2.5,null,true,"\u00e9"],"b":{}})", "[]", "7", "\"a\""}) {
+    std::string text = fmt::format(R"({{"config":{}}})", json);
+    CHECK_EQ(read_as<Config>(text).config->dump(), Json::parse(json)->dump());
+  }
+  std::string none = R"({"config":null})";
+  CHECK(!read_as<Config>(none).config);
+  for (const char* json : {R"(["\u0000"])", R"({"a":"\ud800"})", "[1e400]"})
+    CHECK_CONTAINS(complaints<Config>(fmt::format(R"({{"config":{}}})", json)), "config must not hold");
+}
+
 // ---- A query -------------------------------------------------------------------------------------------------------
 
 namespace {

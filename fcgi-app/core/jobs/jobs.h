@@ -82,8 +82,9 @@ struct NewJob {
   milliseconds delay{0};
   std::optional<int> max_attempts;  // none: as its kind declares
   std::optional<IdempotencyKey> idempotency;
-  std::optional<std::string> team;  // teams.id, of a job that has a price: whose credits pay
-  std::optional<JobPrice> price;    // its kind's: JobIntake says it
+  std::optional<std::string> team;    // teams.id: whose usage it is, and whose credits pay where it has a price
+  std::optional<std::string> plugin;  // the slug of the one that asked for it (Call says it)
+  std::optional<JobPrice> price;      // its kind's: JobIntake says it
   // What queue_jobs takes.
   void fields(auto& f) const {
     f("id", id);
@@ -101,6 +102,8 @@ struct NewJob {
     f("max_attempts", max_attempts);
     f("key", scoped_key());
     f("digest", idempotency ? std::optional(idempotency->digest) : std::nullopt);
+    f("team_id", team);
+    f("plugin", plugin);
   }
   std::optional<std::string> scoped_key() const;
 };
@@ -223,7 +226,7 @@ struct JobView {
   std::string error_code, error_message, error_stack;
   std::string attempt_errors;  // JSON: [{"attempt", "at", "code", "message"}]
   std::string user_email;
-  std::optional<std::string> user_id, owner;
+  std::optional<std::string> user_id, owner, plugin;
   bool cancel_requested;
   int event_number;
   void fields(auto& f) {
@@ -247,6 +250,7 @@ struct JobView {
     f("user_email", user_email);
     f("user_id", user_id);
     f("owner", owner);
+    f("plugin", plugin);
     f("cancel_requested", cancel_requested);
     f("event_number", event_number);
   }

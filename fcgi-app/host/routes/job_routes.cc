@@ -19,6 +19,8 @@ void check_owner(const JobView& job, const std::optional<User>& user) {
   if (job.owner && !(user && user->id == *job.owner)) {
     throw Failure(FailureKind::forbidden, "this job is another user's, or your token is missing");
   }
+  if (user && user->plugin && job.plugin != user->plugin->slug)
+    throw Failure(FailureKind::forbidden, "a plugin sees its own jobs alone");
 }
 
 Async<JobView> find(Call& call, std::string id) {

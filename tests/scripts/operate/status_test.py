@@ -31,7 +31,7 @@ def pool(name, kind="workers", **other):
 def look(**found):
     return put_together({"dir": "/fleet", "https": "https://localhost:1", "http": "http://localhost:2"}, **({
         "programs": [], "metrics": [], "pools": [pool("worker", min=0), pool("runner", "runners", min=0)], "health": {"status": "ok", "checks": {}},
-        "servers": {"postgresql": "answers"}, "breakers": {}, "scaling": "", "now": NOW} | found))
+        "servers": {"postgresql": "answers"}, "products": {}, "breakers": {}, "scaling": "", "now": NOW} | found))
 
 
 class WrongTest(unittest.TestCase):
@@ -106,6 +106,10 @@ class ShownTest(unittest.TestCase):
         waits = {'plugfleet_jobs_ready{kind="a"}': 2, 'plugfleet_jobs_oldest_seconds{kind="a"}': 9, 'plugfleet_jobs_ready{kind="b"}': 0}
         self.assertIn("ended; a: 2 ready, the oldest for 9 s, 0 processing\n", shown(look(metrics=[cell("keeper", **waits)])) + "\n")
         self.assertIn("ended; none waits", shown(look()))
+
+    def test_what_operators_have_to_do_with_is_told_in_a_line_each(self):
+        self.assertIn("plugins          2 published, 1 blocked", shown(look(products={"plugins": "2 published, 1 blocked"})))
+        self.assertNotIn("plugins", shown(look()))
 
     def test_ages(self):
         self.assertEqual([age(seconds) for seconds in (119, 120, 7199, 7200, 172_799, 172_800)], ["119s", "2m", "119m", "2h", "47h", "2d"])
