@@ -125,3 +125,17 @@ export async function wallet(shell) {
   await page.getByRole('button', { name: 'Show more' }).click();
   await shell.until(async () => (await page.getByRole('row').count()) === given.entries + 1, 'the second page did not come');
 }
+
+export async function usage(shell) {
+  const { page, given } = shell;
+  await shell.signIn(given.link, '/usage');
+  await page.getByText('1,234', { exact: true }).first().waitFor();
+  await shell.until(async () => (await page.locator('canvas').count()) === 2, 'there are no charts');
+  await shell.until(async () => (await page.getByRole('row').count()) > 1, 'there is no table');
+  await shell.everywhere('usage');
+  await page.getByRole('combobox', { name: 'Numbers by' }).selectOption('plugin');
+  await page.getByRole('cell', { name: 'Outside of plugins' }).waitFor();
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('7');
+  await page.getByText('34', { exact: true }).first().waitFor();
+  await shell.settled();
+}

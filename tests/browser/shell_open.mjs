@@ -1,5 +1,6 @@
 // Plugins that run: what they are given, and what a hostile one gets.
 import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
 
 const kSoon = 5000; // milliseconds: the shell answers whatever a plugin does
 
@@ -97,4 +98,29 @@ export async function aPluginThatIsNotThere(shell) {
   await shell.signIn(shell.given.link, '/open/nothing');
   await shell.heading('This plugin is not there');
   await shell.accessible('not there');
+}
+
+// ---- The sample plugins ------------------------------------------------------------------------------------------------
+
+export async function theSamples(shell) {
+  const { page, given } = shell;
+  await shell.signIn(given.link);
+  const show = async (slug) => {
+    await shell.goto(`/open/${slug}`);
+    await inFrame(shell).locator('h1').waitFor();
+  };
+  await show('wallet');
+  await inFrame(shell).getByText('77', { exact: true }).first().waitFor();
+  await inFrame(shell).getByText('Design can spend').waitFor();
+  await shell.everywhere('sample-wallet', ['light', 'dark'], [1280, 320]);
+  await show('usage');
+  await inFrame(shell).getByText('Design had 1,234 jobs done').waitFor();
+  await shell.everywhere('sample-usage', ['light', 'dark'], [1280, 320]);
+  await show('rename');
+  const files = ['heading.png', 'photo.png', 'icon-heart.png'].map((name) => fileURLToPath(new URL(`../../modules/figma/sample/${name}`, import.meta.url)));
+  await inFrame(shell).getByLabel('Choose pictures').setInputFiles(files);
+  await inFrame(shell).getByText('3 named').waitFor();
+  await shell.everywhere('sample-rename', ['light', 'dark'], [1280, 320]);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  return inFrame(shell).locator('#names b').allTextContents();
 }

@@ -50,6 +50,13 @@ class Somebody:
         return reply.json["id"]
 
 
+def count_jobs(team, date, jobs):
+    """As if the team had had them done that day."""
+    for dimension, name in (("kind", "rename-layers"), ("plugin", ""), ("user", "")):
+        live.fleet.sql(f"insert into usage_by_team values ('{team}', '{dimension}', {date}, '{name}', {jobs}, {jobs - 2}, 2, {jobs * 900}, "
+                       f"{jobs * 3})")
+
+
 class ShellCase(live.Case):
     settings = {"PLUGFLEET_AI_PROVIDER": "offline", "PLUGFLEET_REQUESTS_PER_MINUTE": "100000"}
 
@@ -104,6 +111,12 @@ class AccountsTest(ShellCase):
             body = {"amount": 1, "reason": f"Renaming the layers of frame {number}", "expiresIn": 600}
             self.assertEqual(person.ask("POST", f"/teams/{person.team}/wallet/holds", body).status, 201)
         self.run_scenario("wallet", link=person.link, entries=61)
+
+    def test_usage_has_charts_and_numbers(self):
+        person = self.somebody_of_a_team()
+        count_jobs(person.team, "current_date", 34)
+        count_jobs(person.team, "current_date - 20", 1200)
+        self.run_scenario("usage", link=person.link)
 
 
 class FrameTest(ShellCase):
@@ -226,6 +239,18 @@ class RunningTest(ShellCase):
 
     def test_who_loops_for_ever_stops_nothing_else(self):
         self.run_scenario("aPluginThatLoopsStopsNothing", **self.installed("loop"))
+
+    def test_the_samples_do_their_work_within_their_budgets(self):
+        count_jobs(self.person.team, "current_date - 3", 1234)
+        for slug, budget in (("wallet", 200), ("usage", 300), ("rename", 150)):
+            folder = ROOT / os.environ.get("BUILD", "build/release") / "samples" / slug
+            files = {file.name: file.read_bytes() for file in folder.iterdir()}
+            manifest = json.loads(files["plugin.json"])
+            self.assertLess(sum(map(len, files.values())), budget * 1024, slug)
+            put_plugin(live.fleet, self.person.team, slug, files, permissions=manifest["permissions"], icon=manifest["icon"])
+            self.installed(slug)
+        names = self.run_scenario("theSamples", link=self.person.link)
+        self.assertEqual(len(set(names)), 3, names)
 
     def test_a_plugin_that_is_not_there_is_told_in_a_sentence(self):
         self.run_scenario("aPluginThatIsNotThere", link=self.person.link)
