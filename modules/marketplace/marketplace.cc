@@ -4,6 +4,8 @@
 #include "marketplace/installs.h"
 #include "marketplace/my_plugins.h"
 #include "marketplace/packages.h"
+#include "marketplace/publishing/publish.h"
+#include "marketplace/publishing/versions.h"
 #include "marketplace/tags.h"
 #include "marketplace/web/pages.h"
 
@@ -21,10 +23,12 @@ Async<Outcome> tidy(Job& job) {
 
 Module describe(SettingReader&) {
   Module module{.name = "marketplace",
-                .jobs = {{.kind = kTidy, .run = tidy, .timeout = 1min}},
-                .crons = {{.name = "marketplace_tidy", .schedule = "40 3 * * *", .kind = kTidy}},
+                .jobs = publishing_jobs(),
+                .crons = {{.name = "marketplace_sweep", .schedule = "40 * * * *", .kind = kSweep},
+                          {.name = "marketplace_tidy", .schedule = "40 3 * * *", .kind = kTidy}},
                 .pages = shell_pages()};
-  for (auto routes : {catalog_routes(), package_routes(), install_routes(), my_plugin_routes()})
+  module.jobs.push_back({.kind = kTidy, .run = tidy, .timeout = 1min});
+  for (auto routes : {catalog_routes(), package_routes(), version_routes(), install_routes(), my_plugin_routes()})
     std::ranges::move(routes, std::back_inserter(module.routes));
   return module;
 }

@@ -50,7 +50,7 @@ def publish(slug, version, permissions=(), prerelease_key=None):
                                        packed_bytes, unpacked_bytes, files)
           select id, '{version}', {numbers[0]}, {numbers[1]}, {numbers[2]}, {key}, '{digest}', 'index.html',
                  '{{{",".join(permissions)}}}', 100, 300, 3 from plugin_packages where slug = '{slug}' returning id
-        ), d as (insert into plugin_deployments (version_id, folder) select id, '{digest}' from v)
+        ), d as (insert into plugin_deployments (version_id) select id from v)
         update plugin_packages set published_at = coalesce(published_at, now()), icon_path = 'icon.png' where slug = '{slug}';
         select plugin_set_latest(id) from plugin_packages where slug = '{slug}'""")
     forget("plugins")

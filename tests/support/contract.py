@@ -9,7 +9,7 @@ import urllib.parse
 
 import jsonschema
 
-ELSEWHERE = re.compile(r"/(openapi\.json$|docs(/|$)|static/)")  # nginx's own files
+ELSEWHERE = re.compile(r"/(openapi\.json$|docs(/|$)|static/|plugins/)")  # nginx's own files
 
 
 def closed(schema):

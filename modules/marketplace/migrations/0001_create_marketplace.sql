@@ -1,6 +1,6 @@
 -- What teams publish, and who has installed it. A package is a plugin's name and its page; a version is a bundle that never
--- changes; a deployment says that nginx serves it. No row, no file: publishing/ writes a version and its deployment in one
--- transaction, once the files are where nginx reads them.
+-- changes; a deployment says that nginx serves it. A version's row comes before its files, and its deployment's after them
+-- (publishing/publish.h): what has no deployment is shown to nobody.
 --
 -- A package is shown where it has a latest deployment and no operator has blocked it. Which one is the latest is said by
 -- plugin_set_latest() alone; whoever publishes, yanks, blocks or unblocks a version calls it in the same transaction.
@@ -13,8 +13,8 @@ create table plugin_packages (
   name              text not null,
   summary           text not null,
   category          text not null,
-  icon_path         text,  -- within the latest bundle
-  readme_html       text,  -- of the latest bundle, made safe
+  icon_path         text,  -- of the latest version, and so the next
+  readme_html       text,
   latest_deployment uuid,
   installs          int not null default 0 constraint plugin_packages_installs_counted check (installs >= 0),
   created_at        timestamptz not null default now(),
@@ -51,6 +51,8 @@ create table plugin_versions (
   packed_bytes   bigint not null,
   unpacked_bytes bigint not null,
   files          int not null,
+  icon_path      text,  -- within the bundle
+  readme_html    text,  -- of its README.md, made safe
   published_by   uuid,
   published_at   timestamptz not null default now(),
   yanked_at      timestamptz,  -- by its publisher: nobody new gets it, who has pinned it keeps it
@@ -63,7 +65,6 @@ create index plugin_versions_newest on plugin_versions (package_id, major desc, 
 create table plugin_deployments (
   id          uuid primary key default gen_random_uuid(),
   version_id  uuid not null constraint plugin_deployments_version unique references plugin_versions on delete cascade,
-  folder      text not null,  -- the digest that its folder is named by
   deployed_at timestamptz not null default now()
 );
 
