@@ -58,6 +58,7 @@ export async function aTeam(shell) {
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), url);
   await page.getByRole('button', { name: `Revoke the invitation of ${given.guestEmail}` }).waitFor();
+  await shell.says('made the team');
   await shell.everywhere('team');
 
   page = await shell.newPage();

@@ -1,6 +1,7 @@
 """The web shell as its users meet it: Chromium, nginx, a real fleet. What happens in the browser is in shell_*.mjs; here is
 what it is given, and what must have come of it. Screenshots are left in build/screenshots."""
 
+import base64
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from bundles import files_of, zip_of
 from live import Live
 from people import credits_of
 from plugins import put_plugin
@@ -169,11 +171,13 @@ class MarketplaceTest(ShellCase):
         (install,) = person.ask("GET", f"/teams/{person.team}/plugins").json["plugins"]
         self.assertEqual((install["slug"], install["version"]), ("colour-names", "1.2.0"))
 
-    def test_a_team_takes_a_name(self):
+    def test_a_team_takes_a_name_and_uploads_a_version(self):
         person = self.somebody_of_a_team()
-        self.run_scenario("publishing", link=person.link, slug=f"tidy-{secrets.token_hex(4)}")
+        slug = f"tidy-{secrets.token_hex(4)}"
+        bundle = base64.b64encode(zip_of(files_of(slug))).decode()
+        self.run_scenario("publishing", link=person.link, slug=slug, bundle=bundle)
         (package,) = person.ask("GET", f"/teams/{person.team}/packages").json["packages"]
-        self.assertEqual(package["name"], "Tidy tables")
+        self.assertEqual((package["name"], package["latestVersion"]), ("Tidy tables", "1.0.0"))
 
 
 class RunningTest(ShellCase):

@@ -25,7 +25,7 @@ values ({text(slug)}, '{team}', {text(name or slug)}, {text(summary)}, {text(cat
 insert into plugin_versions (package_id, version, major, minor, patch, digest, entry, permissions, packed_bytes, unpacked_bytes, files)
 select id, '{version}', {major}, {minor}, {patch}, '{digest}', 'index.html', array[{", ".join(map(text, permissions))}]::text[],
        {size}, {size}, {len(files)} from plugin_packages where slug = {text(slug)};
-insert into plugin_deployments (version_id, folder) select id, '{digest}' from plugin_versions where digest = '{digest}';
+insert into plugin_deployments (version_id) select id from plugin_versions where digest = '{digest}';
 select plugin_set_latest(id) from plugin_packages where slug = {text(slug)};
 commit;""")
     served = (fleet.folder / "run/files").resolve() / "marketplace/served"
