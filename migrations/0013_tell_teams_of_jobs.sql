@@ -3,11 +3,8 @@
 
 alter table jobs add plugin text;  -- its slug
 
--- They come with more parameters: functions/. (On an empty database they are not there yet.)
-drop function if exists queue_jobs(uuid[], text[], jsonb[], text[], text[], text[], inet[], jsonb[], text[], boolean[], smallint[], bigint[],
-                         smallint[], text[], text[]);
-drop function if exists record_jobs(uuid[], text[], text[], jsonb[], jsonb[], jsonb[], text[], text[], text[], text[], text[], inet[],
-                          timestamptz[], timestamptz[], integer[], bigint[], bigint[], numeric[]);
+-- queue_jobs and record_jobs take more parameters from now on (functions/). Those of fewer stay beside them: programs of the release
+-- before call them while the new ones start, and PostgreSQL takes for such a call the one that needs no defaults.
 
 -- Each job is counted three times: by its kind, by the plugin that asked for it and by its user (as jobs.owner names them).
 create table usage_by_team (

@@ -27,6 +27,7 @@ Module describe(SettingReader&) {
                 .crons = {{.name = "marketplace_sweep", .schedule = "40 * * * *", .kind = kSweep},
                           {.name = "marketplace_tidy", .schedule = "40 3 * * *", .kind = kTidy}},
                 .pages = shell_pages()};
+  module.pages.files_at = "/plugins";
   module.jobs.push_back({.kind = kTidy, .run = tidy, .timeout = 1min});
   for (auto routes : {catalog_routes(), package_routes(), version_routes(), install_routes(), my_plugin_routes()})
     std::ranges::move(routes, std::back_inserter(module.routes));

@@ -109,7 +109,7 @@ Async<Reply> set_access(Call& call, std::string team, std::string whose, std::st
   if (now.pinned != was->pinned && actor.account != *user)
     throw Failure(FailureKind::forbidden, "what a member has pinned is theirs to say");
   co_await transaction.query(kSetAccess, {team, *user, was->package, now.enabled, now.pinned});
-  if (!now.enabled) co_await revoke_plugin_tokens(transaction, {.team = team, .plugin = slug, .account = *user});
+  if (!now.enabled) co_await revoke_plugin_tokens(transaction, {.team = team, .plugin = slug, .account = user});
   if (now.enabled != was->enabled)
     co_await note_in_audit_log(
         transaction, {.team = team,

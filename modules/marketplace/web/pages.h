@@ -11,8 +11,7 @@ inline plugfleet::Pages shell_pages() {
                        "/profile", "/publish", "/sign-in", "/team", "/tokens", "/usage", "/wallet"},
           .policy =
               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-              "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-          .files_at = "/plugins"};
+              "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"};
 }
 
 }  // namespace marketplace
