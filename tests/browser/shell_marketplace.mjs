@@ -39,6 +39,8 @@ export async function searching(shell) {
   await page.getByRole('link', { name: 'Colour names' }).click();
   await shell.heading('Colour names');
   await shell.says('What it may do');
+  await shell.says('#ff0000 is red'); // its README
+  await page.waitForFunction(() => document.querySelector('img.plugin-icon')?.naturalWidth > 0);
   await page.getByRole('link', { name: 'sign in', exact: true }).waitFor();
   await shell.everywhere('plugin');
   // Newest first, by their meaning.

@@ -251,7 +251,8 @@ class RunningTest(ShellCase):
             files = {file.name: file.read_bytes() for file in folder.iterdir()}
             manifest = json.loads(files["plugin.json"])
             self.assertLess(sum(map(len, files.values())), budget * 1024, slug)
-            put_plugin(live.fleet, self.person.team, slug, files, permissions=manifest["permissions"], icon=manifest["icon"])
+            put_plugin(live.fleet, self.person.team, slug, files, name=manifest["name"],
+                       permissions=manifest["permissions"], icon=manifest["icon"])
             self.installed(slug)
         names = self.run_scenario("theSamples", link=self.person.link)
         self.assertEqual(len(set(names)), 3, names)

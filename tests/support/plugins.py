@@ -19,12 +19,13 @@ def put_plugin(fleet, team, slug, files, version="1.0.0", name=None, summary="Do
     size = sum(map(len, files.values()))
     fleet.sql(f"""
 begin;
-insert into plugin_packages (slug, team_id, name, summary, category, icon_path, readme_html, installs, published_at)
-values ({text(slug)}, '{team}', {text(name or slug)}, {text(summary)}, {text(category)}, {text(icon)}, {text(readme)}, {installs}, now())
+insert into plugin_packages (slug, team_id, name, summary, category, installs, published_at)
+values ({text(slug)}, '{team}', {text(name or slug)}, {text(summary)}, {text(category)}, {installs}, now())
     on conflict (slug) do update set updated_at = now();
-insert into plugin_versions (package_id, version, major, minor, patch, digest, entry, permissions, packed_bytes, unpacked_bytes, files)
+insert into plugin_versions (package_id, version, major, minor, patch, digest, entry, permissions, packed_bytes, unpacked_bytes, files,
+                             icon_path, readme_html)
 select id, '{version}', {major}, {minor}, {patch}, '{digest}', 'index.html', array[{", ".join(map(text, permissions))}]::text[],
-       {size}, {size}, {len(files)} from plugin_packages where slug = {text(slug)};
+       {size}, {size}, {len(files)}, {text(icon)}, {text(readme)} from plugin_packages where slug = {text(slug)};
 insert into plugin_deployments (version_id) select id from plugin_versions where digest = '{digest}';
 select plugin_set_latest(id) from plugin_packages where slug = {text(slug)};
 commit;""")

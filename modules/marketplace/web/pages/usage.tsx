@@ -13,6 +13,8 @@ const kDay = 86_400_000; // milliseconds
 const kSpans = [7, 30, 90] as const;
 const kHeads: Record<By, string> = { day: 'Day', kind: 'Kind of job', plugin: 'Plugin', user: 'Member' };
 const kNone: Record<By, string> = { day: '', kind: '', plugin: 'Outside of plugins', user: 'Nobody in the team' };
+const shortDays = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', timeZone: 'UTC' });
+const shortDay = (time: number): string => shortDays.format(new Date(time));
 const date = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 export default function Usage({ team }: { team: Team }): JSX.Element {
@@ -115,7 +117,7 @@ function Chart({ title, rows, from, span, of }: ChartProps): JSX.Element {
       plot?.destroy();
       const style = getComputedStyle(document.documentElement);
       const colour = (name: string): string => style.getPropertyValue(name).trim();
-      const axis = { stroke: colour('--text-soft'), grid: { stroke: colour('--line') }, ticks: { show: false }, font: '12px system-ui' };
+      const axis = { stroke: colour('--text-soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
       plot = new uPlot(
         {
           width: element.clientWidth,
@@ -123,8 +125,8 @@ function Chart({ title, rows, from, span, of }: ChartProps): JSX.Element {
           legend: { show: false },
           cursor: { show: false },
           tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-          scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
-          axes: [axis, { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : '')) }],
+          scales: { x: { range: (_, first, last) => [first - kDay / 2000, last + kDay / 2000] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
+          axes: [{ ...axis, grid: { show: false }, space: 70, values: (_, times) => times.map((time) => shortDay(time * 1000)) }, { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : '')) }],
           series: [{}, { fill: colour('--blue'), points: { show: false }, ...(bars && { paths: bars }) }],
         },
         data,
