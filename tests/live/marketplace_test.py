@@ -47,11 +47,11 @@ def publish(slug, version, permissions=(), prerelease_key=None):
     live.fleet.sql(f"""
         with v as (
           insert into plugin_versions (package_id, version, major, minor, patch, prerelease_key, digest, entry, permissions,
-                                       packed_bytes, unpacked_bytes, files)
+                                       packed_bytes, unpacked_bytes, files, icon_path)
           select id, '{version}', {numbers[0]}, {numbers[1]}, {numbers[2]}, {key}, '{digest}', 'index.html',
-                 '{{{",".join(permissions)}}}', 100, 300, 3 from plugin_packages where slug = '{slug}' returning id
+                 '{{{",".join(permissions)}}}', 100, 300, 3, 'icon.png' from plugin_packages where slug = '{slug}' returning id
         ), d as (insert into plugin_deployments (version_id) select id from v)
-        update plugin_packages set published_at = coalesce(published_at, now()), icon_path = 'icon.png' where slug = '{slug}';
+        update plugin_packages set published_at = coalesce(published_at, now()) where slug = '{slug}';
         select plugin_set_latest(id) from plugin_packages where slug = '{slug}'""")
     forget("plugins")
     return digest
