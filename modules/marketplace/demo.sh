@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Sourced by scripts/demo: a sample user's team, with the plugins of samples/ published and installed.
-samples=${root:?}/modules/marketplace/samples
+# Sourced by scripts/demo: a sample user's team, with the sample plugins published (scripts/dev/web-shell has gathered them) and
+# installed.
+samples=${BUILD:?}/samples
 
 # api METHOD PATH [BODY]: what the fleet answers the sample user; prints nothing and fails where it is refused.
 api() {
@@ -24,17 +25,15 @@ use_token() {
 }
 
 publish_sample() {
-  local folder=$1 slug
-  slug=$(basename -- "$folder")
-  mkdir -- "$work/$slug"
-  cp -r -- "$folder/." "$samples"/*.{js,css} "$work/$slug/"
-  "$root/scripts/publish" "$work/$slug" --team "$team" >/dev/null || return
+  local slug
+  slug=$(basename -- "$1")
+  "$root/scripts/publish" "$1" --team "$team" >/dev/null || return
   api PUT "/teams/$team/plugins/$slug" '{"version": "latest", "enabled": true}' >/dev/null
 }
 
 demo() {
   local profile team folder work names=()
-  if [[ ${installed:-} || ! -d $samples ]]; then return; fi
+  if [[ $installed || ! -d $samples ]]; then return; fi
   work=$(mktemp -d)
   use_token
   team=$(jq -r '.teams[0].id // ""' <<<"$profile")

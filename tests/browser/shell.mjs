@@ -4,10 +4,12 @@
 import { mkdirSync } from 'node:fs';
 import * as accounts from './shell_accounts.mjs';
 import * as frame from './shell_frame.mjs';
+import * as marketplace from './shell_marketplace.mjs';
+import * as running from './shell_open.mjs';
 import { Shell } from './shell_session.mjs';
 
 const [name, server, given] = process.argv.slice(2);
-const scenarios = { ...accounts, ...frame };
+const scenarios = { ...accounts, ...frame, ...marketplace, ...running };
 const scenario = scenarios[name];
 if (!scenario || !given) throw new Error(`usage: shell.mjs ${Object.keys(scenarios).join('|')} SERVER GIVEN`);
 

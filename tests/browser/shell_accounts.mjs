@@ -58,6 +58,7 @@ export async function aTeam(shell) {
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), url);
   await page.getByRole('button', { name: `Revoke the invitation of ${given.guestEmail}` }).waitFor();
+  await shell.says('made the team');
   await shell.everywhere('team');
 
   page = await shell.newPage();
@@ -124,4 +125,18 @@ export async function wallet(shell) {
   assert.equal(await page.getByRole('row').count(), 51); // and the head's
   await page.getByRole('button', { name: 'Show more' }).click();
   await shell.until(async () => (await page.getByRole('row').count()) === given.entries + 1, 'the second page did not come');
+}
+
+export async function usage(shell) {
+  const { page, given } = shell;
+  await shell.signIn(given.link, '/usage');
+  await page.getByText('1,234', { exact: true }).first().waitFor();
+  await shell.until(async () => (await page.locator('canvas').count()) === 2, 'there are no charts');
+  await shell.until(async () => (await page.getByRole('row').count()) > 1, 'there is no table');
+  await shell.everywhere('usage');
+  await page.getByRole('combobox', { name: 'Numbers by' }).selectOption('plugin');
+  await page.getByRole('cell', { name: 'Outside of plugins' }).waitFor();
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('7');
+  await page.getByText('34', { exact: true }).first().waitFor();
+  await shell.settled();
 }

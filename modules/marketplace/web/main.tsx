@@ -3,7 +3,8 @@
 import { type ComponentType, type JSX, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Heading, usePlace } from './core/router';
-import { type Profile, useProfile, useTeam } from './core/session';
+import { warmMyPlugins } from './core/plugins';
+import { lastTeam, type Profile, useProfile, useTeam } from './core/session';
 import { Frame } from './frame';
 import { Home } from './pages/home';
 import { Action, Problem, Skeleton } from './parts/ui';
@@ -21,6 +22,11 @@ const newTeam: Load = () => import('./pages/new_team');
 const routes: Route[] = [
   { path: /^\/sign-in$/, load: signIn, open: true },
   { path: /^\/invitations\/(?<token>[^/]+)$/, load: () => import('./pages/invitation'), alone: true },
+  { path: /^\/marketplace$/, load: () => import('./pages/marketplace'), open: true },
+  { path: /^\/marketplace\/(?<slug>[^/]+)$/, load: () => import('./pages/plugin'), open: true },
+  { path: /^\/open\/(?<slug>[^/]+)$/, load: () => import('./pages/open') },
+  { path: /^\/publish$/, load: () => import('./pages/publish') },
+  { path: /^\/usage$/, load: () => import('./pages/usage') },
   { path: /^\/team$/, load: () => import('./pages/team') },
   { path: /^\/wallet$/, load: () => import('./pages/wallet') },
   { path: /^\/profile$/, load: () => import('./pages/profile'), alone: true },
@@ -79,7 +85,7 @@ function Page({ profile }: { profile: Profile | null }): JSX.Element {
     if (!match) continue;
     if (!profile && !route.open) return <Lazy load={signIn} />;
     const properties = Object.fromEntries(Object.entries(match.groups ?? {}).map(([name, value]) => [name, decoded(value)]));
-    if (route.open || route.alone || !profile) return <Lazy load={route.load} profile={profile} {...properties} />;
+    if (route.open || route.alone || !profile) return <Lazy key={clean} load={route.load} profile={profile} {...properties} />;
     return <OfTeam profile={profile} load={route.load} properties={properties} />;
   }
   return <NotFound />;
@@ -101,7 +107,7 @@ interface OfTeamProps {
 function OfTeam({ profile, load, properties }: OfTeamProps): JSX.Element {
   const team = useTeam(profile);
   if (!team) return <Lazy load={newTeam} first />;
-  return load ? <Lazy key={team.id} load={load} profile={profile} team={team} {...properties} /> : <Home key={team.id} team={team} />;
+  return load ? <Lazy key={`${team.id} ${Object.values(properties ?? {})}`} load={load} profile={profile} team={team} {...properties} /> : <Home key={team.id} team={team} profile={profile} />;
 }
 
 function App(): JSX.Element {
@@ -124,6 +130,10 @@ function App(): JSX.Element {
     </Frame>
   );
 }
+
+// Most likely the first page's, so it is not waited for one after the other.
+const team = lastTeam();
+if (team && location.pathname === '/') warmMyPlugins(team);
 
 const root = document.getElementById('app');
 if (root) render(<App />, root);

@@ -79,6 +79,12 @@ export function useKept<T>(key: string, ask: Ask<T>): Kept<T> {
   return { value: entry.value, trouble: entry.trouble, again: () => revalidate(entry) };
 }
 
+// Asks before somebody shows it.
+export function warm<T>(key: string, ask: Ask<T>): void {
+  const entry = entryOf(key, ask);
+  if (Date.now() - entry.at >= kDedupe) void revalidate(entry);
+}
+
 // Changes what is kept, where something is.
 export function change<T>(key: string, to: (value: T) => T): void {
   const entry = entries.get(key) as Entry<T> | undefined;

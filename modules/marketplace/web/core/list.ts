@@ -26,7 +26,7 @@ export function useList<T>(key: string, ask: (cursor: string | undefined) => Pro
     const cursor = kept.value?.next;
     if (!cursor) return;
     const page = await ask(cursor);
-    change<Page<T>>(key, (was) => (was.next === cursor ? { items: [...was.items, ...page.items], next: page.next } : was));
+    change<Page<T>>(key, (was) => (was.next === cursor ? { ...was, items: [...was.items, ...page.items], next: page.next } : was));
   };
   return { ...kept, more };
 }

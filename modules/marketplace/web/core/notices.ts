@@ -20,7 +20,8 @@ function set(now: Notice[]): void {
   watchers.forEach((watcher) => watcher(now));
 }
 
-const add = (notice: Omit<Notice, 'id'>): void => set([...notices.slice(-2), { id: ++last, ...notice }]);
+// One of each kind: what an older one would undo has changed since.
+const add = (notice: Omit<Notice, 'id'>): void => set([...notices.filter(({ kind }) => kind !== notice.kind), { id: ++last, ...notice }]);
 
 export const done = (text: string, undo?: () => void): void => add({ text, kind: 'done', ...(undo && { undo }) });
 export const dismiss = (id: number): void => set(notices.filter((notice) => notice.id !== id));

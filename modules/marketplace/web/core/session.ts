@@ -47,6 +47,8 @@ addEventListener('storage', (event) => {
   if (event.key === kTeam && event.newValue) chooseTeam(event.newValue);
 });
 
+export const lastTeam = (): string | null => chosen;
+
 // The one that was chosen last, or else the first.
 export function useTeam(profile: Profile): Team | undefined {
   const [id, set] = useState(chosen);

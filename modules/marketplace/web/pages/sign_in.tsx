@@ -8,7 +8,7 @@ import { Shown } from '../parts/ui';
 export default function SignIn(): JSX.Element {
   const { path, query } = usePlace();
   const here = query.size ? `${path}?${query}` : path;
-  const next = path === '/sign-in' ? '/' : here;
+  const next = path === '/sign-in' ? (query.get('next') ?? '/') : here;
   const kept = useKept('sign-in', () => ask('get', '/auth/session'));
   return (
     <div class="narrow">

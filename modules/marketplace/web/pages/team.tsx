@@ -8,6 +8,7 @@ import { Heading, go } from '../core/router';
 import { isAtLeast, type Profile, profileChanged, type Role, type Team } from '../core/session';
 import { day } from '../core/words';
 import { Confirm, Field, Form, More, Shown, Skeleton } from '../parts/ui';
+import { Audit } from './team_audit';
 import { Invitations } from './team_invitations';
 
 const kRoles: readonly (readonly [Role, string])[] = [
@@ -45,6 +46,7 @@ export default function TeamPage({ team, profile }: { team: Team; profile: Profi
       </Shown>
       {admin && <Invitations team={team} />}
       {admin && <Settings team={team} />}
+      {admin && <Audit team={team} />}
     </>
   );
 }

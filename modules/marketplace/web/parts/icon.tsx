@@ -10,6 +10,7 @@ const kPaths = {
   chart: 'M4 20h16M7 20v-7m5 7V5m5 15v-10',
   upload: 'M12 15V4m-4 4 4-4 4 4M4 15v5h16v-5',
   person: 'M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4 20a8 8 0 0 1 16 0',
+  pin: 'M9 4h6l-1 7 3 3v2H7v-2l3-3zm3 12v5',
   key: 'M8 11a4 4 0 1 0 0 8 4 4 0 0 0 0-8zm3 1 8-8m-3 3 3 3',
 };
 export type IconName = keyof typeof kPaths;
@@ -19,5 +20,16 @@ export function Icon({ name }: { name: IconName }): JSX.Element {
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path d={kPaths[name]} />
     </svg>
+  );
+}
+
+// A plugin's own picture, or its first letter.
+export function PluginIcon({ url, name }: { url: string | null | undefined; name: string }): JSX.Element {
+  return url ? (
+    <img class="plugin-icon" src={url} alt="" width={40} height={40} loading="lazy" />
+  ) : (
+    <span class="plugin-icon" aria-hidden="true">
+      {name.slice(0, 1).toUpperCase()}
+    </span>
   );
 }

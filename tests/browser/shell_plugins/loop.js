@@ -1,0 +1,2 @@
+parent.postMessage({ type: 'hello' }, '*');
+for (;;);
