@@ -19,7 +19,7 @@ use_token() {
       printf 'Authorization: Bearer %s\n' "$PLUGFLEET_TOKEN" >"$work/header"
       if profile=$(api GET /user/profile); then return; fi
     fi
-    (umask 077 && "$root/scripts/token" user ada@example.com >"$file" 2>/dev/null)
+    (umask 077 && "${root:?}/scripts/token" user ada@example.com >"$file" 2>/dev/null)
   done
   fail "The sample user's token is refused."
 }
