@@ -285,6 +285,16 @@ class InstallsTest(MarketplaceCase):
         self.assertEqual(self.mine(owner, team)[slug]["version"], "1.0.0")
         self.assertEqual(self.install(owner, team, slug, version="1.0.0", config={"a": 1}).status, 200)
 
+    def test_a_version_that_is_pinned_shows_its_own_icon(self):
+        slug = self.published(("1.0.0", "2.0.0"))[0]
+        live.fleet.sql(f"update plugin_versions set icon_path = 'new.svg' where version = '2.0.0' and package_id in"
+                       f" (select id from plugin_packages where slug = '{slug}');"
+                       f" select plugin_set_latest(id) from plugin_packages where slug = '{slug}'")
+        team, owner = self.team_of()
+        for version, icon in (("latest", "2.0.0/new.svg"), ("1.0.0", "1.0.0/icon.png")):
+            self.install(owner, team, slug, version=version)
+            self.assertEqual(self.mine(owner, team)[slug]["iconUrl"], f"/plugins/{slug}/{icon}")
+
     def test_the_audit_log_tells_admins_who_did_it(self):
         slug = self.published()[0]
         team, owner, member = self.team_of("member")
