@@ -482,6 +482,7 @@ class OperatorsTest(MarketplaceCase):
         self.assertEqual(publisher.ask("GET", f"/teams/{publishers}/audit").json["lines"][0]["action"], "plugin.block")
         self.assertEqual(live.fleet.sql(f"select payload ->> 'slug' from jobs where type = 'marketplace.reconcile' and payload ->> 'slug' = '{slug}'"), [[slug]])
         self.assertEqual(operator("plugins", "block", slug, "again")[1], 1)
+        self.assertRegex(json.loads(operator("plugfleet", "status", "--json")[0])["products"]["plugins"], r"^\d+ published, [1-9]\d* blocked$")
         self.assertEqual(operator("plugins", "unblock", slug), (f"{slug} is unblocked.", 0))
         self.assertIn(slug, self.mine(owner, team))
         self.assertEqual(live.get(f"/api/v1/marketplace/{slug}").status, 200)
@@ -506,6 +507,7 @@ class OperatorsTest(MarketplaceCase):
         self.install(owner, team, slug)
         self.assertEqual(operator("teams", "suspend", team, "unpaid"), ("A team is suspended.", 0))
         self.assertEqual(operator("teams", "suspend", team, "again")[1], 1)
+        self.assertRegex(json.loads(operator("plugfleet", "status", "--json")[0])["products"]["teams"], r"^[1-9]\d* suspended$")
         self.assertIn(slug, self.mine(member, team))
         told = live.get("/openapi.json").json["paths"]
         for path, methods in told.items():
