@@ -41,8 +41,8 @@ struct Services {
   HttpClient& http;              // to ask others; a wait of its own for each request
   const Prompts prompts;         // the module's own
   const std::string public_url;  // "https://example.com": what a link to this fleet begins with
-  // A folder of the module's own on this host, which backups hold; empty where FILES_DIR is. Whoever writes into it first
-  // makes it. Nobody else reads what is in it but nginx, below `served/` (core/module.h, Pages::files_at).
+  // A folder of the module's own on this host, which backups hold but for `tmp/` in it; empty where FILES_DIR is. Whoever
+  // writes into it first makes it. Nobody else reads what is in it but nginx, below `served/` (core/module.h, Pages::files_at).
   const std::string files;
 
   // The service of another module, by the class that it is offered as. One that .needs does not name is a mistake of the

@@ -52,7 +52,15 @@ class OperateTest(unittest.TestCase):
         rename(self.fleet, "before@backup")
         settings = self.fleet.folder / "plugfleet.conf"
         settings.write_text(settings.read_text(encoding="utf-8") + "OPENAI_API_KEY=sk-very-secret\n", encoding="utf-8")
+        files = self.fleet.folder / "files"
+        bundle, upload = files / "marketplace/served/a-plugin/1.0.0/app.js", files / "marketplace/tmp/incoming/1"
+        for path in (bundle, upload):
+            path.parent.mkdir(parents=True)
+            path.write_text("as it was", encoding="utf-8")
+        bundle.chmod(0o644)
         said = self.plugfleet("backup")
+        bundle.write_text("changed", encoding="utf-8")
+        (bundle.parent / "late.js").touch()
         file = self.backups()[-1]
         self.assertIn(str(file), said)
         self.assertIn(str(file), self.plugfleet("backup", "--list"))
@@ -69,8 +77,14 @@ class OperateTest(unittest.TestCase):
         self.assertEqual(self.users(), ["before@backup", "later@backup"])
         self.assertEqual(self.fleet.sql("select current_setting('timezone')"), [["UTC"]])
         self.assertEqual(self.left_behind(), ([], [[kept]]))
-        subprocess.run(shlex.split(said.split("when all is well:")[1]), timeout=30, check=True)  # as it says
+        self.assertEqual((bundle.read_text(encoding="utf-8"), bundle.stat().st_mode & 0o777), ("as it was", 0o644))
+        self.assertFalse((bundle.parent / "late.js").exists() or upload.exists())
+        before = files / kept.replace("plugfleet_", "")
+        self.assertEqual((before / bundle.relative_to(files)).read_text(encoding="utf-8"), "changed")
+        for command in said.split("when all is well:")[1].strip().splitlines():  # as it says
+            subprocess.run(shlex.split(command), timeout=30, check=True)
         self.assertEqual(self.left_behind(), ([], []))
+        self.assertEqual([path.name for path in files.iterdir()], ["marketplace"])
 
     def left_behind(self):
         """Files and databases that only a backup or a restore at work has."""

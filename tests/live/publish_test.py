@@ -64,7 +64,7 @@ class PublishCase(live.Case):
 
     def left(self):
         """What is there of uploads and of jobs under way."""
-        return [*self.folder.glob("incoming/*"), *self.folder.glob("unpacked/*")]
+        return [*self.folder.glob("tmp/incoming/*"), *self.folder.glob("tmp/unpacked/*")]
 
 
 class PublishTest(PublishCase):
@@ -170,7 +170,7 @@ class PublishTest(PublishCase):
             connection.putheader(name, value)
         connection.endheaders()
         connection.send(b"x" * 300_000)
-        wait_for(lambda: list(self.folder.glob("incoming/*")), "nothing came", PATIENCE)
+        wait_for(lambda: list(self.folder.glob("tmp/incoming/*")), "nothing came", PATIENCE)
         connection.close()
         wait_for(lambda: not self.left(), "what broke off was left", PATIENCE)
 
@@ -179,7 +179,7 @@ class PublishTest(PublishCase):
         files = files_of(slug) | {f"data/{n}.js": os.urandom(60_000).hex().encode() for n in range(40)}
         reply = self.publish(person, slug, zip_of(files), Prefer="respond-async")
         job = reply.json["jobId"]
-        for seen in ("unpacked/*/data", "served/*/*/data"):
+        for seen in ("tmp/unpacked/*/data", "served/*/*/data"):
             deadline = time.monotonic() + 2  # a step may be over before it is seen
             while time.monotonic() < deadline and not list(self.folder.glob(seen)):
                 pass

@@ -74,13 +74,13 @@ void rename_over(const std::string& from, const std::string& to) {
 
 void Folders::make_incoming() const {
   make_folders(fs::path(root_).parent_path(), fs::path(root_).filename());
-  make_private(root_ + "/incoming");
+  make_private(root_ + "/tmp/incoming");
 }
 
 void Folders::begin(const std::string& job) const {
-  make_private(root_ + "/unpacked");
+  make_private(root_ + "/tmp/unpacked");
   remove(unpacked(job));
-  make_folders(root_ + "/unpacked", job);
+  make_folders(root_ + "/tmp/unpacked", job);
 }
 
 void Folders::write(const std::string& job, const std::string& path, const std::string& bytes) const {
@@ -116,7 +116,7 @@ void Folders::forget(const std::string& job) const {
 }
 
 void Folders::sweep() const {
-  for (const char* const name : {"/incoming", "/unpacked"}) {
+  for (const char* const name : {"/tmp/incoming", "/tmp/unpacked"}) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root_ + name, error)) {
       const auto written = fs::last_write_time(entry, error);

@@ -1,7 +1,7 @@
 // Where the marketplace's files are on this host, below Services::files:
 //
-//   incoming/JOB                an upload, until its job has ended
-//   unpacked/JOB/               the bundle of a job that is under way
+//   tmp/incoming/JOB            an upload, until its job has ended
+//   tmp/unpacked/JOB/           the bundle of a job that is under way
 //   served/SLUG/VERSION/        what nginx serves at /plugins/
 //   served/SLUG/latest          a link to one of them
 //   withdrawn/SLUG/VERSION/     what an operator has blocked
@@ -19,8 +19,8 @@ class Folders {
  public:
   explicit Folders(std::string root) : root_(std::move(root)) {}
 
-  std::string incoming(const std::string& job) const { return root_ + "/incoming/" + job; }
-  std::string unpacked(const std::string& job) const { return root_ + "/unpacked/" + job; }
+  std::string incoming(const std::string& job) const { return root_ + "/tmp/incoming/" + job; }
+  std::string unpacked(const std::string& job) const { return root_ + "/tmp/unpacked/" + job; }
 
   void make_incoming() const;
   // An empty folder for that job.

@@ -40,7 +40,7 @@ TEST(a_placed_version_is_for_everybody_to_read_whatever_the_umask) {
   CHECK_EQ(plugfleet::read_file(served).value_or(""), "1.0.0");
   CHECK_EQ(static_cast<int>(fs::status(served).permissions()), 0644);
   CHECK_EQ(static_cast<int>(fs::status(served.parent_path()).permissions()), 0755);
-  CHECK_EQ(static_cast<int>(fs::status(folder.name + "/marketplace/incoming").permissions()), 0700);
+  CHECK_EQ(static_cast<int>(fs::status(folder.name + "/marketplace/tmp/incoming").permissions()), 0700);
 }
 
 TEST(a_version_that_is_placed_again_replaces_what_was_there) {
