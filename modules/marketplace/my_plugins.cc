@@ -41,7 +41,7 @@ constexpr std::string_view kMine = R"sql(
 constexpr std::string_view kColumns = R"sql(
 select p.slug, p.name, v.version, i.config, coalesce(a.pinned, false) as pinned,
        '/plugins/' || p.slug || '/' || v.version || '/' || v.entry as entry_url,
-       '/plugins/' || p.slug || '/' || v.version || '/' || p.icon_path as icon_url,
+       '/plugins/' || p.slug || '/' || v.version || '/' || v.icon_path as icon_url,
        'sha256-' || encode(decode(v.digest, 'hex'), 'base64') as integrity)sql";
 
 // Whoever is removed, or has another role, has account_tag() invalidated: what was kept before is not theirs any more.
