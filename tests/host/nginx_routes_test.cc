@@ -129,7 +129,7 @@ TEST(a_page_where_something_else_answers_and_a_policy_that_breaks_out_are_refuse
 
 TEST(files_of_a_module_are_served_below_their_prefix) {
   const NginxRoutes nginx = nginx_routes(Router(), {{"shop", Pages{.files_at = "/bundles"}}});
-  CHECK_CONTAINS(nginx.locations, "location ^~ /bundles/ {\n  rewrite ^/bundles/(.+)$ /files/shop/$1 last;\n");
+  CHECK_CONTAINS(nginx.locations, "location ^~ /bundles/ {\n  rewrite ^/bundles/(.+)$ /files/shop/served/$1 last;\n");
 }
 
 TEST(files_that_would_hide_a_route_are_refused) {

@@ -64,13 +64,13 @@ class Load:
 
     def __init__(
         self, tools, url, requests, concurrency, body=None, headers=(), expect=None, rate=None, times=None,
-        timeout_s=60, status=200,
+        timeout_s=60, status=200, each=None,
     ):
         command = [f"{tools}/load", "--url", url, "--requests", str(requests), "--concurrency", str(concurrency)]
         command += ["--timeout-s", str(timeout_s)]
         for header in headers:
             command += ["--header", header]
-        for option, value in (("--body", body), ("--expect", expect), ("--rate", rate), ("--times", times)):
+        for option, value in (("--body", body), ("--expect", expect), ("--rate", rate), ("--times", times), ("--each", each)):
             if value is not None:
                 command += [option, str(value)]
         self.url, self.status = url, status

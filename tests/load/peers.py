@@ -10,8 +10,8 @@ from servers import accepts, end, free_ports, wait_for
 
 
 class Peers:
-    """One nginx with a location for each peer: /return, /blocking, /hello, which is our worker's /healthz, and, where
-    start_express() was called, Express at /probe/list."""
+    """One nginx with a location for each peer: /return, /blocking, /hello, which is our worker's /healthz, a file that serve()
+    was given, and, where start_express() was called, Express at /probe/list."""
 
     CONFIGURATION = """
 {user}
@@ -42,6 +42,7 @@ http {{
     location = /return {{ return 200 '{{"status":"ok"}}'; }}
     location = /blocking {{ fastcgi_pass unix:{folder}/blocking.sock; }}
     location = /hello {{ fastcgi_pass kept; fastcgi_keep_conn on; }}
+    location = /app.js {{ root {folder}; }}
     location = /probe/list {{ proxy_pass http://express; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
@@ -85,6 +86,10 @@ http {{
         wait_for(socket.exists, "Express did not listen")
         socket.chmod(0o777)
         return process
+
+    def serve(self, name, content):
+        (self.folder / name).write_bytes(content)
+        (self.folder / name).chmod(0o644)
 
     def start(self, command, environment=None):
         process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, env=environment)

@@ -1,8 +1,9 @@
 // load: sends one HTTP/1.1 request many times, bounded in concurrency and time, and prints what came back as JSON.
 //
 //   load --url http://127.0.0.1:8080/PATH --requests N --concurrency C [--body FILE] [--header 'K: V']...
-//        [--seconds S] [--timeout-s T] [--rate R] [--expect TEXT] [--times FILE]
+//        [--seconds S] [--timeout-s T] [--rate R] [--expect TEXT] [--times FILE] [--each FILE]
 //
+// With --each, request i is for the path and the bearer token of line i of FILE ("PATH TOKEN"), which begins anew at its end.
 // With a body it POSTs, else it GETs. The file is mapped once and shared by all requests. Each of the C clients keeps
 // its connection alive. With --seconds no request begins after S seconds. With --rate, request i is due at i/R seconds
 // and its time counts from then, so that a server that falls behind cannot hide it. A request without a whole answer
@@ -41,7 +42,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Job {
   tcp::endpoint server;
-  std::string head;
+  std::vector<std::string> heads;  // of which each request takes the next
   std::string_view body;
   std::string expected;
   long requests = 1;
@@ -79,9 +80,10 @@ std::string_view map_file(const char* path) {
 }
 
 // Sends the request and reads its answer. A server may answer and close before it has read the body.
-asio::awaitable<Answer> exchange(HttpStream& stream, const Job& job) {
+asio::awaitable<Answer> exchange(HttpStream& stream, const Job& job, long number) {
   std::error_code unsent;
-  const std::array<asio::const_buffer, 2> parts{asio::buffer(job.head), asio::buffer(job.body)};
+  const std::string& head_sent = job.heads[static_cast<std::size_t>(number) % job.heads.size()];
+  const std::array<asio::const_buffer, 2> parts{asio::buffer(head_sent), asio::buffer(job.body)};
   co_await asio::async_write(stream.socket, parts, asio::redirect_error(asio::use_awaitable, unsent));
   const auto head = co_await stream.read_head();
   if (!head) throw std::system_error(asio::error::eof);
@@ -119,7 +121,7 @@ asio::awaitable<void> client(const Job& job, Tally& tally) {
         co_await stream->socket.async_connect(job.server, asio::use_awaitable);
         stream->socket.set_option(tcp::no_delay(true));
       }
-      const Answer answer = co_await exchange(*stream, job);
+      const Answer answer = co_await exchange(*stream, job, number);
       ++tally.statuses[answer.status];
       if (!answer.as_expected) ++tally.failures;
       tally.times_ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - due).count());
@@ -173,7 +175,7 @@ std::pair<tcp::endpoint, std::string> parse_url(std::string_view url) {
 
 Job parse_options(int argc, char** argv) {
   Job job;
-  std::string path;
+  std::string path, each;
   std::string headers;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view option = argv[i];
@@ -197,6 +199,8 @@ Job parse_options(int argc, char** argv) {
       job.timeout = std::chrono::seconds(to_number<long>(value));
     } else if (option == "--rate") {
       job.rate = to_number<long>(value);
+    } else if (option == "--each") {
+      each = value;
     } else if (option == "--times") {
       job.times_file = value;
     } else {
@@ -204,12 +208,21 @@ Job parse_options(int argc, char** argv) {
     }
   }
   if (path.empty()) throw std::runtime_error("--url is missing");
-  job.head = fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n{}", job.body.empty() ? "GET" : "POST", path,
-                         job.server.address().to_string(), job.server.port(), headers);
   if (!job.body.empty()) {
-    job.head += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", job.body.size());
+    headers += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", job.body.size());
   }
-  job.head += "\r\n";
+  const auto add_head = [&](std::string_view target, std::string_view more) {
+    job.heads.push_back(fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n{}{}\r\n", job.body.empty() ? "GET" : "POST",
+                                    target, job.server.address().to_string(), job.server.port(), headers, more));
+  };
+  if (each.empty()) {
+    add_head(path, "");
+    return job;
+  }
+  std::ifstream lines(each);
+  for (std::string target, token; lines >> target >> token;)
+    add_head(target, fmt::format("Authorization: Bearer {}\r\n", token));
+  if (job.heads.empty()) throw std::runtime_error(fmt::format("no requests: {}", each));
   return job;
 }
 
