@@ -52,7 +52,7 @@ constexpr const char* kFramedPolicy =
     "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' "
     "'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src "
     "'self'; "
-    "worker-src blob:; webrtc 'block'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+    "worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 constexpr const char* kOpenedPolicy =
     "sandbox; default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action "
     "'none'; frame-ancestors 'self'";
