@@ -140,7 +140,7 @@ packages:
 run: packages ## Install what is missing, build, start the fleet, rename the layers of a sample frame
 	@$(MAKE) --no-print-directory build
 	@BUILD=$(B) scripts/dev/docs-page || true
-	@BUILD=$(B) scripts/dev/web-shell || true
+	@BUILD=$(B) scripts/dev/web-shell >/dev/null || true
 	@BUILD=$(B) scripts/fleet start
 	@BUILD=$(B) scripts/dev/plugin || true
 	@BUILD=$(B) scripts/demo

@@ -182,8 +182,8 @@ NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages
         throw Failure(FailureKind::internal,
                       fmt::format("module {}: its files at {} would hide the path {}", module, folder, pattern));
     }
-    text.locations +=
-        fmt::format("location ^~ {0} {{\n  rewrite ^{0}(.+)$ /files/{1}/served/$1 last;\n  return 404;\n}}\n", folder, module);
+    text.locations += fmt::format(
+        "location ^~ {0} {{\n  rewrite ^{0}(.+)$ /files/{1}/served/$1 last;\n  return 404;\n}}\n", folder, module);
   }
   std::string upstreams;
   for (const auto& [pattern, pool] : pool_by_pattern) {

@@ -59,8 +59,6 @@ export class Shell {
     if (message.type() !== 'error') return;
     // The browser's own word on a request that failed, which some tests are about.
     if (/^Failed to load resource/.test(message.text())) return;
-    // What may frame plugins' pages also says what this Chromium does not know yet.
-    if (/directive 'webrtc'/.test(message.text())) return;
     this.complaints.push(message.text());
   }
 

@@ -126,7 +126,7 @@ function Chart({ title, rows, from, span, of }: ChartProps): JSX.Element {
           cursor: { show: false },
           tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
           scales: { x: { range: (_, first, last) => [first - kDay / 2000, last + kDay / 2000] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
-          axes: [{ ...axis, grid: { show: false }, space: 70, values: (_, times) => times.map((time) => shortDay(time * 1000)) }, { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : '')) }],
+          axes: [{ ...axis, size: 28, grid: { show: false }, space: 70, values: (_, times) => times.map((time) => shortDay(time * 1000)) }, { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) ? number(value) : '')) }],
           series: [{}, { fill: colour('--blue'), points: { show: false }, ...(bars && { paths: bars }) }],
         },
         data,
