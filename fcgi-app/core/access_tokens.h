@@ -1,5 +1,5 @@
 // Personal access tokens: a program asks in the name of the user who made it one. "pfu_" and 43 characters, 256 random bits;
-// the database has its SHA-256 and nothing else. Whether one is good is remembered for 10 s at most, so one that is revoked
+// the database has its SHA-256 and nothing else. Whether one is good is remembered for 5 s at most, so one that is revoked
 // is refused everywhere that much later.
 #pragma once
 

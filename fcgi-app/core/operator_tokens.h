@@ -1,5 +1,5 @@
 // Operators' tokens: who holds one may ask for what concerns the whole fleet. "pft_" and 43 characters, 256 random
-// bits; the database has its SHA-256 and nothing else. Whether a token is good is remembered for 10 s at most, so a
+// bits; the database has its SHA-256 and nothing else. Whether a token is good is remembered for 5 s at most, so a
 // revoked one is refused everywhere that much later; that one is not, for 2 s.
 //
 // Every call throws as Database::query does: with the database down nobody can tell a good token from a bad one.

@@ -1,5 +1,6 @@
 // What the database said of secrets, remembered for so short a time that whatever is revoked is refused everywhere within
-// ten seconds. By their digests: the secrets themselves are nowhere.
+// ten seconds, by streams too that were open and ask again every 4 s (core/jobs/job_streams.h). By their digests: the
+// secrets themselves are nowhere.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace plugfleet {
 template <class T>
 class Remembered {
  public:
-  static constexpr milliseconds kGoodFor = 10s, kBadFor = 2s;
+  static constexpr milliseconds kGoodFor = 5s, kBadFor = 2s;
 
   // Null where the database is to be asked.
   const T* find(const std::string& hash) const {

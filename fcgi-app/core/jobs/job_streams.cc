@@ -11,6 +11,8 @@
 //    read then (PostgreSQL, or the payload Redis that has the result, is down) is read again until it can be.
 // S4 A Watched lives as long as someone waits for its job, and ends the subscription. Ended, it is left to those who
 //    have it: who comes then gets another.
+// S5 Who may see a job no more sees no more of it: every 4 s one coroutine asks for all streams of owned jobs, one question
+//    after the other. So thousands of streams are one statement at a time, and what is slow is asked less often.
 #include "core/jobs/job_streams.h"
 
 #include <algorithm>
@@ -27,7 +29,7 @@ namespace {
 
 constexpr auto kTick = 250ms;
 constexpr std::size_t kBeats = 60;  // ticks between the comments that keep a stream open: 15 s
-constexpr auto kRecheck = 30s, kRecheckSoon = 2s, kAgain = 1s;
+constexpr auto kRecheck = 30s, kRecheckSoon = 2s, kAgain = 1s, kAskRights = 4s;
 
 }  // namespace
 
@@ -45,6 +47,7 @@ struct JobStreams::State : std::enable_shared_from_this<JobStreams::State> {
   void read(const std::shared_ptr<Watched>& watched);
   void recheck();
   void tick();
+  static Async<void> ask_rights(std::shared_ptr<State> self);
   void close();
 
   Reactor& reactor;
@@ -58,6 +61,8 @@ struct JobStreams::State : std::enable_shared_from_this<JobStreams::State> {
   std::size_t beat = 0, next_place = 0;
   Clock::time_point rechecked_at;
   bool unread = false;  // PostgreSQL did not answer
+  Clock::time_point asked_rights_at;
+  bool asking_rights = false;
   JobEvents::Handle gap;
   Timer timer;
 };
@@ -123,11 +128,15 @@ class JobStreams::Watched : public std::enable_shared_from_this<JobStreams::Watc
 
 // ---- One client's stream ------------------------------------------------------------------------------------------
 
-class JobStreams::Stream : public BodyStream {
+class JobStreams::Stream : public BodyStream, public std::enable_shared_from_this<JobStreams::Stream> {
  public:
   Stream(std::shared_ptr<State> state, std::shared_ptr<Watched> watched, std::shared_ptr<StreamPlace> place,
-         std::optional<int> last_seen)
-      : state_(std::move(state)), watched_(std::move(watched)), place_(std::move(place)), last_seen_(last_seen) {}
+         std::optional<int> last_seen, std::function<Async<void>()> right)
+      : state_(std::move(state)),
+        watched_(std::move(watched)),
+        place_(std::move(place)),
+        last_seen_(last_seen),
+        right_(std::move(right)) {}
   ~Stream() override { closed(); }
 
   void opened(BodySink& sink) override {
@@ -151,6 +160,15 @@ class JobStreams::Stream : public BodyStream {
     sink_->write(last_event);
     sink_->end();
   }
+  // Throws where its client may see the job no more; null where anybody may.
+  const std::function<Async<void>()>& right() const { return right_; }
+  // Its client is told nothing: who asks again learns why.
+  void refused() {
+    BodySink* const sink = sink_;
+    if (!sink) return;
+    closed();
+    sink->end();
+  }
 
  private:
   void displaced() {
@@ -165,6 +183,7 @@ class JobStreams::Stream : public BodyStream {
   const std::shared_ptr<Watched> watched_;
   const std::shared_ptr<StreamPlace> place_;
   const std::optional<int> last_seen_;
+  const std::function<Async<void>()> right_;
   std::size_t beats_ = 0;
   BodySink* sink_ = nullptr;  // while it is open
 };
@@ -257,9 +276,41 @@ void JobStreams::State::tick() {
   }
   grown = std::exchange(young, {});
   if (Clock::now() - rechecked_at >= (events.listening() && !unread ? kRecheck : kRecheckSoon)) recheck();
+  if (!asking_rights && Clock::now() - asked_rights_at >= kAskRights) reactor.spawn(ask_rights(shared_from_this()));
   for (Stream* const stream : beats[beat]) stream->write(": \n\n");
   beat = (beat + 1) % kBeats;
   if (!watched.empty()) timer.arm(kTick, [this] { tick(); });
+}
+
+// S5. An answer that nobody can give now is asked for again with the next round.
+Async<void> JobStreams::State::ask_rights(std::shared_ptr<State> self) {
+  struct Asking {
+    bool& flag;
+    ~Asking() { flag = false; }
+  };
+  self->asking_rights = true;
+  const Asking asking{self->asking_rights};  // gone before self, however this ends
+  self->asked_rights_at = Clock::now();
+  std::vector<std::weak_ptr<Stream>> streams;
+  for (const auto& together : self->beats) {
+    for (Stream* const stream : together) {
+      if (stream->right()) streams.push_back(stream->weak_from_this());
+    }
+  }
+  for (const auto& weak : streams) {
+    std::function<Async<void>()> right;
+    if (const auto stream = weak.lock()) right = stream->right();
+    if (!right || !self->lookup) continue;
+    try {
+      co_await right();
+    } catch (const Failure& failure) {
+      const auto kind = failure.kind();
+      const bool lost =
+          kind == FailureKind::unauthorized || kind == FailureKind::forbidden || kind == FailureKind::not_found;
+      const auto stream = weak.lock();
+      if (lost && stream) stream->refused();
+    }
+  }
 }
 
 void JobStreams::State::close() {
@@ -280,16 +331,18 @@ Async<std::optional<JobView>> JobStreams::look(std::string id) { return state_->
 std::int64_t JobStreams::open_streams() const { return state_->places->taken(); }
 
 Async<std::shared_ptr<BodyStream>> JobStreams::open(std::string client, std::string id, std::optional<int> last_seen,
-                                                    std::function<void(const JobView&)> may_see) {
+                                                    MaySee may_see) {
   const auto state = state_;
   const auto watched = state->watch(id);
   const auto row = co_await state->lookup->get(std::move(id));
   if (!row) throw Failure(FailureKind::not_found, "there is no such job");
-  may_see(*row);
+  co_await may_see(*row);
   if (has_seen_the_end(*row, last_seen)) co_return nullptr;
   watched->learned(&*row);
   auto place = co_await state->places->take(std::move(client));
-  co_return std::make_shared<Stream>(state, watched, std::move(place), last_seen);
+  std::function<Async<void>()> right;
+  if (row->owner) right = [may_see = std::move(may_see), job = *row] { return may_see(job); };
+  co_return std::make_shared<Stream>(state, watched, std::move(place), last_seen, std::move(right));
 }
 
 Async<ToldJob> JobStreams::wait_for_end(std::string id, Clock::time_point deadline) {

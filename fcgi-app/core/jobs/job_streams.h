@@ -26,12 +26,14 @@ class JobStreams {
   // Jobs::get does.
   Async<std::optional<JobView>> look(std::string id);
 
+  using MaySee = std::function<Async<void>(JobView)>;
   // The events of a job, for a client (Call::client_key) that has seen those up to `last_seen`; null where
-  // the job has ended and it has seen them all. `may_see` throws where the job is not for this client. It may take the
+  // the job has ended and it has seen them all. `may_see` throws where the job is not for this client: of one that has an
+  // owner it is asked again every 4 s, and what it refuses then (unauthorized, forbidden, not_found) ends. It may take the
   // place of the client's oldest stream, which is told so and ended. Throws Failure: not_found; unavailable where the
   // process has no room.
   Async<std::shared_ptr<BodyStream>> open(std::string client, std::string id, std::optional<int> last_seen,
-                                          std::function<void(const JobView&)> may_see);
+                                          MaySee may_see);
   std::int64_t open_streams() const;
 
   // Returns when the job has ended, or at the deadline with the job as it was last heard of (ended() is false then).

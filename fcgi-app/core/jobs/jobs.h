@@ -226,7 +226,7 @@ struct JobView {
   std::string error_code, error_message, error_stack;
   std::string attempt_errors;  // JSON: [{"attempt", "at", "code", "message"}]
   std::string user_email;
-  std::optional<std::string> user_id, owner, plugin;
+  std::optional<std::string> user_id, owner, team, plugin;
   bool cancel_requested;
   int event_number;
   void fields(auto& f) {
@@ -250,6 +250,7 @@ struct JobView {
     f("user_email", user_email);
     f("user_id", user_id);
     f("owner", owner);
+    f("team", team);
     f("plugin", plugin);
     f("cancel_requested", cancel_requested);
     f("event_number", event_number);

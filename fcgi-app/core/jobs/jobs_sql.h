@@ -113,7 +113,7 @@ inline constexpr const char* kRetry = "select retry_job($1) as retried";
 // What follows says of which.
 inline constexpr const char* kView = R"sql(
 select id, type, status, attempt, max_attempts, duration_ms, result, result_apart, user_email, user_id, owner,
-       plugin, cancel_requested, event_number,
+       team_id as team, plugin, cancel_requested, event_number,
        case status when 'completed' then 100 else progress end as progress,  -- also where its request did it at once
        to_char(jobs.created_at at time zone 'UTC', format) as created_at,
        to_char(started_at at time zone 'UTC', format) as started_at,

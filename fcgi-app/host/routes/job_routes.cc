@@ -15,18 +15,40 @@ std::string checked_id(std::string_view text) {
   return std::move(*id);
 }
 
-void check_owner(const JobView& job, const std::optional<User>& user) {
+constexpr std::string_view kPermission = "rename";
+
+// Who asks, for as long as their stream is open.
+struct Asker {
+  explicit Asker(const Call& call)
+      : platform(call.platform),
+        user(call.user()),
+        authorization(call.header("authorization")),
+        cookie(call.header("cookie")) {}
+  Platform& platform;
+  std::optional<User> user;
+  std::string authorization, cookie;
+};
+
+// Whether what they showed is still good; but a JSON Web Token can't be revoked. And whether a team's job is still theirs,
+// who asked for it as one of the team.
+Async<void> check_may_see(Asker asker, JobView job) {
+  const auto& user = asker.user;
   if (job.owner && !(user && user->id == *job.owner)) {
     throw Failure(FailureKind::forbidden, "this job is another user's, or your token is missing");
   }
   if (user && user->plugin && job.plugin != user->plugin->slug)
     throw Failure(FailureKind::forbidden, "a plugin sees its own jobs alone");
+  if (!job.owner) co_return;
+  if (user->proof != User::Proof::jwt)
+    co_await asker.platform.authenticator.identify(
+        Auth::required, {.authorization = asker.authorization, .cookie = asker.cookie, .permission = kPermission});
+  if (job.team) co_await asker.platform.accounts.member_of(*user, *job.team, Role::viewer);
 }
 
 Async<JobView> find(Call& call, std::string id) {
   const auto job = co_await call.platform.streams.look(std::move(id));
   if (!job) throw Failure(FailureKind::not_found, "there is no such job");
-  check_owner(*job, call.user());
+  co_await check_may_see(Asker(call), *job);
   co_return *job;
 }
 
@@ -64,9 +86,10 @@ Async<Reply> cancel(Call& call, std::string id) {
 std::optional<int> last_event_id(const Call& call) { return number_in<int>(call.header("last-event-id")); }
 
 Async<Reply> stream(Call& call, std::string id) {
-  const auto user = call.user();
-  auto events = co_await call.platform.streams.open(call.client_key(), checked_id(id), last_event_id(call),
-                                                    [user](const JobView& job) { check_owner(job, user); });
+  const Asker asker(call);
+  auto events =
+      co_await call.platform.streams.open(call.client_key(), checked_id(id), last_event_id(call),
+                                          [asker](JobView job) { return check_may_see(asker, std::move(job)); });
   if (!events) co_return Reply{.status = 204};  // which tells an EventSource to stop
   co_return Reply{.stream = std::move(events), .content_type = "text/event-stream"}
       .with("Cache-Control", "no-store")
@@ -84,7 +107,7 @@ Module job_routes() {
                        .answers = {{200, json_of<ShownJob>()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found},
                        .auth = Auth::optional,
-                       .permission = "rename"}},
+                       .permission = std::string(kPermission)}},
                      {Method::DELETE,
                       "/api/jobs/{id}",
                       cancel,
@@ -92,7 +115,7 @@ Module job_routes() {
                        .answers = {{200, json_of<ShownJob>()}, {202, json_of<ShownJob>()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found, FailureKind::conflict},
                        .auth = Auth::optional,
-                       .permission = "rename"}},
+                       .permission = std::string(kPermission)}},
                      {Method::GET,
                       "/api/jobs/{id}/stream",
                       stream,
@@ -100,7 +123,7 @@ Module job_routes() {
                        .answers = {{200, events()}, {204, nothing()}},
                        .fails = {FailureKind::forbidden, FailureKind::not_found},
                        .auth = Auth::optional,
-                       .permission = "rename",
+                       .permission = std::string(kPermission),
                        .streams = true}}}};
 }
 

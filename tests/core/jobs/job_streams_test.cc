@@ -11,6 +11,12 @@ using namespace plugfleet::test;
 
 namespace {
 
+Async<void> anybody(JobView) { co_return; }
+Async<void> nobody(JobView) {
+  throw Failure(FailureKind::forbidden, "no");
+  co_return;
+}
+
 struct Event {
   int id;
   std::string name, data;
@@ -67,7 +73,7 @@ struct Streaming : Queue {
         streams(reactor, jobs, payloads, events, redis, limits) {}
 
   Async<std::unique_ptr<Client>> watch(std::string id, std::optional<int> last_seen = {}) {
-    auto stream = co_await streams.open("user:" + kind, std::move(id), last_seen, [](const JobView&) {});
+    auto stream = co_await streams.open("user:" + kind, std::move(id), last_seen, anybody);
     co_return stream ? std::make_unique<Client>(std::move(stream)) : nullptr;
   }
   Async<void> start() { co_await declare(); }
@@ -224,7 +230,7 @@ ASYNC_TEST(S3_a_result_that_cannot_be_read_now_is_waited_for) {
   const auto lease = co_await fleet.take();
   co_await fleet.end({.lease = lease, .outcome = JobOutcome::done, .result = "{}", .result_apart = true});
   server.end();
-  auto stream = co_await streams.open("user:" + fleet.kind, id, std::nullopt, [](const JobView&) {});
+  auto stream = co_await streams.open("user:" + fleet.kind, id, std::nullopt, anybody);
   const Client client(std::move(stream));
   CHECK_EQ(client.names(), "snapshot");
   const auto failed = co_await failure_of(streams.wait_for_end(id, Clock::now() + 100ms));
@@ -302,7 +308,6 @@ ASYNC_TEST(a_job_that_is_not_there_or_not_for_this_client_is_refused_and_takes_n
   const auto nowhere = co_await failure_of(fleet.watch(uuid_v4()));
   CHECK(nowhere == FailureKind::not_found);
   const auto id = co_await fleet.add();
-  const auto nobody = [](const JobView&) { throw Failure(FailureKind::forbidden, "no"); };
   const auto refused = co_await failure_of(fleet.streams.open("user:1", id, std::nullopt, nobody));
   CHECK(refused == FailureKind::forbidden);
   CHECK_EQ(fleet.streams.open_streams(), 0);
