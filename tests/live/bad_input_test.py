@@ -218,8 +218,9 @@ class HttpTest(RefusalCase):
                 self.assertEqual(reply.json["error"], CODES[reply.status])
 
     def test_an_unknown_path_is_not_found(self):
-        for path in ("/", "/api", "/api/rename-layer", "/api/rename-layers/1", "/nothing?a=b", "/%00", "/api/%2e%2e/x",
+        for path in ("/api", "/api/rename-layer", "/api/rename-layers/1", "/nothing?a=b", "/%00", "/api/%2e%2e/x",
                      "/static/", "/static/figma/../../etc/passwd", "/static/x/%2e%2e%2f%2e%2e%2fconf", "/_error",
+                     "/plugins/", "/plugins/x/1.0.0/a.js", "/plugins/x/../../etc/passwd", "/files/marketplace/tmp/x",
                      "/.git/config", "/API/RENAME-LAYERS"):
             with self.subTest(path=path):
                 reply = live.ask("POST", path, {})
