@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from bundles import PAGE, SCRIPT, files_of, tar_entry, tar_of, zip_of
 from jobs import JobsLive, Stream
 from live import PATIENCE, at_once
+from market import Market
 from people import SIGNED_IN, people_of
 from processes import processes_under
 from servers import ROOT, wait_for
@@ -26,6 +27,7 @@ from servers import ROOT, wait_for
 live = JobsLive(__file__)
 tearDownModule = live.stop
 Person = people_of(live)
+market = Market(live)
 
 SECRET_KEY = b"const key = 'sk-ant-" + b"x1" * 20 + b"';"
 
@@ -200,21 +202,16 @@ class PublishTest(PublishCase):
         person, slug = self.published()
         page = f"/plugins/{slug}/1.0.0/index.html"
         for what in ((), ("1.0.0",)):
-            self.verb("block", slug, *what, "it steals")
+            self.assertEqual(market.operator("plugins", "block", slug, *what, "it steals")[1], 0)
             wait_for(lambda: live.get(page).status == 404, "it is served", PATIENCE)
             wait_for(lambda: live.get(f"/plugins/{slug}/latest/plugin.json").status == 404, "latest is served", PATIENCE)
             self.assertEqual(live.get(f"/api/v1/marketplace/{slug}").status, 404)
             if not what:
                 refused = self.publish(person, slug, zip_of(files_of(slug, "1.0.1")))
                 self.assertEqual(refused.status, 403, refused)
-            self.verb("unblock", slug, *what)
+            self.assertEqual(market.operator("plugins", "unblock", slug, *what)[1], 0)
             wait_for(lambda: live.get(page).status == 200, "it is not served again", PATIENCE)
             self.assertEqual(live.get(f"/api/v1/marketplace/{slug}").status, 200)
-
-    def verb(self, *words):
-        done = subprocess.run([ROOT / "scripts/plugins", *words], env=live.fleet.environment, cwd="/", timeout=PATIENCE,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout)
 
 
 class ScriptTest(PublishCase):

@@ -22,6 +22,15 @@ namespace {
 constexpr auto kTimeout = 5min;
 constexpr const char* kAbandonedAfter = "15 minutes";
 
+// What blocks, on another thread.
+Async<void> on_disk(Services& services, std::function<void(const Folders&)> work) {
+  std::function<bool()> offloaded = [folders = Folders(services.files), work = std::move(work)] {
+    work(folders);
+    return true;
+  };
+  co_await services.reactor.offload(std::move(offloaded));
+}
+
 // ---- The bundle, unpacked --------------------------------------------------------------------------------------------
 
 struct Unpacked {
@@ -158,11 +167,7 @@ Async<void> reconcile(Services& services, std::string slug) {
     versions.push_back({row.version, row.served});
     if (row.served && row.latest) latest = row.version;
   }
-  std::function<bool()> work = [folders = Folders(services.files), slug, versions, latest] {
-    folders.arrange(slug, versions, latest);
-    return true;
-  };
-  co_await services.reactor.offload(std::move(work));
+  co_await on_disk(services, [&](const Folders& folders) { folders.arrange(slug, versions, latest); });
   co_await transaction.commit();
   co_await services.reply_cache.invalidate({std::string(kPluginsTag)});
 }
@@ -180,20 +185,8 @@ Async<Outcome> reconcile_again(Job& job) {
 
 // ---- The job ---------------------------------------------------------------------------------------------------------
 
-Async<void> forget(Reactor& reactor, Folders folders, std::string job) {
-  std::function<bool()> work = [folders, job] {
-    folders.forget(job);
-    return true;
-  };
-  co_await reactor.offload(std::move(work));
-}
-
 Async<Outcome> sweep(Job& job) {
-  std::function<bool()> work = [folders = Folders(job.services.files)] {
-    folders.sweep();
-    return true;
-  };
-  co_await job.services.reactor.offload(std::move(work));
+  co_await on_disk(job.services, [](const Folders& folders) { folders.sweep(); });
   co_return done(Json());
 }
 
@@ -213,11 +206,7 @@ Async<PublishedVersion> publish_upload(Job& job, Folders folders, Upload upload)
   const Taken taken = co_await take_version(job.services.database, package.id, manifest, upload, bundle, readme);
   if (!taken.deployed) {
     job.progress(92, "the files go to where they are served");
-    std::function<bool()> place = [&] {
-      folders.place(job.id(), upload.slug, manifest.version);
-      return true;
-    };
-    co_await job.services.reactor.offload(std::move(place));
+    co_await on_disk(job.services, [&](const Folders& there) { there.place(job.id(), upload.slug, manifest.version); });
     co_await deploy(job.services.database, package, taken.id, manifest, upload);
   }
   co_await reconcile(job.services, upload.slug);
@@ -244,7 +233,7 @@ Async<Outcome> publish(Job& job) {
     if (info(failure.kind()).retry != Retry::never) throw;
     refused = std::current_exception();
   }
-  co_await forget(job.services.reactor, folders, job.id());
+  co_await on_disk(job.services, [&](const Folders& there) { there.forget(job.id()); });
   if (refused) std::rethrow_exception(refused);
   co_return done(write_fields(published));
 }
