@@ -12,18 +12,34 @@
 namespace plugfleet {
 namespace {
 
-// A path as nginx may see it: any value for each {...}, and slashes after it, which the router passes over.
-std::string path_pattern(const std::vector<std::string_view>& segments) {
-  std::string pattern = "^";
+// A route's path without the names of its values: /api/notes/{}. Routes that differ by these alone share a location.
+std::string nameless(const std::vector<std::string_view>& segments) {
+  std::string path;
   for (const std::string_view segment : segments) {
-    pattern += '/';
-    if (is_path_value(segment)) {
+    path += '/';
+    path += is_path_value(segment) ? "{}" : segment;
+  }
+  return path.empty() ? "/" : path;
+}
+
+// What all its addresses begin with: /api/notes of /api/notes/{} and of /api/notes. It ends without a slash, or nginx would
+// redirect /api/notes to /api/notes/.
+std::string_view beginning(std::string_view path) {
+  const std::string_view literal = path.substr(0, path.find("/{}"));
+  return literal.empty() ? "/" : literal;
+}
+
+// A path as nginx may see it: any value for each {}, and slashes after it, which the router passes over.
+std::string pattern_of(std::string_view path) {
+  std::string pattern = "^";
+  while (path.ends_with('/')) path.remove_suffix(1);
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path.substr(i).starts_with("{}")) {
       pattern += "[^/]+";
-      continue;
-    }
-    for (const char c : segment) {
-      if (c == '.') pattern += '\\';
-      pattern += c;
+      ++i;
+    } else {
+      if (path[i] == '.') pattern += '\\';
+      pattern += path[i];
     }
   }
   return pattern + "/*$";
@@ -31,7 +47,7 @@ std::string path_pattern(const std::vector<std::string_view>& segments) {
 
 // The same for the same route in every release: nginx refuses a reload in which a zone has another key than before.
 std::string zone_of(const Router::Entry& entry) {
-  std::string name = "route_";
+  std::string name = "edge_";
   for (const char c : entry.label) {
     if (c == '{' || c == '}') continue;
     const bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -39,6 +55,8 @@ std::string zone_of(const Router::Entry& entry) {
   }
   return name;
 }
+
+constexpr const char* kPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 // Of the page at /docs/, which is Swagger UI's: it draws with styles of its own making, and shows its icons as data:.
 constexpr const char* kDocsPolicy =
@@ -112,113 +130,146 @@ std::string edge_error_maps() {
       codes, info(FailureKind::invalid_request).code, words, kMalformed);
 }
 
+// What is special about a path's location.
+struct Location {
+  std::string methods;       // "GET, HEAD, POST, "
+  std::string page;          // the module whose page it is; empty: routes'
+  std::string pool;          // empty: the one called worker
+  std::string limits;        // limit_req lines
+  std::size_t body_max = 0;  // bytes; 0: nginx's own bound
+  bool told_apart = false;   // by maps, which know it by $route
+  bool operators_only = false;
+  bool body_in_parts = false;  // goes to the worker as it comes
+
+  bool is_plain() const {
+    return page.empty() && pool.empty() && body_max == 0 && !told_apart && !operators_only && !body_in_parts;
+  }
+};
+using Locations = std::map<std::string, Location>;  // by nameless path
+
+std::string location_text(const std::string& path, const Location& location) {
+  std::string text = fmt::format("  location ~ \"{}\" {{\n", pattern_of(path));
+  if (!location.page.empty())
+    return text + fmt::format("    rewrite ^ /static/{}/index.html last;\n  }}\n", location.page);
+  if (location.told_apart) text += fmt::format("    set $route \"$request_method {}\";\n", path);
+  if (!location.pool.empty()) text += fmt::format("    set $pool pool_{};\n", location.pool);
+  if (location.body_max > 0) text += fmt::format("    client_max_body_size {};\n", location.body_max);
+  if (location.body_in_parts) text += "    fastcgi_request_buffering off;\n";
+  return text + fmt::format("{}    include @RUN@/conf/nginx/{}.conf;\n  }}\n", location.limits,
+                            location.operators_only ? "operators" : "clients");
+}
+
+// nginx finds the longest beginning by a tree, and tries a pattern only of the paths that may follow it: a request meets
+// one or two of them however many routes there are.
+std::string locations_text(const Locations& locations) {
+  std::set<std::string_view> beginnings{"/"};
+  for (const auto& [path, location] : locations) {
+    if (!location.is_plain()) beginnings.insert(beginning(path));
+  }
+  std::string text;
+  for (const std::string_view begins : beginnings) {
+    text += fmt::format("location {} {{\n", begins);
+    for (const auto& [path, location] : locations) {
+      const bool has_value = path.find("{}") != path.npos;
+      const bool may_follow = has_value ? begins.starts_with(beginning(path)) : begins == beginning(path);
+      if (may_follow && !location.is_plain()) text += location_text(path, location);
+    }
+    text += "  include @RUN@/conf/nginx/clients.conf;\n}\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 NginxRoutes nginx_routes(const Router& router, const std::map<std::string, Pages>& pages, const PoolNames& pools) {
-  NginxRoutes text;
-  std::string named, limits, waits, zones, bodies, allowed;
+  std::string edges, streams, limits, waits, zones, bodies, allowed, policies, files;
   std::set<std::string> names;
-  std::map<std::string, std::string> methods;  // by pattern
-  std::map<std::string, std::string_view> pool_by_pattern;
-  struct Location {
-    std::size_t body_max = 0;
-    bool operators_only = false;
-    bool streamed = false;  // its body goes to the worker as it comes
-  };
-  std::map<std::string, Location> locations;  // by pattern
+  std::map<std::string, std::string_view> pool_by_path;
+  Locations locations;
   for (const auto& entry : router.entries()) {
     const Route& route = entry->route;
-    const std::string pattern = path_pattern(entry->segments);
+    const std::string path = nameless(entry->segments);
     const std::string_view method = method_name(route.method);
-    methods[pattern] += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
     const std::string_view pool = pool_of(pools, entry->module, kWorkerPool);
-    if (const auto [other, fresh] = pool_by_pattern.emplace(pattern, pool); !fresh && other->second != pool)
+    if (const auto [other, fresh] = pool_by_path.emplace(path, pool); !fresh && other->second != pool)
       throw Failure(FailureKind::internal,
                     fmt::format("{}: the pool {} has another route of this path, and {} has this one", entry->label,
                                 other->second, pool));
-    if (route.options.streams) named += fmt::format("  \"~^{} {}\" stream;\n", method, pattern.substr(1));
+    Location& location = locations[path];
+    location.methods += fmt::format("{}, ", route.method == Method::GET ? "GET, HEAD" : method);
+    if (pool != kWorkerPool) location.pool = pool;
+    location.body_max = std::max(location.body_max, route.options.body_max.value_or(0));
+    location.operators_only |= route.options.operators_only;
+    location.body_in_parts |= route.options.body && route.options.body->in_parts();
+    location.told_apart |= route.options.streams || route.options.edge;
+    if (route.options.streams) streams += fmt::format("  \"{} {}\" 1;\n", method, path);
     if (const auto& edge = route.options.edge) {
       const std::string zone = zone_of(*entry);
       if (!names.insert(zone).second)
         throw Failure(FailureKind::internal,
                       fmt::format("{}: another route's nginx zone is called {} too", entry->label, zone));
       const Rate rate = rate_of(*edge);
-      named += fmt::format("  \"~^{} {}\" {};\n", method, pattern.substr(1), zone);
+      edges += fmt::format("  \"{} {}\" {};\n", method, path, zone);
       limits += fmt::format("  {} {};\n", zone, rate.number);
       waits += fmt::format("  {} {};\n", zone, rate.wait_s);
       zones += fmt::format(
-          "map $route ${0} {{ {0} $client_network; default \"\"; }}\nlimit_req_zone ${0} zone={0}:10m rate={1};\n",
-          zone, edge->rate);
-      text.limits += fmt::format("limit_req zone={} burst={} nodelay;\n", zone, edge->burst);
-    }
-    const bool streamed = route.options.body && route.options.body->in_parts();
-    if (route.options.body_max || route.options.operators_only || streamed) {
-      Location& location = locations[pattern];
-      location.body_max = std::max(location.body_max, route.options.body_max.value_or(0));
-      location.operators_only |= route.options.operators_only;
-      location.streamed |= streamed;
+          "map $edge ${0} {{ {0} $client_network; default \"\"; }}\nlimit_req_zone ${0} zone={0}:10m rate={1};\n", zone,
+          edge->rate);
+      location.limits += fmt::format("    limit_req zone={} burst={} nodelay;\n", zone, edge->burst);
     }
   }
-  std::string policies;
   for (const auto& [module, page] : pages) {
     if (page.policy.find_first_of("\"$\\\r\n") != page.policy.npos)
       throw Failure(FailureKind::internal,
                     fmt::format("module {}: the policy of its pages can't be written down", module));
-    policies += fmt::format("  \"~^/static/{}/\" \"{}\";\n", module, page.policy);
+    policies += fmt::format("  {} \"{}\";\n", module, page.policy);
+    files += fmt::format("location /static/{0}/ {{\n  set $page {0};\n  include @RUN@/conf/nginx/static.conf;\n}}\n",
+                         module);
     for (const std::string& path : page.index_at) {
-      const std::string pattern = path_pattern(split_path(path));
-      if (!methods.try_emplace(pattern, "GET, HEAD, ").second)
+      if (!locations.try_emplace(nameless(split_path(path)), Location{.methods = "GET, HEAD, ", .page = module}).second)
         throw Failure(FailureKind::internal,
                       fmt::format("module {}: its page at {} is a route or another page too", module, path));
-      text.locations +=
-          fmt::format("location ~ \"{}\" {{\n  rewrite ^ /static/{}/index.html last;\n}}\n", pattern, module);
     }
   }
   for (const auto& [module, page] : pages) {
     if (page.files_at.empty()) continue;
     const std::string folder = page.files_at + "/";
-    for (const auto& [pattern, list] : methods) {
-      if (pattern.starts_with("^" + folder))
+    for (const auto& [path, location] : locations) {
+      if (path.starts_with(folder))
         throw Failure(FailureKind::internal,
-                      fmt::format("module {}: its files at {} would hide the path {}", module, folder, pattern));
+                      fmt::format("module {}: its files at {} would hide the path {}", module, folder, path));
     }
-    text.locations += fmt::format(
-        "location ^~ {0} {{\n  rewrite ^{0}(.+)$ /files/{1}/served/$1 last;\n  return 404;\n}}\n", folder, module);
+    files += fmt::format(
+        "location = {0} {{\n  return 404;\n}}\n"
+        "location {0} {{\n  alias @RUN@/files/{1}/served/;\n  include @RUN@/conf/nginx/files.conf;\n}}\n",
+        folder, module);
   }
-  std::string upstreams;
-  for (const auto& [pattern, pool] : pool_by_pattern) {
-    if (pool != kWorkerPool) upstreams += fmt::format("  \"~{}\" pool_{};\n", pattern, pool);
+  for (const auto& [path, location] : locations) {
+    allowed += fmt::format("  \"~{}\" \"{}OPTIONS\";\n", pattern_of(path), location.methods);
+    if (location.body_max > 0)
+      bodies += fmt::format("  \"~{}\" \"{}\";\n", pattern_of(path), in_words(location.body_max));
   }
-  for (const auto& [pattern, list] : methods) allowed += fmt::format("  \"~{}\" \"{}OPTIONS\";\n", pattern, list);
-  for (const auto& [pattern, location] : locations) {
-    text.locations += fmt::format("location ~ \"{}\" {{\n", pattern);
-    if (location.body_max > 0) {
-      text.locations += fmt::format("  client_max_body_size {};\n", location.body_max);
-      bodies += fmt::format("  \"~{}\" \"{}\";\n", pattern, in_words(location.body_max));
-    }
-    if (location.streamed) text.locations += "  fastcgi_request_buffering off;\n";
-    text.locations += fmt::format("  include {}.conf;\n}}\n", location.operators_only ? "operators" : "clients");
-  }
-  text.maps = fmt::format(
-                  "# Which guard counts a request (core/module.h, EdgeLimit), and what it refuses is told.\n"
-                  "map \"$request_method $uri\" $route {{\n{}  default general;\n}}\n"
-                  "map $route $route_limit {{\n{}  default \"\";\n}}\n"
-                  "map $route $route_wait {{\n{}  default \"\";\n}}\n"
-                  "{}"
-                  "# The largest body that is let through, in words.\n"
-                  "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
-                  "# What a 405 of nginx's own tells; files answer the default.\n"
-                  "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
-                  "# The upstream of the pool that has a path's routes.\n"
-                  "map $uri $worker_pool {{\n{}  default workers;\n}}\n"
-                  "# Of pages, and of all else.\n"
-                  "map $uri $content_policy {{\n{}  \"~^/docs/\" \"{}\";\n  \"~^/files/\" $files_policy;\n  default "
-                  "\"default-src 'none'; frame-ancestors 'none'\";\n}}\n"
-                  "map $http_sec_fetch_dest $files_policy {{\n  iframe \"{}\";\n  default \"{}\";\n}}\n",
-                  named, limits, waits, zones, bodies, allowed, upstreams, policies, kDocsPolicy, kFramedPolicy,
-                  kOpenedPolicy) +
-              edge_error_maps();
-  return text;
+  return {.maps = fmt::format("# A location with something of its own says its $route: which guard counts it "
+                              "(core/module.h, EdgeLimit),\n"
+                              "# what it refuses is told, and whether it is a stream.\n"
+                              "map $route $edge {{\n{}  default \"\";\n}}\n"
+                              "map $route $stream {{\n{}  default \"\";\n}}\n"
+                              "map $edge $route_limit {{\n{}  default \"\";\n}}\n"
+                              "map $edge $route_wait {{\n{}  default \"\";\n}}\n"
+                              "{}"
+                              "# The largest body that is let through, in words.\n"
+                              "map $path_only $body_bound {{\n{}  default \"20 MB\";\n}}\n"
+                              "# What a 405 of nginx's own tells; files answer the default.\n"
+                              "map $path_only $allowed_methods {{\n{}  default \"GET, HEAD, OPTIONS\";\n}}\n"
+                              "# Of a module's pages, of files among which are documents, and of all else.\n"
+                              "map $page $page_policy {{\n{}  default \"{}\";\n}}\n"
+                              "map $http_sec_fetch_dest $files_policy {{\n  iframe \"{}\";\n  default \"{}\";\n}}\n"
+                              "map $served $content_policy {{\n  pages $page_policy;\n  docs \"{}\";\n  files "
+                              "$files_policy;\n  default \"{}\";\n}}\n",
+                              edges, streams, limits, waits, zones, bodies, allowed, policies, kPolicy, kFramedPolicy,
+                              kOpenedPolicy, kDocsPolicy, kPolicy) +
+                  edge_error_maps(),
+          .locations = locations_text(locations) + files};
 }
 
 }  // namespace plugfleet

@@ -1,5 +1,5 @@
 // What nginx is told of the routes and pages: their guards against floods, body bounds, methods, who may ask, and policies.
-// conf/nginx includes the three files, which scripts/lib/fleet-prepare.sh writes (`plugfleet-worker --print-nginx-...`).
+// conf/nginx includes the two files, which scripts/lib/configure.py writes (`plugfleet-worker --print-nginx-...`).
 #pragma once
 
 #include <map>
@@ -11,9 +11,8 @@
 namespace plugfleet {
 
 struct NginxRoutes {
-  std::string maps;       // for http {}: zones, and maps by method and path
-  std::string limits;     // for every location that asks a worker: the zones again, with their bursts
-  std::string locations;  // for server {}: of routes that are not as the others
+  std::string maps;       // for http {}: zones, and maps by route
+  std::string locations;  // for server {}: /, what is special about some paths, and modules' files
 };
 // `pages` by module; `pools` are those of modules' routes. Throws Failure where two routes' zones would have one name, a
 // page's path is a route's or another's, or a path's routes are of two pools.

@@ -6,7 +6,7 @@
 //   plugfleet-worker --print-settings      every setting with its type, default and range; --print-values: as they are here
 //   plugfleet-worker --print-routes        every route with who may ask and how often; --print-routes-json for programs
 //   plugfleet-worker --print-openapi       what the API is, by OpenAPI 3.1
-//   plugfleet-worker --print-nginx-maps    what nginx is told of them; likewise -limits and -locations
+//   plugfleet-worker --print-nginx-maps    what nginx is told of them; likewise -locations
 //
 // SIGQUIT drains as SIGTERM does and may be said again; a second SIGTERM ends it at once. SIGHUP opens the log anew.
 #include <fcntl.h>
@@ -155,12 +155,11 @@ int print_routes(std::string_view what, const Settings& settings, const std::vec
   const Router router = router_of(modules);
   const PoolNames pools = pools_of_routes(read_pools(settings.pools));
   const NginxRoutes nginx = nginx_routes(router, pages, pools);
-  const std::string text = what == "routes"         ? routes_text(router, settings, pools)
-                           : what == "routes-json"  ? routes_json(router, settings, pools)
-                           : what == "openapi"      ? openapi_json(router)
-                           : what == "nginx-maps"   ? nginx.maps
-                           : what == "nginx-limits" ? nginx.limits
-                                                    : nginx.locations;
+  const std::string text = what == "routes"        ? routes_text(router, settings, pools)
+                           : what == "routes-json" ? routes_json(router, settings, pools)
+                           : what == "openapi"     ? openapi_json(router)
+                           : what == "nginx-maps"  ? nginx.maps
+                                                   : nginx.locations;
   fmt::print("{}", text);
   return 0;
 }
@@ -199,5 +198,5 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   return plugfleet::run_main(
       "plugfleet-worker", argc, argv, plugfleet::run,
-      {"settings", "values", "routes", "routes-json", "openapi", "nginx-maps", "nginx-limits", "nginx-locations"});
+      {"settings", "values", "routes", "routes-json", "openapi", "nginx-maps", "nginx-locations"});
 }

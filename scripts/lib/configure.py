@@ -20,7 +20,7 @@ import fleet_conf
 FOLDERS = ("nginx", "redis", "supervisord", "pgbouncer", "postgresql")
 OF_A_POOL = ("workers.conf", "runners.conf")  # filled in once for each pool of that kind
 # What the programs print of their routes, and the file in conf/nginx/ that it becomes.
-ROUTES = {"openapi": "openapi.json", **{f"nginx-{part}": f"routes-{part}.conf" for part in ("maps", "limits", "locations")}}
+ROUTES = {"openapi": "openapi.json", **{f"nginx-{part}": f"routes-{part}.conf" for part in ("maps", "locations")}}
 ALIASES = ("./", "././", "./././", "././././", "./././././")
 
 
@@ -186,7 +186,7 @@ def of_routes(part, release, environment_text, values):
     command = ["bash", "-c", 'set -a; . /dev/stdin; exec "$2/bin/plugfleet-worker" "--print-$1" --settings "$3"',
                "-", part, release, f"{values['FLEET_DIR']}/plugfleet.conf"]
     done = subprocess.run(command, input=text, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
-    return re.sub(r"^  include (.*)\.conf;$", rf"  include {values['RUN']}/conf/nginx/\1.conf;", done.stdout, flags=re.M)
+    return done.stdout.replace("@RUN@", values["RUN"])
 
 
 def templates(values):
