@@ -1,16 +1,18 @@
 #include "base/digest.h"
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
-
-#include <iterator>
 
 namespace plugfleet {
 namespace {
 
 std::string hex_of(const unsigned char* digest, unsigned size) {
+  constexpr std::string_view digits = "0123456789abcdef";
   std::string hex;
-  for (unsigned i = 0; i < size; ++i) fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]);
+  hex.reserve(2UZ * size);
+  for (unsigned i = 0; i < size; ++i) {
+    hex += digits[digest[i] >> 4];
+    hex += digits[digest[i] & 15];
+  }
   return hex;
 }
 

@@ -74,7 +74,7 @@ Clock::duration kept_for(const CacheRule& rule) {
 
 std::string reply_key(const ReplyCache::Asked& asked) {
   std::string whole;
-  for (const std::string& part : asked.key) whole += fmt::format("{}:{}", part.size(), part);
+  for (const std::string& part : asked.key) whole.append(std::to_string(part.size())).append(":").append(part);
   return "cache:" + sha256_hex(whole).substr(0, 40);
 }
 std::string making_key(const std::string& reply_key) { return reply_key + ":making"; }
@@ -109,9 +109,9 @@ void add_headers(Reply& reply, std::string_view lines) {
   }
 }
 
-Reply finished(Reply reply, std::string_view etag, CacheRule::Each each, std::string whence) {
+Reply finished(Reply reply, std::string etag, CacheRule::Each each, std::string whence) {
   return std::move(reply)
-      .with("ETag", fmt::format("W/{}", etag))
+      .with("ETag", "W/" + std::move(etag))
       .with("X-Cache", std::move(whence))
       .with("Cache-Control", each == CacheRule::Each::user ? "private, no-cache" : "no-cache")
       .with("Vary", "Accept-Encoding");
@@ -176,9 +176,10 @@ Async<std::optional<Reply>> ReplyCache::seen(Peek peeked, CacheRule rule) {
   if (kept.items[0].text != version) co_return std::nullopt;
   fresh_.add();
   Reply reply{.body = std::move(kept.items[5].text), .content_type = std::move(kept.items[2].text)};
+  reply.headers.reserve(12);  // with those of the limiter and the trace
   add_headers(reply, kept.items[3].text);
   if (!kept.items[4].text.empty()) reply.headers.emplace_back("Content-Encoding", kept.items[4].text);
-  co_return finished(std::move(reply), kept.items[1].text, rule.each, "hit");
+  co_return finished(std::move(reply), std::move(kept.items[1].text), rule.each, "hit");
 }
 
 Async<ReplyCache::Look> ReplyCache::look(const std::string& key, const Asked& asked, CacheRule::Each each,
