@@ -1,7 +1,5 @@
 #include "marketplace/my_plugins.h"
 
-#include <fmt/format.h>
-
 #include "marketplace/installs.h"
 #include "marketplace/tags.h"
 
@@ -31,27 +29,13 @@ struct MyPlugins {
   void fields(auto& f) { f("plugins", plugins); }
 };
 
-// $1: the team, $2: the member.
-constexpr std::string_view kMine = R"sql(
-  from team_plugin_installs i join plugin_packages p on p.id = i.package_id
-  join plugin_deployments d on d.id = coalesce(i.deployment_id, p.latest_deployment) join plugin_versions v on v.id = d.version_id
-  left join team_member_plugin_access a on a.team_id = i.team_id and a.user_id = $2 and a.package_id = i.package_id
- where i.team_id = $1 and i.enabled and coalesce(a.enabled, true) and p.blocked_at is null and v.blocked_at is null)sql";
-
-constexpr std::string_view kColumns = R"sql(
-select p.slug, p.name, v.version, i.config, coalesce(a.pinned, false) as pinned,
-       '/plugins/' || p.slug || '/' || v.version || '/' || v.entry as entry_url,
-       '/plugins/' || p.slug || '/' || v.version || '/' || v.icon_path as icon_url,
-       'sha256-' || encode(decode(v.digest, 'hex'), 'base64') as integrity)sql";
-
 // Whoever is removed, or has another role, has account_tag() invalidated: what was kept before is not theirs any more.
 Async<Reply> list(Call& call, std::string team) {
   if (canonical_uuid(team) != team) throw Failure(FailureKind::not_found, "a team's id is written in small letters");
   const Member member = co_await call.member_of(team, Role::viewer);
-  const std::string statement =
-      fmt::format("{} {} order by pinned desc, lower(p.name), p.slug limit $3", kColumns, kMine);
   MyPlugins mine;
-  mine.plugins = co_await call.services.database.all<MyPlugin>(statement, team, member.account, kInstallsMost);
+  mine.plugins = co_await call.services.database.all<MyPlugin>("select * from my_plugins($1, $2, $3)", team,
+                                                               member.account, kInstallsMost);
   co_return json(200, mine);
 }
 
@@ -138,8 +122,8 @@ Async<Reply> make_token(Call& call, std::string team, std::string slug) {
   const Member member = co_await call.member_of(team, Role::viewer);
   member.refuse_suspended();
   Transaction transaction = co_await call.services.database.begin();
-  const std::string statement = fmt::format("select to_jsonb(v.permissions) as permissions {} and p.slug = $3", kMine);
-  const auto asked = co_await transaction.maybe<std::vector<std::string>>(statement, team, member.account, slug);
+  const auto asked = co_await transaction.maybe<std::vector<std::string>>(
+      "select permissions from my_plugins($1, $2, $3) where slug = $4", team, member.account, kInstallsMost, slug);
   if (!asked) throw Failure(FailureKind::not_found, "the team has no such plugin that you may open");
   const MadePluginToken made = co_await make_plugin_token(
       transaction, {.account = member.account, .team = team, .plugin = slug, .permissions = *asked});
