@@ -11,7 +11,7 @@ from servers import accepts, end, free_ports, wait_for
 
 class Peers:
     """One nginx with a location for each peer: /return, /blocking, /hello, which is our worker's /healthz, a file that serve()
-    was given, and, where start_express() was called, Express at /probe/list."""
+    was given, and, where start_express() was called, Express at /probe/."""
 
     CONFIGURATION = """
 {user}
@@ -43,7 +43,7 @@ http {{
     location = /blocking {{ fastcgi_pass unix:{folder}/blocking.sock; }}
     location = /hello {{ fastcgi_pass kept; fastcgi_keep_conn on; }}
     location = /app.js {{ root {folder}; }}
-    location = /probe/list {{ proxy_pass http://express; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    location /probe/ {{ proxy_pass http://express; proxy_http_version 1.1; proxy_set_header Connection ""; }}
   }}
 }}
 """
@@ -81,7 +81,8 @@ http {{
             subprocess.run(["npm", "ci", "--prefix", here, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
                            timeout=120, check=True)
         socket = self.folder / "express.sock"
-        process = self.start(["node", here / "server.mjs", socket, self.fleet.run / "redis/state.sock", list_file],
+        process = self.start(["node", here / "server.mjs", socket, self.fleet.run / "redis/state.sock",
+                              self.fleet.run / "pgbouncer", list_file],
                              {**os.environ, **environment})
         wait_for(socket.exists, "Express did not listen")
         socket.chmod(0o777)

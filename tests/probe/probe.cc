@@ -5,7 +5,7 @@
 //                      -> 202 {"jobId"}, by the platform's intake; with a count {"count"}, by one statement a thousand
 //   POST /probe/effects {"kind", "userEmail", "rolledBack"?} -> 202 {"jobId"}: a row in probe_effects and a job, by one
 //                      transaction; where that is rolled back 409, and neither
-//   GET /probe/list    14.6 KB of JSON from a cache, for users
+//   GET /probe/list    14.6 KB of JSON from a cache, for users; /probe/stored the like from PostgreSQL
 //   GET /probe/hold    keeps the worker's one thread for 20 ms, as no handler should
 //   PUT /probe/upload  up to 3 MB as they come -> {"bytes", "sha256"}
 //   probe.noop         is done
@@ -174,6 +174,13 @@ Async<Reply> list(Call&) {
   co_return json(200, all);
 }
 
+Async<Reply> stored(Call& call) {
+  Items all;
+  all.items = co_await call.services.database.all<Item>(
+      "select id, name, author, price, to_jsonb(tags) as tags from probe_items order by price");
+  co_return json(200, all);
+}
+
 Async<Outcome> noop(Job&) { co_return done(Json()); }
 
 Async<Outcome> sleep(Job& job) {
@@ -257,6 +264,14 @@ Module describe(SettingReader& settings) {
                    .answers = {{200, json_of<Items>()}},
                    .auth = Auth::required,
                    .cache = CacheRule{.fresh = 1h},
+                   .recorded = false}},
+                 {Method::GET,
+                  "/probe/stored",
+                  stored,
+                  {.summary = "A list that is stored",
+                   .answers = {{200, json_of<Items>()}},
+                   .auth = Auth::required,
+                   .limit = per_client(1'000'000, 1min),
                    .recorded = false}},
                  {Method::GET,
                   "/probe/hold",

@@ -1,21 +1,24 @@
-// What scripts/dev/bench measures the cached list against: Express with a bearer token checked by jose, a limit counted in
-// Redis and a reply kept there, as such a stack has them; a process a core. Its replies are not compressed.
+// What scripts/dev/bench measures two lists against, one kept and one stored: Express with a bearer token checked by jose, a
+// limit counted in Redis, a reply kept there or rows asked of PostgreSQL through PgBouncer, as such a stack has them; a process
+// a core. Its replies are not compressed.
 //
-//   node server.mjs SOCKET REDIS_SOCKET LIST_FILE        JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE in the environment
+//   node server.mjs SOCKET REDIS_SOCKET PGBOUNCER_FOLDER LIST_FILE        JWT_SECRET, JWT_ISSUER and JWT_AUDIENCE in the environment
 import cluster from "node:cluster";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import express from "express";
 import { Redis } from "ioredis";
 import { jwtVerify } from "jose";
+import pg from "pg";
 
-const [socket, redisSocket, listFile] = process.argv.slice(2);
+const [socket, redisSocket, pgbouncer, listFile] = process.argv.slice(2);
 const { JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE } = process.env;
 const KEPT_S = 3600;
 const LIMIT = { points: 1_000_000, seconds: 60 };
 
 function serve() {
   const redis = new Redis(redisSocket);
+  const pool = new pg.Pool({ host: pgbouncer, port: 6432, user: "plugfleet", database: "plugfleet" });
   const key = new TextEncoder().encode(JWT_SECRET);
   const rules = { algorithms: ["HS256"], issuer: JWT_ISSUER, audience: JWT_AUDIENCE };
   redis.defineCommand("take", {
@@ -49,9 +52,16 @@ function serve() {
     response.type("json").send(kept);
   };
 
+  const stored = async (_request, response) => {
+    const items = await pool.query("select id, name, author, price, tags from probe_items order by price");
+    response.json({ items: items.rows });
+  };
+
   const app = express();
+  app.set("etag", false);
   app.disable("x-powered-by");
   app.get("/probe/list", signedIn, limited, list);
+  app.get("/probe/stored", signedIn, limited, stored);
   app.listen(socket);
 }
 
