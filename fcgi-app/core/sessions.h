@@ -3,7 +3,7 @@
 //
 //   S1  A session's secret is new with each sign-in: nobody knows it before, and no request chooses it.
 //   S2  It ends after 30 days in which it is not used, or when its user signs out: refused everywhere 10 s later at the latest.
-//   S3  A link is good once, within 15 minutes.
+//   S3  A link is good once, within 15 minutes; whoever only looks at it does not use it up.
 #pragma once
 
 #include <optional>

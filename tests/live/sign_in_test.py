@@ -61,8 +61,12 @@ class Browser:
     def get(self, path, **headers):
         return self.ask("GET", path, **headers)
 
+    def open(self, path):
+        """As a browser does for whoever follows a link."""
+        return self.get(path, Sec_Fetch_Dest="document", Sec_Fetch_Mode="navigate")
+
     def follow_link(self, email):
-        reply = self.get(path_of(live.token("sign-in", email)))
+        reply = self.open(path_of(live.token("sign-in", email)))
         assert reply.status == 303, reply
         return self
 
@@ -270,7 +274,7 @@ class LinkTest(SignInCase):
         email = some_email()
         browser = Browser()
         link = path_of(live.token("sign-in", email.upper()))
-        reply = browser.get(f"{link}&next=/market")
+        reply = browser.open(f"{link}&next=/market")
         self.assertEqual((reply.status, reply.headers["Location"]), (303, "/market"))
         self.assertEqual(browser.user["email"], email)
         self.assertEqual(browser.get("/api/v1/user/profile").json["provider"], "local")
@@ -279,10 +283,20 @@ class LinkTest(SignInCase):
 
     def test_a_link_is_good_once(self):
         link = path_of(live.token("sign-in", some_email()))
-        self.assertEqual(live.ask("HEAD", link).status, 303)
-        statuses = [reply.status for reply in at_once(6, lambda _: Browser().get(link))]
+        statuses = [reply.status for reply in at_once(6, lambda _: Browser().open(link))]
         self.assertEqual(sorted(statuses), [303] + [403] * 5)
-        self.refused(Browser().get(link), 403, "new one")
+        self.refused(Browser().open(link), 403, "new one")
+
+    def test_whoever_only_looks_at_a_link_does_not_use_it_up(self):
+        link = path_of(live.token("sign-in", some_email()))
+        for method, headers, status in (("GET", {}, 200), ("HEAD", {}, 200), ("HEAD", {"Sec_Fetch_Dest": "document"}, 200),
+                                        ("GET", {"Sec_Fetch_Dest": "empty"}, 200), ("GET", {"Sec_Fetch_Dest": "iframe"}, 200),
+                                        ("GET", {"Sec_Fetch_Dest": "document", "Sec_Purpose": "prefetch;prerender"}, 204)):
+            with self.subTest(method, **headers):
+                looker = Browser()
+                self.assertEqual(looker.ask(method, link, **headers).status, status)
+                self.assertEqual(looker.cookies, {})
+        self.assertEqual(Browser().open(link).status, 303)
 
     def test_a_link_that_is_late_or_made_up_is_not_good(self):
         email = some_email()
@@ -292,8 +306,8 @@ class LinkTest(SignInCase):
         live.fleet.sql(f"update sign_in_links set expires_at = now() where email = '{email}'")
         browser = Browser()
         for wrong in (link, link[:-1], "/auth/sign-in?token=%27", "/auth/sign-in?token=" + "a" * 43):
-            self.refused(browser.get(wrong), 403)
-        self.assertEqual(browser.get(f"{path_of(live.token('sign-in', email))}&next=//evil.example").status, 400)
+            self.refused(browser.open(wrong), 403)
+        self.assertEqual(browser.open(f"{path_of(live.token('sign-in', email))}&next=//evil.example").status, 400)
         self.assertEqual(browser.cookies, {})
 
     def test_what_is_no_address_is_refused(self):
@@ -422,7 +436,7 @@ class SecrecyTest(SignInCase):
         attempt = browser.cookies[ATTEMPT].partition(".")[0]
         trace = browser.get(answer).trace
         link = live.token("sign-in", some_email())
-        Browser().get(path_of(link))
+        Browser().open(path_of(link))
         token = live.token("user", some_email())
         live.get("/api/v1/teams", **as_bearer(token))
         live.log_of(trace)

@@ -167,7 +167,7 @@ class Live:
     def session(self, email=EMAIL):
         """The headers of a browser that has signed in with that address, asking from a page of ours."""
         link = urllib.parse.urlsplit(self.token("sign-in", email))
-        reply = self.get(f"{link.path}?{link.query}")
+        reply = self.get(f"{link.path}?{link.query}", headers={"Sec-Fetch-Dest": "document"})
         assert reply.status == 303, reply
         return {"Cookie": reply.headers["Set-Cookie"].partition(";")[0], "Sec-Fetch-Site": "same-origin"}
 

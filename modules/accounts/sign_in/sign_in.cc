@@ -102,13 +102,18 @@ Async<Reply> enter(Call& call, User user, std::string next) {
   co_return go_to(std::move(next));
 }
 
+// Whether somebody has opened the address, as browsers say (Fetch Metadata, Sec-Fetch-Dest; those before 2023 do not).
+// Chats that preview a link and scanners of mail ask for it too.
+bool is_opened(const Call& call) { return call.method() == Method::GET && call.header("sec-fetch-dest") == "document"; }
+
 Async<Reply> sign_in(Call& call, SignInPtr self) {
   call.reply_header("Cache-Control", "no-store");
   const auto query = call.query<SignInQuery>();
   const std::string next = query.next.value_or("/");
   if (!is_own_path(next)) throw_wrong_query({{"next", std::string(kElsewhere)}});
   if (query.token) {
-    if (call.method() == Method::HEAD) co_return go_to(next);  // whoever only looks does not use the link up
+    if (!call.header("sec-purpose").empty()) co_return Reply{.status = 204};  // which browsers do not show later
+    if (!is_opened(call)) co_return text(200, "Open this link in a browser to sign in: it is good once.\n");
     const auto email = co_await use_sign_in_link(call.services.database, *query.token);
     if (!email) throw Failure(FailureKind::forbidden, "this link is not good, or not any more: ask for a new one");
     Reply reply = co_await enter(call, local_user(*email), next);
@@ -172,7 +177,7 @@ std::vector<Route> sign_in_routes(SettingReader& settings) {
            Handler([self](Call& call, const PathValues&) { return sign_in(call, self); }),
            {.summary = "Signs a browser in: it is sent to the identity provider or, with a link's token, to `next`",
             .query = type_of<SignInQuery>(),
-            .answers = {{303, text_of()}},
+            .answers = {{200, text_of()}, {204, nothing()}, {303, text_of()}},
             .fails = {FailureKind::forbidden, FailureKind::not_found},
             .limit = tries}},
           {Method::GET,
